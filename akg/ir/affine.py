@@ -1,0 +1,107 @@
+"""Affine forms ``c0 + c1*x1 + ... + cn*xn`` over variables, with integer coefficients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from akg.ir.expr import Binary, Const, Expr, Unary, Var
+
+
+class Affine:
+    """An immutable affine form. Equality and hash are structural; zero coefficients are never kept."""
+
+    __slots__ = ("const", "terms")
+    terms: dict[Var, int]
+    const: int
+
+    def __init__(self, terms: Mapping[Var, int] | None = None, const: int = 0) -> None:
+        self.terms = {v: c for v, c in terms.items() if c} if terms else {}
+        self.const = const
+
+    @staticmethod
+    def var(v: Var) -> Affine:
+        """The form of one variable."""
+        return Affine({v: 1})
+
+    @staticmethod
+    def of(expr: Expr) -> Affine | None:
+        """The affine form of an index expression, or None if it is not affine."""
+        if isinstance(expr, Const):
+            return None if isinstance(expr.value, float) else Affine(None, int(expr.value))
+        if isinstance(expr, Var):
+            return Affine({expr: 1})
+        if isinstance(expr, Unary) and expr.op == "neg":
+            inner = Affine.of(expr.a)
+            return None if inner is None else inner * -1
+        if isinstance(expr, Binary) and expr.op in ("add", "sub", "mul"):
+            a, b = Affine.of(expr.a), Affine.of(expr.b)
+            if a is None or b is None:
+                return None
+            if expr.op == "add":
+                return a + b
+            if expr.op == "sub":
+                return a - b
+            if not a.terms:
+                return b * a.const
+            return a * b.const if not b.terms else None
+        return None
+
+    def __add__(self, other: Affine | int) -> Affine:
+        if isinstance(other, int):
+            return Affine(self.terms, self.const + other)
+        terms = dict(self.terms)
+        for v, c in other.terms.items():
+            terms[v] = terms.get(v, 0) + c
+        return Affine(terms, self.const + other.const)
+
+    def __sub__(self, other: Affine | int) -> Affine:
+        return self + (-other if isinstance(other, int) else other * -1)
+
+    def __mul__(self, factor: int) -> Affine:
+        return Affine({v: c * factor for v, c in self.terms.items()}, self.const * factor)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Affine) and self.const == other.const and self.terms == other.terms
+
+    def __hash__(self) -> int:
+        return hash((self.const, frozenset((v.name, c) for v, c in self.terms.items())))
+
+    @property
+    def is_const(self) -> bool:
+        """Whether no variable occurs."""
+        return not self.terms
+
+    def coefficient(self, v: Var) -> int:
+        """The coefficient of `v`; 0 if it does not occur."""
+        return self.terms.get(v, 0)
+
+    def without(self, variables: Iterable[Var]) -> Affine:
+        """The form with some variables set to zero."""
+        drop = set(variables)
+        return Affine({v: c for v, c in self.terms.items() if v not in drop}, self.const)
+
+    def substitute(self, values: Mapping[Var, Affine]) -> Affine:
+        """The form with variables replaced by forms."""
+        result = Affine(None, self.const)
+        for v, c in self.terms.items():
+            result = result + (values[v] * c if v in values else Affine({v: c}))
+        return result
+
+    def to_expr(self) -> Expr:
+        """The form as an index expression, terms in order of first insertion, constant last."""
+        result: Expr | None = None
+        for v, c in self.terms.items():
+            if result is None:
+                result = v * c if c != -1 else -v
+            elif c < 0:
+                result = result - v * -c
+            else:
+                result = result + v * c
+        if result is None:
+            return Const(self.const)
+        if self.const < 0:
+            return result - -self.const
+        return result + self.const
+
+    def __repr__(self) -> str:
+        return str(self.to_expr())

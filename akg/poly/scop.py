@@ -1,0 +1,158 @@
+"""The polyhedral view of a kernel: statements with their loops, guards and accesses, and the original schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from akg.base.dtype import index
+from akg.base.errors import InternalError
+from akg.ir.affine import Affine
+from akg.ir.buffer import Buffer
+from akg.ir.expr import Expr, Load, Select, Var, binary, unary
+from akg.ir.stmt import Alloc, Block, For, If, Kernel, Stmt, Store
+from akg.poly.tree import LEAF, Band, Domain, Filter, Member, Node, Sequence
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Access:
+    """One array reference of a statement; `conditions` are the lazy selects that guard it."""
+
+    buffer: Buffer
+    indices: tuple[Expr, ...]
+    is_write: bool
+    conditions: tuple[Expr, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statement:
+    """A store with the loops and conditions around it.
+
+    The iteration domain is ``begin <= iterator < end`` for every loop, where each `guards` condition holds.
+    Loops have step 1 (frontends normalise).
+    """
+
+    name: str
+    store: Store
+    loops: tuple[For, ...]
+    guards: tuple[Expr, ...]
+    reads: tuple[Access, ...]
+    write: Access
+
+    @property
+    def iterators(self) -> tuple[Var, ...]:
+        """The loop variables, outermost first."""
+        return tuple([loop.var for loop in self.loops])
+
+    @property
+    def accesses(self) -> tuple[Access, ...]:
+        """Reads, then the write."""
+        return (*self.reads, self.write)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scop:
+    """A kernel as statements.
+
+    Attributes:
+        kernel: the loop IR that it was read from.
+        statements: by name, in textual order.
+        sizes: the symbolic sizes (index variables) of the kernel.
+        temporaries: buffers that the kernel allocates, with the number of statement loops around each.
+        tree: the original schedule.
+    """
+
+    kernel: Kernel
+    statements: dict[str, Statement]
+    sizes: tuple[Var, ...]
+    temporaries: dict[Buffer, int] = field(default_factory=dict)
+    tree: Domain = field(default_factory=lambda: Domain((), LEAF))
+
+
+def extract_scop(kernel: Kernel) -> Scop:
+    """Read the statements and the original schedule off a kernel's loop IR.
+
+    Loops that directly enclose one another form one band; `permutable` and `coincident` are left unset.
+    """
+    reader = _Reader()
+    node = reader.visit(kernel.body, (), ())
+    sizes = tuple([p.value for p in kernel.params if isinstance(p.value, Var) and p.value.dtype is index])
+    tree = Domain(tuple(reader.statements), node)
+    return Scop(kernel, reader.statements, sizes, reader.temporaries, tree)
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.statements: dict[str, Statement] = {}
+        self.temporaries: dict[Buffer, int] = {}
+
+    def visit(self, stmt: Stmt, loops: tuple[For, ...], guards: tuple[Expr, ...]) -> Node:
+        if isinstance(stmt, Store):
+            self.statements[stmt.name] = _statement(stmt, loops, guards)
+            return LEAF
+        if isinstance(stmt, Alloc):
+            self.temporaries[stmt.buffer] = len(loops)
+            return self.visit(stmt.body, loops, guards)
+        if isinstance(stmt, For):
+            first = len(self.statements)
+            child = self.visit(stmt.body, (*loops, stmt), guards)
+            names = list(self.statements)[first:]
+            row = Affine.var(stmt.var)
+            member = Member({n: row for n in names}, kind=stmt.kind)
+            if isinstance(child, Band):
+                return Band((member, *child.members), False, child.child)
+            return Band((member,), False, child)
+        if isinstance(stmt, If):
+            parts = [(stmt.then, (*guards, stmt.cond))]
+            if stmt.orelse is not None:
+                parts.append((stmt.orelse, (*guards, unary("not", stmt.cond))))
+            return self._sequence([(s, loops, g) for s, g in parts])
+        if isinstance(stmt, Block):
+            return self._sequence([(s, loops, guards) for s in stmt.body])
+        raise InternalError(f"{type(stmt).__name__} in a kernel that is to be scheduled")
+
+    def _sequence(self, parts: list[tuple[Stmt, tuple[For, ...], tuple[Expr, ...]]]) -> Node:
+        filters: list[Filter] = []
+        for stmt, loops, guards in parts:
+            first = len(self.statements)
+            child = self.visit(stmt, loops, guards)
+            names = tuple(list(self.statements)[first:])
+            if not names:
+                continue
+            if isinstance(child, Sequence):
+                filters.extend(child.children)
+            else:
+                filters.append(Filter(names, child))
+        if len(filters) == 1:
+            return filters[0].child
+        return Sequence(tuple(filters)) if filters else LEAF
+
+
+def _statement(store: Store, loops: tuple[For, ...], guards: tuple[Expr, ...]) -> Statement:
+    reads: list[Access] = []
+    for expr in (*store.indices, store.value):
+        _collect(expr, (), reads)
+    for guard in guards:
+        _collect(guard, (), reads)
+    write = Access(store.buffer, store.indices, True)
+    return Statement(store.name, store, loops, guards, tuple(reads), write)
+
+
+def _collect(expr: Expr, conditions: tuple[Expr, ...], reads: list[Access]) -> None:
+    if isinstance(expr, Load):
+        access = Access(expr.buffer, expr.indices, False, conditions)
+        if not any(_same(access, other) for other in reads):
+            reads.append(access)
+        for inner in expr.indices:
+            _collect(inner, conditions, reads)
+    elif isinstance(expr, Select):
+        _collect(expr.cond, conditions, reads)
+        _collect(expr.a, (*conditions, expr.cond), reads)
+        _collect(expr.b, (*conditions, unary("not", expr.cond)), reads)
+    else:
+        for child in expr.children:
+            _collect(child, conditions, reads)
+
+
+def _same(a: Access, b: Access) -> bool:
+    pairs = (*zip(a.indices, b.indices, strict=False), *zip(a.conditions, b.conditions, strict=False))
+    return a.buffer is b.buffer and len(a.conditions) == len(b.conditions) and all(x is y for x, y in pairs)
