@@ -1,0 +1,79 @@
+"""akg: a polyhedral tensor compiler.
+
+The names of the package are handed out on first use, so that ``import akg`` loads neither isl nor LLVM.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from akg.base.config import check_environment as _check_environment
+from akg.base.errors import install_excepthook as _install_excepthook
+
+if TYPE_CHECKING:
+    from akg.base.config import config as config
+    from akg.base.dtype import bfloat16 as bfloat16
+    from akg.base.dtype import bool_ as bool_
+    from akg.base.dtype import float16 as float16
+    from akg.base.dtype import float32 as float32
+    from akg.base.dtype import float64 as float64
+    from akg.base.dtype import int8 as int8
+    from akg.base.dtype import int16 as int16
+    from akg.base.dtype import int32 as int32
+    from akg.base.dtype import int64 as int64
+    from akg.base.dtype import uint8 as uint8
+    from akg.base.errors import AkgError as AkgError
+    from akg.base.target import Target as Target
+    from akg.driver.build import build as build
+    from akg.driver.build import lower as lower
+    from akg.ir import te as te
+    from akg.ir.script import In as In
+    from akg.ir.script import Local as Local
+    from akg.ir.script import Scalar as Scalar
+    from akg.ir.script import Tensor as Tensor
+    from akg.ir.script import script as script
+    from akg.runtime.kernel import Kernel as Kernel
+
+__version__ = "0.1.0"
+
+# Public name -> where it is: "module:attribute", or a module itself.
+_PUBLIC: dict[str, str] = {
+    "te": "akg.ir.te",
+    "script": "akg.ir.script:script",
+    "Tensor": "akg.ir.script:Tensor",
+    "In": "akg.ir.script:In",
+    "Scalar": "akg.ir.script:Scalar",
+    "Local": "akg.ir.script:Local",
+    "build": "akg.driver.build:build",
+    "lower": "akg.driver.build:lower",
+    "Kernel": "akg.runtime.kernel:Kernel",
+    "Target": "akg.base.target:Target",
+    "config": "akg.base.config:config",
+    "AkgError": "akg.base.errors:AkgError",
+    **{
+        name: f"akg.base.dtype:{name}"
+        for name in (
+            "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool_",
+        )  # fmt: skip
+    },
+}
+
+
+def __getattr__(name: str) -> Any:
+    place = _PUBLIC.get(name)
+    if place is None:
+        raise AttributeError(f"module 'akg' has no attribute {name!r}")
+    module_name, _, attribute = place.partition(":")
+    module = importlib.import_module(module_name)
+    value = getattr(module, attribute) if attribute else module
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})
+
+
+_check_environment()
+_install_excepthook()

@@ -1,0 +1,233 @@
+"""What a machine is: instruction set, vector registers, caches, cores.
+
+`resolve_target("cpu")` describes the machine we run on. Other names describe machines to look at code for.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from akg.base.config import config, usable_cores
+from akg.base.errors import AkgError
+from akg.base.registry import Registry
+
+KIB = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A machine to compile for.
+
+    Attributes:
+        name: what the user calls it.
+        backend: the backend that emits code for it, a name in the registry `akg.backends`.
+        arch: "x86_64", "aarch64", ...
+        cpu: LLVM's name of the processor, or of a level such as "x86-64-v3".
+        features: LLVM's names of instruction set extensions, such as "avx512f".
+        vector_bits: width of a vector register.
+        vector_registers: number of architectural vector registers.
+        l1_bytes: level-1 data cache of a core.
+        l2_bytes: level-2 cache of a core.
+        l3_bytes: last-level cache that a core sees; 0 if there is none.
+        cores: cores that the process may use.
+        has_fma: whether there is a fused multiply-add on vectors.
+        is_host: whether code for it runs in this process.
+    """
+
+    name: str
+    backend: str
+    arch: str
+    cpu: str
+    features: frozenset[str]
+    vector_bits: int
+    vector_registers: int
+    l1_bytes: int = 32 * KIB
+    l2_bytes: int = 512 * KIB
+    l3_bytes: int = 0
+    cores: int = 1
+    has_fma: bool = True
+    is_host: bool = False
+
+    def lanes(self, bits: int) -> int:
+        """How many elements of `bits` bits a vector register holds."""
+        return max(self.vector_bits // bits, 1)
+
+    def key(self) -> str:
+        """Everything about the target, as text that is the same in every process: for cache keys."""
+        values = [getattr(self, field.name) for field in dataclasses.fields(self)]
+        return "|".join(",".join(sorted(v)) if isinstance(v, frozenset) else str(v) for v in values)
+
+
+TARGETS: Registry[Callable[[], Target]] = Registry("target", group="akg.targets", code="AKG-E401")
+
+
+def resolve_target(target: str | Target | None = None) -> Target:
+    """The description of a target by name; None is the option `target`.
+
+    Raises:
+        AkgError: AKG-E401 for an unknown name, with a did-you-mean.
+    """
+    if isinstance(target, Target):
+        return target
+    name = config.target if target is None else target
+    if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # users pass anything
+        raise AkgError(
+            "AKG-E401",
+            f"a target is a name or a Target, not {type(name).__name__}",
+            hint=f"known targets: {', '.join(TARGETS.names())}",
+        )
+    return TARGETS.get(name)()
+
+
+# What /proc/cpuinfo calls a feature, where LLVM has another name for it.
+_LLVM_NAMES = {
+    "pni": "sse3", "sse4_1": "sse4.1", "sse4_2": "sse4.2", "abm": "lzcnt", "bmi1": "bmi", "lahf_lm": "sahf",
+    "sha_ni": "sha", "pclmulqdq": "pclmul", "rdrand": "rdrnd", "avx_vnni": "avxvnni", "avx512_bf16": "avx512bf16",
+    "avx512_bitalg": "avx512bitalg", "avx512_fp16": "avx512fp16", "avx512_vbmi2": "avx512vbmi2",
+    "avx512_vnni": "avx512vnni", "avx512_vpopcntdq": "avx512vpopcntdq", "amx_bf16": "amx-bf16",
+    "amx_int8": "amx-int8", "amx_tile": "amx-tile",
+    "asimd": "neon", "asimdhp": "fullfp16", "asimddp": "dotprod", "atomics": "lse",
+}  # fmt: skip
+# What may be in `Target.features`. Other flags (kernel and privilege features) change no code of ours.
+_KNOWN_FEATURES = frozenset(_LLVM_NAMES.values()) | {
+    "sse2", "ssse3", "avx", "avx2", "fma", "f16c", "bmi2", "movbe", "popcnt", "aes", "adx", "gfni", "vaes",
+    "vpclmulqdq", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512ifma", "avx512vbmi",
+    "bf16", "i8mm", "sve", "sve2",
+}  # fmt: skip
+_V2 = frozenset({"sse2", "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"})
+_V3 = _V2 | {"avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"}
+_V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
+# LLVM's names by vendor and family, then by ranges of models. Others get their level's name.
+_MODELS: dict[tuple[str, int], tuple[tuple[int, int, str], ...]] = {
+    ("AuthenticAMD", 23): ((0x00, 0x2F, "znver1"), (0x30, 0xFF, "znver2")),
+    ("AuthenticAMD", 25): (
+        (0x10, 0x1F, "znver4"), (0x60, 0x7F, "znver4"), (0xA0, 0xAF, "znver4"), (0x00, 0x5F, "znver3"),
+    ),
+    ("AuthenticAMD", 26): ((0x00, 0xFF, "znver5"),),
+    ("GenuineIntel", 6): (
+        (0x3C, 0x3C, "haswell"), (0x3F, 0x3F, "haswell"), (0x3D, 0x3D, "broadwell"), (0x4F, 0x4F, "broadwell"),
+        (0x4E, 0x4E, "skylake"), (0x5E, 0x5E, "skylake"), (0x8E, 0x8E, "skylake"), (0x9E, 0x9E, "skylake"),
+        (0x55, 0x55, "skylake-avx512"), (0x6A, 0x6C, "icelake-server"), (0x8C, 0x8D, "tigerlake"),
+        (0x8F, 0x8F, "sapphirerapids"), (0xCF, 0xCF, "sapphirerapids"), (0xAD, 0xAE, "graniterapids"),
+        (0x97, 0x9A, "alderlake"), (0xB7, 0xBF, "alderlake"),
+    ),
+}  # fmt: skip
+
+
+def detect_host(
+    cpuinfo: Path = Path("/proc/cpuinfo"),
+    sysfs: Path = Path("/sys/devices/system/cpu/cpu0/cache"),
+    machine: str | None = None,
+) -> Target:
+    """Describe the machine from Linux's files; what they do not say stays at a safe default.
+
+    Args:
+        cpuinfo: the list of processors.
+        sysfs: the directory with one ``indexN`` per cache.
+        machine: the architecture; None asks the system.
+    """
+    arch = _normal_arch(os.uname().machine if machine is None else machine)
+    fields = _read_cpuinfo(cpuinfo)
+    flags = (fields.get("flags") or fields.get("Features") or "").split()
+    features = frozenset(_LLVM_NAMES.get(flag, flag) for flag in flags) & _KNOWN_FEATURES
+    if arch == "aarch64":
+        features |= {"neon"}  # part of the base architecture
+    elif arch == "x86_64":
+        features |= {"sse2"}
+    caches = _read_caches(sysfs)
+    bits, registers = _vectors(arch, features)
+    return Target(
+        name="cpu", backend="llvm", arch=arch, cpu=_cpu_name(arch, fields, features), features=features,
+        vector_bits=bits, vector_registers=registers,
+        l1_bytes=caches.get(1, 32 * KIB), l2_bytes=caches.get(2, 512 * KIB), l3_bytes=caches.get(3, 0),
+        cores=usable_cores(), has_fma=arch == "aarch64" or "fma" in features, is_host=True,
+    )  # fmt: skip
+
+
+def _normal_arch(machine: str) -> str:
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(machine.lower(), machine.lower())
+
+
+def _read_cpuinfo(path: Path) -> dict[str, str]:
+    """The fields of the first processor."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    lines = [line.partition(":") for line in text.split("\n\n")[0].splitlines()]
+    return {name.strip(): value.strip() for name, _, value in lines}
+
+
+def _read_caches(root: Path) -> dict[int, int]:
+    """Bytes of the data or unified cache of each level."""
+    sizes: dict[int, int] = {}
+    try:
+        for place in sorted(root.glob("index*")):
+            if (place / "type").read_text().strip() in ("Data", "Unified"):
+                size = (place / "size").read_text().strip()
+                unit = {"K": KIB, "M": KIB * KIB}.get(size[-1:], 1)
+                sizes[int((place / "level").read_text())] = int(size.rstrip("KM")) * unit
+    except (OSError, ValueError):
+        return sizes
+    return sizes
+
+
+def _vectors(arch: str, features: frozenset[str]) -> tuple[int, int]:
+    """Width in bits and number of the vector registers."""
+    if arch == "x86_64":
+        if _V4 <= features:
+            return 512, 32
+        return (256, 16) if "avx2" in features else (128, 16)
+    return 128, 32 if arch == "aarch64" else 16
+
+
+def _cpu_name(arch: str, fields: dict[str, str], features: frozenset[str]) -> str:
+    if arch != "x86_64":
+        return "generic"
+    family, model = fields.get("cpu family", ""), fields.get("model", "")
+    if _V3 <= features and family.isdecimal() and model.isdecimal():
+        # A virtual machine may hide features of its processor: then the model's name would promise too much.
+        for first, last, name in _MODELS.get((fields.get("vendor_id", ""), int(family)), ()):
+            if first <= int(model) <= last and (_V4 <= features or name not in _AVX512_MODELS):
+                return name
+    for level, needed in (("x86-64-v4", _V4), ("x86-64-v3", _V3), ("x86-64-v2", _V2)):
+        if needed <= features:
+            return level
+    return "x86-64"
+
+
+_AVX512_MODELS = frozenset({
+    "znver4", "znver5", "skylake-avx512", "icelake-server", "tigerlake", "sapphirerapids", "graniterapids",
+})  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def host() -> Target:
+    """The machine that we run on, described once per process."""
+    return detect_host()
+
+
+def _described(name: str, arch: str, cpu: str, features: frozenset[str]) -> Target:
+    bits, registers = _vectors(arch, features)
+    fma = arch == "aarch64" or "fma" in features
+    return Target(name, "llvm", arch, cpu, features, bits, registers, has_fma=fma)
+
+
+def _register_builtin() -> None:
+    TARGETS.register("cpu", host)
+    for name, arch, features in (
+        ("x86-64-v2", "x86_64", _V2),
+        ("x86-64-v3", "x86_64", _V3),
+        ("x86-64-v4", "x86_64", _V4),
+        ("aarch64-neon", "aarch64", frozenset({"neon"})),
+    ):
+        target = _described(name, arch, name if arch == "x86_64" else "generic", features)
+        TARGETS.register(name, lambda target=target: target)
+
+
+_register_builtin()
