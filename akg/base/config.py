@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar, overload
 
 from akg.base.errors import AkgError, suggest
@@ -133,6 +133,24 @@ class Setting:
     help: str
 
 
+class Override:
+    """Options that hold within a ``with`` block; made by `Config.override`."""
+
+    __slots__ = ("_token", "_values")
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+        self._token: Token[Mapping[str, Any] | None] | None = None
+
+    def __enter__(self) -> None:
+        self._token = _overrides.set({**(_overrides.get() or {}), **self._values})
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._token is not None:
+            _overrides.reset(self._token)
+            self._token = None
+
+
 class Config:
     """The options. Use the one instance, `config`."""
 
@@ -149,21 +167,13 @@ class Config:
     strategy = Option(lambda: "isl", str, "scheduling strategy where the call names none")
     legality = Option(lambda: True, _flag, "prove each schedule against the dependences", changes_code=True)
 
-    @contextmanager
-    def override(self, **values: object) -> Iterator[None]:
+    def override(self, **values: object) -> Override:
         """Set options within a ``with`` block.
 
         Raises:
             AkgError: AKG-E111 for an unknown option, AKG-E110 for a value that it does not take.
         """
-        checked = dict(_overrides.get() or {})
-        for name, value in values.items():
-            checked[name] = self.option(name).check(value, name)
-        token = _overrides.set(checked)
-        try:
-            yield
-        finally:
-            _overrides.reset(token)
+        return Override({name: self.option(name).check(value, name) for name, value in values.items()})
 
     def option(self, name: str) -> Option[Any]:
         """The option of that name.

@@ -11,6 +11,7 @@ import functools
 import linecache
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import FrameType, TracebackType
@@ -20,6 +21,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _PACKAGE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_STDLIB_DIR = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,9 @@ class AkgError(Exception):
         hint: what to do about it.
     """
 
-    def __init__(
-        self, code: str, message: str, *, span: Span | None = None, because: str = "", hint: str = ""
-    ) -> None:
+    __module__ = "akg"  # the name that users know, and that Python prints
+
+    def __init__(self, code: str, message: str, *, span: Span | None = None, because: str = "", hint: str = "") -> None:
         super().__init__(message)
         self.code, self.message, self.span, self.because, self.hint = code, message, span, because, hint
 
@@ -113,12 +115,17 @@ def user_span(depth: int = 1) -> Span | None:
             positions = position
             break
     if positions is not None and positions[0] is not None and positions[0] == positions[1]:
-        return Span(code.co_filename, positions[0], _column(positions[2]), _column(positions[3]))
+        line = linecache.getline(code.co_filename, positions[0])
+        begin, end = _column(line, positions[2]), _column(line, positions[3])
+        return Span(code.co_filename, positions[0], begin, end)
     return Span(code.co_filename, frame.f_lineno)
 
 
-def _column(value: int | None) -> int:
-    return -1 if value is None else value
+def _column(line: str, offset: int | None) -> int:
+    """The column, in characters, of an offset that Python counts in bytes of UTF-8."""
+    if offset is None:
+        return -1
+    return offset if line.isascii() else len(line.encode()[:offset].decode(errors="ignore"))
 
 
 def is_own_file(filename: str) -> bool:
@@ -127,7 +134,10 @@ def is_own_file(filename: str) -> bool:
 
 
 def user_facing(function: Callable[P, R]) -> Callable[P, R]:
-    """Mark a public entry point: an `AkgError` leaves it without the frames below it."""
+    """Mark a public entry point: an `AkgError` leaves it without the frames below it, and knows its place.
+
+    Python adds the wrapper's own frame while the error leaves; `install_excepthook` drops that one.
+    """
 
     @functools.wraps(function)
     def entry(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -137,31 +147,61 @@ def user_facing(function: Callable[P, R]) -> Callable[P, R]:
         except AkgError as error:
             if error.span is None:
                 error.span = user_span(2)
-            raise error.with_traceback(None) from None
+            _hide(error)
+            error.__traceback__ = None
+            raise
 
     return entry
 
 
+def _hide(error: BaseException) -> None:
+    """Drop frames of ours from a user error and from what caused it; what it merely followed is dropped whole."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = _without_own_frames(link.__traceback__)
+        link.__suppress_context__ = True
+        link = link.__cause__
+
+
 def _without_own_frames(trace: TracebackType | None) -> TracebackType | None:
-    frames: list[TracebackType] = []
+    """The frames of the user's: not ours, nor those of the standard library that run below ours."""
+    kept: list[TracebackType] = []
+    is_below = False
     while trace is not None:
-        if not is_own_file(trace.tb_frame.f_code.co_filename):
-            frames.append(trace)
+        filename = trace.tb_frame.f_code.co_filename
+        if is_own_file(filename):
+            is_below = True
+        elif not (is_below and _is_stdlib(filename)):
+            kept.append(trace)
         trace = trace.tb_next
     result: TracebackType | None = None
-    for frame in reversed(frames):
+    for frame in reversed(kept):
         result = TracebackType(result, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
     return result
 
 
+def _is_stdlib(filename: str) -> bool:
+    if filename.startswith("<frozen "):
+        return True
+    return filename.startswith(_STDLIB_DIR) and "site-packages" not in filename
+
+
 def install_excepthook() -> None:
-    """Show uncaught user errors without frames of ours; every other exception goes to the hook in place."""
-    previous = sys.excepthook
+    """Show uncaught user errors without frames of ours; every other exception goes to the hooks in place."""
+    previous, previous_thread = sys.excepthook, threading.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, AkgError):
-            trace = _without_own_frames(trace)
             error.__traceback__ = trace
+            _hide(error)
+            trace = error.__traceback__
         previous(kind, error, trace)
 
-    sys.excepthook = hook
+    def thread_hook(args: threading.ExceptHookArgs) -> None:
+        error = args.exc_value
+        if isinstance(error, AkgError):
+            _hide(error)
+            args = threading.ExceptHookArgs((args.exc_type, error, error.__traceback__, args.thread))
+        previous_thread(args)
+
+    sys.excepthook, threading.excepthook = hook, thread_hook
