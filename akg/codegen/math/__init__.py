@@ -1,0 +1,51 @@
+"""Functions of floats as expressions over arithmetic, comparisons, `Select`, casts and bit patterns.
+
+`expand` is what a backend calls. One definition serves scalars, vectors of any width, C-like text and the
+interpreter; there are no tables in memory and no branches. ``docs/math.md`` lists the errors measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from akg.base.dtype import float32
+from akg.base.errors import InternalError
+from akg.codegen.math import exponential, logarithm, special
+from akg.codegen.math.build import is_finite, is_infinite, is_nan, literal, sqrt
+from akg.ir.expr import Call, Expr
+
+# What `expand` leaves alone: every backend has these as instructions or one-liners.
+PRIMITIVES = frozenset({"floor", "ceil", "round", "trunc", "fma", "copysign", "sqrt", "bitcast"})
+
+
+def _rsqrt(x: Expr) -> Expr:
+    return literal(1.0, x) / sqrt(x)
+
+
+_FLOAT32: dict[str, Callable[..., Expr]] = {
+    "exp": exponential.exp, "exp2": exponential.exp2, "expm1": exponential.expm1, "log": logarithm.log,
+    "log2": logarithm.log2, "log10": logarithm.log10, "log1p": logarithm.log1p, "tanh": exponential.tanh,
+    "erf": special.erf, "sigmoid": exponential.sigmoid,
+}  # fmt: skip
+_FLOAT64: dict[str, Callable[..., Expr]] = {}
+_ANY: dict[str, Callable[..., Expr]] = {
+    "rsqrt": _rsqrt, "isnan": is_nan, "isinf": is_infinite, "isfinite": is_finite,
+}  # fmt: skip
+
+
+def expand(node: Call) -> Expr:
+    """`node` over primitives; a primitive call is returned as it is.
+
+    Args:
+        node: a call whose arguments are float32 or float64; the result has the dtype of the node.
+
+    Raises:
+        InternalError: for other argument types (legalization widens the 16-bit floats first).
+    """
+    if node.fn in PRIMITIVES:
+        return node
+    table = _FLOAT32 if node.args[0].dtype is float32 else _FLOAT64
+    rule = _ANY.get(node.fn) or table.get(node.fn)
+    if rule is None:
+        raise InternalError(f"no expansion of {node.fn} on {node.args[0].dtype}")
+    return rule(*node.args)
