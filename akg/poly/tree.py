@@ -187,3 +187,35 @@ def _member_text(member: Member) -> str:
     if member.coincident:
         notes.append("coincident")
     return body + (f"  [{', '.join(notes)}]" if notes else "")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One step on the way from the root to a statement: a member of a band, or a place in a sequence."""
+
+    node: Band | Sequence
+    position: int
+
+    @property
+    def member(self) -> Member | None:
+        """The band member, None for a place in a sequence."""
+        return self.node.members[self.position] if isinstance(self.node, Band) else None
+
+
+def paths(tree: Domain) -> dict[str, tuple[Step, ...]]:
+    """The steps from the root to every statement, outermost first."""
+    result: dict[str, tuple[Step, ...]] = {}
+
+    def visit(node: Node, names: tuple[str, ...], steps: tuple[Step, ...]) -> None:
+        if isinstance(node, Leaf):
+            result.update(dict.fromkeys(names, steps))
+        elif isinstance(node, Band):
+            visit(node.child, names, (*steps, *[Step(node, k) for k in range(len(node.members))]))
+        elif isinstance(node, Sequence):
+            for k, child in enumerate(node.children):
+                visit(child.child, child.statements, (*steps, Step(node, k)))
+        else:
+            visit(node.child, statements_below(node, names), steps)
+
+    visit(tree.child, tree.statements, ())
+    return result

@@ -1,0 +1,361 @@
+"""The integer set library, as the rest of `akg.poly` sees it: the only file that imports islpy.
+
+All objects live in one context. Their types are re-exported (`Set`, `Map`, `Aff`, ...); operations that can
+go wrong in silence or without saying on what go through the functions here:
+
+  * spaces have named dimensions and a tuple name, always (`set_space`);
+  * a union operation on tuple names that do not meet is empty in isl; here it is an `InternalError`
+    (`union_map`, `apply_checked`);
+  * text with anything behind its end is refused (`parse_set`, `parse_map`): isl drops the rest in silence;
+  * errors carry the text of their operands;
+  * under `budget(n)` a computation of more than `n` isl operations raises `Unknown`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeAlias, TypeVar
+
+import islpy as _isl
+
+from akg.base.errors import InternalError
+
+Aff: TypeAlias = _isl.Aff
+AstBuild: TypeAlias = _isl.AstBuild
+AstExpr: TypeAlias = _isl.AstExpr
+AstNode: TypeAlias = _isl.AstNode
+AstOp: TypeAlias = _isl.ast_expr_op_type
+BasicMap: TypeAlias = _isl.BasicMap
+BasicSet: TypeAlias = _isl.BasicSet
+Constraint: TypeAlias = _isl.Constraint
+LocalSpace: TypeAlias = _isl.LocalSpace
+Map: TypeAlias = _isl.Map
+MultiPwAff: TypeAlias = _isl.MultiPwAff
+Point: TypeAlias = _isl.Point
+PwAff: TypeAlias = _isl.PwAff
+ScheduleNode: TypeAlias = _isl.ScheduleNode
+Set: TypeAlias = _isl.Set
+Space: TypeAlias = _isl.Space
+UnionMap: TypeAlias = _isl.UnionMap
+UnionSet: TypeAlias = _isl.UnionSet
+Val: TypeAlias = _isl.Val
+
+PARAM = _isl.dim_type.param
+IN = _isl.dim_type.in_
+OUT = _isl.dim_type.out
+SET = _isl.dim_type.set
+
+CONTEXT = _isl.Context()
+T = TypeVar("T")
+
+
+class Unknown(Exception):
+    """The budget of operations ran out: neither yes nor no."""
+
+
+@contextmanager
+def budget(operations: int) -> Iterator[None]:
+    """Bound the isl operations of a block; they are counts, not seconds, so an answer does not depend on load.
+
+    Raises:
+        Unknown: inside the block, when the bound is passed.
+    """
+    CONTEXT.reset_operations()
+    CONTEXT.set_max_operations(operations)
+    try:
+        yield
+    except _isl.Error as error:
+        if _is_budget(error):
+            raise Unknown(f"more than {operations} operations") from None
+        raise
+    finally:
+        CONTEXT.set_max_operations(0)
+
+
+def _is_budget(error: Exception) -> bool:
+    return "maximal number of operations" in str(error)
+
+
+def _failed(operation: str, error: Exception, *operands: object) -> Exception:
+    if _is_budget(error):
+        return Unknown(f"{operation}: budget of operations exceeded")
+    texts = "; ".join(str(o) for o in operands)
+    return InternalError(f"isl {operation}: {error}; operands: {texts}")
+
+
+# --- spaces and affine functions ---------------------------------------------------------------------
+
+
+def set_space(name: str, dims: Sequence[str], params: Sequence[str]) -> Space:
+    """The space ``[params] -> name[dims]``.
+
+    Raises:
+        InternalError: if the tuple has no name or dimension names repeat.
+    """
+    if not name:
+        raise InternalError("an isl tuple needs a name")
+    if len({*dims, *params}) != len(dims) + len(params):
+        raise InternalError(f"dimension names of {name} repeat: {dims} and {params}")
+    space = _isl.Space.create_from_names(CONTEXT, set=list(dims), params=list(params))
+    return space.set_tuple_name(SET, name)
+
+
+def params_space(params: Sequence[str]) -> Space:
+    """The space of parameters alone."""
+    return _isl.Space.create_from_names(CONTEXT, set=[], params=list(params)).params()
+
+
+@functools.lru_cache(maxsize=4096)
+def val(value: int) -> Val:
+    """An integer."""
+    if -(2**62) < value < 2**62:
+        return _isl.Val.int_from_si(CONTEXT, value)
+    return _isl.Val.read_from_str(CONTEXT, str(value))
+
+
+def zero_aff(space: Space) -> Aff:
+    """The function 0 on a set space."""
+    return _isl.Aff.zero_on_domain_space(space)
+
+
+def linear(zero: Aff, dims: Iterable[tuple[int, int]], params: Iterable[tuple[int, int]], const: int) -> Aff:
+    """The affine function with (position, coefficient) pairs over dimensions and parameters."""
+    aff = zero
+    for position, coefficient in dims:
+        aff = aff.set_coefficient_val(IN, position, val(coefficient))
+    for position, coefficient in params:
+        aff = aff.set_coefficient_val(PARAM, position, val(coefficient))
+    return aff.set_constant_val(val(const)) if const else aff
+
+
+def floor_div(aff: Aff, divisor: int) -> Aff:
+    """``floor(aff / divisor)``."""
+    return aff.scale_down_val(val(divisor)).floor()
+
+
+def pw(aff: Aff | PwAff) -> PwAff:
+    """An affine function as a piecewise one."""
+    return _isl.PwAff.from_aff(aff) if isinstance(aff, _isl.Aff) else aff
+
+
+def universe(space: Space) -> Set:
+    """Every point of a set space."""
+    return _isl.Set.universe(space)
+
+
+def access_map(space: Space, name: str, values: Sequence[Aff | PwAff | None]) -> Map:
+    """The map from a set space to ``name[values]``; a None value is any integer."""
+    target = space.from_domain().add_dims(OUT, len(values)).set_tuple_name(OUT, name)
+    if all(isinstance(v, _isl.Aff) for v in values):
+        exact = _isl.MultiAff.zero(target)
+        for k, value in enumerate(values):
+            assert isinstance(value, _isl.Aff)
+            exact = exact.set_at(k, value)
+        return _isl.Map.from_multi_aff(exact)
+    zero = pw(zero_aff(space))
+    multi = _isl.MultiPwAff.zero(target)
+    for k, value in enumerate(values):
+        multi = multi.set_at(k, zero if value is None else pw(value))
+    result = _isl.Map.from_multi_pw_aff(multi)
+    for k, value in enumerate(values):
+        if value is None:
+            result = result.drop_constraints_involving_dims(OUT, k, 1)
+    return result
+
+
+# --- operations with checks --------------------------------------------------------------------------
+
+
+def compose(first: Map, second: Map) -> Map:
+    """``second`` after ``first``.
+
+    Raises:
+        InternalError: if the tuples in the middle differ; the message has both maps.
+        Unknown: if the budget ran out.
+    """
+    try:
+        return first.apply_range(second)
+    except _isl.Error as error:
+        raise _failed("apply_range", error, first, second) from None
+
+
+def is_empty(a: Set | Map | UnionMap | UnionSet) -> bool:
+    """Whether there is no element.
+
+    Raises:
+        Unknown: if the budget ran out.
+    """
+    try:
+        return a.is_empty()
+    except _isl.Error as error:
+        raise _failed("is_empty", error, a) from None
+
+
+def intersect(a: Set, b: Set | BasicSet) -> Set:
+    """The points in both sets.
+
+    Raises:
+        InternalError: if they live in different spaces.
+        Unknown: if the budget ran out.
+    """
+    try:
+        return a.intersect(b)
+    except _isl.Error as error:
+        raise _failed("intersect", error, a, b) from None
+
+
+def subtract(a: Set, b: Set | BasicSet) -> Set:
+    """The points of `a` that are not in `b`; raises as `intersect`."""
+    try:
+        return a.subtract(b)
+    except _isl.Error as error:
+        raise _failed("subtract", error, a, b) from None
+
+
+def is_subset(a: Set, b: Set) -> bool:
+    """Whether every point of `a` is in `b`; raises as `intersect`."""
+    try:
+        return a.is_subset(b)
+    except _isl.Error as error:
+        raise _failed("is_subset", error, a, b) from None
+
+
+def tuple_names(union: UnionMap, kind: Any) -> set[str]:
+    """The names of the domain (`IN`) or range (`OUT`) tuples of a union map."""
+    names: set[str] = set()
+    union.foreach_map(lambda m: names.add(m.get_tuple_name(kind) or ""))
+    return names
+
+
+def union_map(maps: Iterable[Map]) -> UnionMap:
+    """The union of maps that all have tuple names on both sides.
+
+    Raises:
+        InternalError: if there is no map or a domain tuple has no name.
+    """
+    result: UnionMap | None = None
+    for one in maps:
+        if not one.has_tuple_name(IN):
+            raise InternalError(f"a map without a domain tuple name in a union: {one}")
+        union = one.to_union_map()
+        result = union if result is None else result.union(union)
+    if result is None:
+        raise InternalError("the union of no maps has no space")
+    return result
+
+
+def union_set(sets: Iterable[Set]) -> UnionSet:
+    """The union of sets that all have tuple names; raises as `union_map`."""
+    result: UnionSet | None = None
+    for one in sets:
+        if not one.has_tuple_name():
+            raise InternalError(f"a set without a tuple name in a union: {one}")
+        union = one.to_union_set()
+        result = union if result is None else result.union(union)
+    if result is None:
+        raise InternalError("the union of no sets has no space")
+    return result
+
+
+def apply_checked(first: UnionMap, second: UnionMap) -> UnionMap:
+    """``second`` after ``first``, where every range tuple of `first` is a domain tuple of `second`.
+
+    Raises:
+        InternalError: naming the tuples that do not meet (isl would answer with an empty relation).
+    """
+    missing = tuple_names(first, OUT) - tuple_names(second, IN)
+    if missing:
+        raise InternalError(f"isl apply: no domain tuple {sorted(missing)} in {second}")
+    return first.apply_range(second)
+
+
+def _parse(kind: Any, text: str) -> Any:
+    if "}" in text and text.rstrip()[-1:] != "}" or text.count("{") != 1 or text.count("}") != 1:
+        raise InternalError(f"isl text must be one set or relation in braces: {text!r}")
+    try:
+        return kind.read_from_str(CONTEXT, text)
+    except _isl.Error as error:
+        raise InternalError(f"isl cannot read {text!r}: {error}") from None
+
+
+def parse_set(text: str) -> Set:
+    """A set from isl's notation.
+
+    Raises:
+        InternalError: with the text, if it is not one set, or if text follows it.
+    """
+    return _parse(_isl.Set, text)
+
+
+def parse_map(text: str) -> Map:
+    """A relation from isl's notation; raises as `parse_set`."""
+    return _parse(_isl.Map, text)
+
+
+# --- points ------------------------------------------------------------------------------------------
+
+
+def fix_params(a: Set, values: dict[int, int]) -> Set:
+    """`a` with parameters (by position) set to integers."""
+    for position, value in values.items():
+        a = a.fix_val(PARAM, position, val(value))
+    return a
+
+
+def sample(a: Set) -> tuple[list[int], list[int]] | None:
+    """One point as (parameters, dimensions), or None if there is none; raises `Unknown` out of budget."""
+    try:
+        if a.is_empty():
+            return None
+        point = a.sample_point()
+    except _isl.Error as error:
+        raise _failed("sample_point", error, a) from None
+    space = a.get_space()
+    params = [_number(point.get_coordinate_val(PARAM, k)) for k in range(space.dim(PARAM))]
+    return params, [_number(point.get_coordinate_val(SET, k)) for k in range(space.dim(SET))]
+
+
+def lexmin_point(a: Set) -> tuple[list[int], list[int]] | None:
+    """The lexicographically least point of a set without free parameters; otherwise as `sample`."""
+    try:
+        return sample(a.lexmin())
+    except _isl.Error as error:
+        raise _failed("lexmin", error, a) from None
+
+
+def points(a: Set) -> list[list[int]]:
+    """Every point of a bounded set without free parameters."""
+    result: list[list[int]] = []
+
+    def collect(point: Point) -> None:
+        result.append([_number(point.get_coordinate_val(SET, k)) for k in range(a.dim(SET))])
+
+    a.foreach_point(collect)
+    return result
+
+
+def _number(value: Val) -> int:
+    return int(value.to_python())
+
+
+def integer(value: Val) -> int | None:
+    """A value as an integer, None for infinities, NaN and fractions."""
+    return _number(value) if value.is_int() else None
+
+
+def coefficients(aff: Aff) -> tuple[list[int], list[int], int] | None:
+    """(dimension coefficients, parameter coefficients, constant) of an integral affine function without divisions."""
+    if aff.dim(_isl.dim_type.div) or not aff.get_denominator_val().is_one():
+        return None
+    dims = [_number(aff.get_coefficient_val(IN, k)) for k in range(aff.dim(IN))]
+    params = [_number(aff.get_coefficient_val(PARAM, k)) for k in range(aff.dim(PARAM))]
+    return dims, params, _number(aff.get_constant_val())
+
+
+def collected(register: Callable[[Callable[[T], None]], object]) -> list[T]:
+    """The elements that an isl ``foreach_*`` hands out, as a list."""
+    result: list[T] = []
+    register(result.append)
+    return result
