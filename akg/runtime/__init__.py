@@ -1,0 +1,1 @@
+"""Kernels: from text to machine code, calls, measurement."""

@@ -88,7 +88,7 @@ def llvm_target(target: Target | None) -> tuple[str, str, str]:
     """
     _initialize()
     host = llvm.get_process_triple()
-    if target is None or target.name in ("cpu", "host"):
+    if target is None or target.is_host:
         return host, *host_cpu()
     triple = _TRIPLE_OF_ARCH.get(target.arch)
     if triple is None:

@@ -1,0 +1,195 @@
+"""Kernel: what `akg.build` returns. A function on arrays that also tells how it came to be."""
+
+from __future__ import annotations
+
+import ctypes
+import html
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from akg.base.errors import AkgError, suggest, user_facing
+from akg.runtime import arguments, entry, jit, measure, openmp
+from akg.runtime.jit import Loaded
+from akg.runtime.measure import Timing
+from akg.runtime.report import Report
+from akg.runtime.signature import Signature
+
+_PACKED = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
+_THREAD_SYMBOLS = (b"GOMP_parallel", b"akg_num_threads", b"omp_get_")
+_STYLE = "font-family:monospace;white-space:pre;margin:0.3em 0 0.8em 1em;overflow-x:auto"
+
+
+def is_threaded(code: bytes) -> bool:
+    """Whether object code refers to the OpenMP runtime."""
+    return any(symbol in code for symbol in _THREAD_SYMBOLS)
+
+
+def link(signature: Signature, code: bytes) -> Loaded:
+    """Link the object code of a kernel and its packed entry (`signature.packed_ir`) into this process."""
+    symbols = openmp.symbols() if is_threaded(code) else {}
+    return jit.load_object(code, (signature.packed_symbol,), symbols)
+
+
+class Kernel:
+    """A compiled kernel.
+
+    ``kernel(*inputs)`` returns the outputs as a new array, or a tuple of arrays; ``kernel(*inputs, out=d)`` writes
+    into `d` and returns it. Arguments that the kernel updates in place (a script's) are modified; such a kernel
+    returns None if it has no other output. Arrays are NumPy arrays or anything with DLPack, ``__array_interface__``
+    or the buffer protocol: dense, row-major, in host memory, of exactly the dtype of the signature.
+
+    Attributes:
+        name: of the compiled function.
+        signature: what it takes and returns.
+        report: how it was built.
+    """
+
+    # The slot `__call__` holds a builtin function, so that a call enters native code at once.
+    __slots__ = ("__call__", "__weakref__", "_code", "_explain", "_function", "_sources", "report", "signature")
+    __call__: Callable[..., Any]
+
+    def __init__(
+        self,
+        signature: Signature,
+        code: Loaded,
+        *,
+        report: Report | None = None,
+        sources: Mapping[str, Callable[[], str]] | None = None,
+        explain: Callable[[], str] | None = None,
+        threaded: bool = False,
+    ) -> None:
+        """Wrap linked code.
+
+        Args:
+            signature: of the kernel.
+            code: exports ``signature.packed_symbol``.
+            report: what is known of the build.
+            sources: texts by kind ("loop", "llvm", "asm", "c", "schedule"), made when asked for.
+            explain: makes the text of `explain`.
+            threaded: whether it starts parallel regions (`is_threaded`).
+        """
+        self.signature, self._code = signature, code
+        self.report = report if report is not None else Report()
+        self._sources: dict[str, Callable[[], str] | str] = dict(sources or {})
+        self._explain = explain
+        address = code.address(signature.packed_symbol)
+        self._function = _PACKED(address)
+        careful = _careful_call(signature, self._function, code, threaded)
+        native = entry.make(signature, address, careful, keep=code)
+        self.__call__ = careful if native is None else _threaded_call(native) if threaded else native
+
+    @property
+    def name(self) -> str:
+        """The kernel's name."""
+        return self.signature.name
+
+    @user_facing
+    def benchmark(
+        self, *args: Any, out: Any = None, repeat: int | None = None, min_time_s: float = 0.2, **sizes: int
+    ) -> Timing:
+        """Time calls with these arguments: warm-up, then samples, into outputs that are allocated once.
+
+        Arguments that the kernel updates in place are restored before each sample.
+
+        Args:
+            args: as for a call.
+            out: outputs to write into; None allocates them.
+            repeat: number of samples; None takes 7 or more, for `min_time_s` seconds.
+            min_time_s: seconds to spend at least, where `repeat` is None.
+            sizes: sizes by name, as for a call.
+        """
+        if any(p.role == "inout" for p in self.signature.arguments):
+            work = [_copy(a) if p.role == "inout" else a for p, a in zip(self.signature.arguments, args, strict=False)]
+            work += args[len(work) :]
+
+            def restore() -> None:
+                for param, source, target in zip(self.signature.arguments, args, work, strict=False):
+                    if param.role == "inout":
+                        target[...] = np.asarray(source)
+
+            restore()
+            return measure.sample(self._bound(work, out, sizes), repeat=repeat, min_time_s=min_time_s, before=restore)
+        return measure.sample(self._bound(args, out, sizes), repeat=repeat, min_time_s=min_time_s)
+
+    def _bound(self, args: Any, out: Any, sizes: Mapping[str, int]) -> Callable[[], object]:
+        call = self.__call__
+        result = call(*args, **({} if out is None else {"out": out}), **sizes)
+        if not self.signature.outputs:
+            return lambda: call(*args, **sizes)
+        return lambda: call(*args, out=result, **sizes)
+
+    @user_facing
+    def source(self, kind: str = "loop") -> str:
+        """The kernel at a stage of its compilation: "loop", "schedule", "llvm", "asm", ...
+
+        Raises:
+            AkgError: AKG-E515 for a kind that this kernel does not have, with a did-you-mean.
+        """
+        text = self._sources.get(kind)
+        if text is None:
+            raise AkgError(
+                "AKG-E515",
+                f"kernel {self.name} has no source {kind!r}",
+                because=f"it has {', '.join(sorted(self._sources)) or 'none'}",
+                hint=suggest(kind, self._sources, "kinds"),
+            )
+        if not isinstance(text, str):
+            text = self._sources[kind] = text()
+        return text
+
+    def explain(self) -> str:
+        """Why the kernel looks as it does: schedule, legality, what was fused, what each pass did."""
+        parts = [str(self.signature), self._explain() if self._explain else "", str(self.report)]
+        return "\n\n".join(part for part in parts if part)
+
+    def __repr__(self) -> str:
+        return f"<akg.Kernel {self.signature}>"
+
+    def _repr_html_(self) -> str:
+        parts = [f"<b>akg kernel</b> <code>{html.escape(str(self.signature))}</code>"]
+        for title, kind in (("Schedule", "schedule"), ("Loop IR", "loop")):
+            if kind in self._sources:
+                text = html.escape(self.source(kind))
+                parts.append(f"<details><summary>{title}</summary><div style='{_STYLE}'>{text}</div></details>")
+        rows = "".join(
+            f"<tr><td style='text-align:left'>{html.escape(name)}</td>"
+            f"<td style='text-align:left;white-space:pre-wrap'>{html.escape(text)}</td></tr>"
+            for name, text in self.report.rows()
+        )
+        parts.append(f"<details open><summary>Report</summary><table>{rows}</table></details>")
+        return "<div>" + "\n".join(parts) + "</div>"
+
+
+def _copy(value: Any) -> Any:
+    return np.array(value, copy=True)
+
+
+def _careful_call(signature: Signature, function: Any, code: Loaded, threaded: bool) -> Callable[..., Any]:
+    """The call in Python: every check with its own message, every kind of array."""
+
+    def call(*args: Any, out: Any = None, **sizes: Any) -> Any:
+        prepared = arguments.prepare(signature, args, out, sizes)
+        if threaded:
+            openmp.refresh_threads()
+        if function(prepared.slots):
+            raise MemoryError(f"kernel {signature.name} cannot allocate its temporaries")
+        if out is not None:
+            return out
+        if not signature.outputs:
+            return None
+        return prepared.outputs[0] if len(signature.outputs) == 1 else prepared.outputs
+
+    call.__name__ = call.__qualname__ = signature.name
+    call.__doc__ = str(signature)
+    call.__dict__["code"] = code  # addresses must not outlive the code
+    return user_facing(call)
+
+
+def _threaded_call(native: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **keywords: Any) -> Any:
+        openmp.refresh_threads()
+        return native(*args, **keywords)
+
+    return call
