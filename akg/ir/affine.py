@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from akg.ir.expr import Binary, Const, Expr, Unary, Var
+from akg.base.dtype import bool_, index
+from akg.ir.expr import COMPARISONS, Binary, Const, Expr, Unary, Var
 
 
 class Affine:
@@ -105,3 +106,33 @@ class Affine:
 
     def __repr__(self) -> str:
         return str(self.to_expr())
+
+
+def is_quasi_affine(expr: Expr) -> bool:
+    """Whether an index expression is piecewise quasi-affine: ``//`` and ``%`` by positive constants, min, max."""
+    if isinstance(expr, Const):
+        return not isinstance(expr.value, float)
+    if isinstance(expr, Var):
+        return expr.dtype is index
+    if isinstance(expr, Unary):
+        return expr.op == "neg" and is_quasi_affine(expr.a)
+    if not isinstance(expr, Binary) or expr.dtype is not index:
+        return False
+    if expr.op in ("floordiv", "mod"):
+        return isinstance(expr.b, Const) and int(expr.b) > 0 and is_quasi_affine(expr.a)
+    if expr.op == "mul" and not isinstance(expr.a, Const) and not isinstance(expr.b, Const):
+        return Affine.of(expr) is not None
+    return expr.op in ("add", "sub", "mul", "min", "max") and is_quasi_affine(expr.a) and is_quasi_affine(expr.b)
+
+
+def is_affine_condition(expr: Expr) -> bool:
+    """Whether a condition is made of comparisons of quasi-affine index expressions."""
+    if isinstance(expr, Const):
+        return expr.dtype is bool_
+    if isinstance(expr, Unary):
+        return expr.op == "not" and is_affine_condition(expr.a)
+    if not isinstance(expr, Binary):
+        return False
+    if expr.op in ("and", "or"):
+        return is_affine_condition(expr.a) and is_affine_condition(expr.b)
+    return expr.op in COMPARISONS and is_quasi_affine(expr.a) and is_quasi_affine(expr.b)

@@ -1,0 +1,157 @@
+"""Inlining of elementwise stages into the stages that read them.
+
+A stage S is inlined if it is elementwise, not an output of the kernel, and one of these holds:
+
+  * *free*: its value only moves or converts data (loads, constants, casts, index arithmetic);
+  * *once*: exactly one load in all stages reads it, and that load reads no element twice: its subscripts tell
+    all iterations of the consumer apart, those of reduction axes included;
+  * *cheap*: its value has no costly operation (division, a function other than rounding), all the loads of it
+    together add at most `RECOMPUTE_LIMIT` operations, and no reduction reads an element of it repeatedly. A
+    padding (a select on indices around a load) that a reduction reads stays, too, so that the reduction's
+    inner loop has no condition.
+
+What is not inlined is computed once, into a temporary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from akg.base.dtype import index
+from akg.ir.affine import Affine
+from akg.ir.buffer import Buffer
+from akg.ir.expr import Axis, Binary, Call, Cast, Const, Expr, Load, Select, Unary, Var
+from akg.ir.rewrite import loads_of, rewrite, substitute
+from akg.ir.simplify import simplify
+from akg.ir.stage import Stage
+
+RECOMPUTE_LIMIT = 4  # operations
+SIZE_LIMIT = 128  # operations of one value: bounds the depth of expressions
+CHEAP_CALLS = frozenset({"floor", "ceil", "round", "trunc", "fma", "copysign", "isnan", "isinf", "isfinite"})
+COSTLY_OPS = frozenset({"div", "floordiv", "mod"})
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What it takes to compute a value: number of operations, any costly one, any select on indices over a load."""
+
+    operations: int
+    is_costly: bool
+    is_padding: bool
+
+
+def inline_stages(stages: list[Stage], keep: frozenset[Buffer]) -> list[Stage]:
+    """`stages` without those that were inlined; `keep` are the outputs of the kernel."""
+    kept: list[Stage] = []
+    readers: dict[Buffer, dict[Stage, None]] = {}
+    for stage in stages:
+        for load in stage.loads:
+            readers.setdefault(load.buffer, {})[stage] = None
+    for stage in stages:
+        consumers = readers.get(stage.buffer, {})
+        if stage.combiner is not None or stage.buffer in keep:
+            kept.append(stage)
+            continue
+        reads = [(c, load) for c in consumers for load in c.loads if load.buffer is stage.buffer]
+        if not should_inline(stage, reads):
+            kept.append(stage)
+            continue
+        for consumer in consumers:
+            _inline_into(consumer, stage)
+            for load in consumer.loads:
+                readers.setdefault(load.buffer, {})[consumer] = None
+    return kept
+
+
+def should_inline(stage: Stage, reads: list[tuple[Stage, Load]]) -> bool:
+    """The rule of this module for one elementwise stage and all the loads of it."""
+    profile = profile_of(stage.values[0])
+    if profile.operations == 0:
+        return True
+    if profile.operations > SIZE_LIMIT:
+        return False
+    distinct = [reads_once(consumer, load) for consumer, load in reads]
+    if len(reads) == 1 and distinct[0]:
+        return True
+    if profile.is_costly or profile.operations * (len(reads) - 1) > RECOMPUTE_LIMIT:
+        return False
+    return not any(
+        consumer.combiner is not None and (profile.is_padding or not once)
+        for (consumer, _), once in zip(reads, distinct, strict=True)
+    )
+
+
+def profile_of(value: Expr) -> Profile:
+    """The cost of a value, apart from its subscripts."""
+    operations, is_costly, is_padding = 0, False, False
+    stack, seen = [value], {value}
+    while stack:
+        node = stack.pop()
+        if isinstance(node, Load):
+            continue
+        if isinstance(node, (Unary, Binary, Select, Call)) and not _is_index(node):
+            operations += 1
+            is_costly |= isinstance(node, Binary) and node.op in COSTLY_OPS
+            is_costly |= isinstance(node, Call) and node.fn not in CHEAP_CALLS
+            is_padding |= isinstance(node, Select) and not loads_of(node.cond) and bool(loads_of(node))
+        for child in node.children:
+            if child not in seen:
+                seen.add(child)
+                stack.append(child)
+    return Profile(operations, is_costly, is_padding)
+
+
+def _is_index(node: Expr) -> bool:
+    """Whether a node is arithmetic on indices or a condition of them, which loops make cheap."""
+    return node.dtype is index or (isinstance(node, Binary) and node.a.dtype is index)
+
+
+def reads_once(consumer: Stage, load: Load) -> bool:
+    """Whether `load` reads a different element in every iteration of its stage."""
+    axes = {axis.var: axis for axis in (*consumer.axes, *consumer.reduce_axes)}
+    fixed: set[Var] = set()
+    divided: dict[tuple[Var, int], set[str]] = {}
+    for subscript in load.indices:
+        form = Affine.of(subscript)
+        if form is not None:
+            fixed.update(_told_apart(form, axes))
+        elif isinstance(subscript, Binary) and isinstance(subscript.a, Var) and isinstance(subscript.b, Const):
+            parts = divided.setdefault((subscript.a, int(subscript.b)), set())  # i // c and i % c tell i
+            parts.add(subscript.op)
+            if parts == {"floordiv", "mod"}:
+                fixed.add(subscript.a)
+    return len(fixed & axes.keys()) == len(axes)
+
+
+def _told_apart(form: Affine, axes: dict[Var, Axis]) -> list[Var]:
+    """The axes that the value of `form` determines: a single one, or the digits of a mixed-radix number."""
+    terms = sorted(((abs(c), v) for v, c in form.terms.items() if v in axes), key=lambda term: term[0])
+    if len(terms) <= 1:
+        return [v for _, v in terms]
+    span = 0
+    for c, v in terms:
+        extent = axes[v].end - axes[v].begin
+        if c <= span or not isinstance(extent, Const):
+            # the most significant digit may have any extent
+            return [v for _, v in terms] if c > span and v is terms[-1][1] else []
+        span += c * max(int(extent) - 1, 0)
+    return [v for _, v in terms]
+
+
+def _inline_into(consumer: Stage, producer: Stage) -> None:
+    """Replace every load of the producer in the consumer by its value."""
+    buffer, value = producer.buffer, producer.values[0]
+    axes = [axis.var for axis in producer.axes]
+
+    def rule(node: Expr) -> Expr | None:
+        if isinstance(node, Load) and node.buffer is buffer:
+            return substitute(value, dict(zip(axes, node.indices, strict=True)))
+        if isinstance(node, Cast) and isinstance(node.a, Cast) and node.dtype is index and node.a.a.dtype is index:
+            return node.a.a  # an index that went through memory
+        return None
+
+    memo: dict[Expr, Expr] = {}
+    folded: dict[Expr, Expr] = {}
+    consumer.values = tuple([simplify(rewrite(v, rule, memo), folded) for v in consumer.values])
+    if consumer.condition is not None:
+        consumer.condition = simplify(rewrite(consumer.condition, rule, memo), folded)

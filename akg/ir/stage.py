@@ -1,0 +1,214 @@
+"""A definition as stages: each fills its outputs in one loop nest, elementwise or by one reduction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from akg.base.errors import Span
+from akg.ir.buffer import Buffer
+from akg.ir.expr import Axis, Combiner, Expr, Load, Reduce, Select, Var, binary, unary
+from akg.ir.rewrite import loads_of, rewrite, variables_of, walk_expr
+from akg.ir.te.tensor import Compute, Tensor
+
+
+@dataclass(slots=True, eq=False)
+class Stage:
+    """One loop nest of the kernel.
+
+    Attributes:
+        axes: the spatial axes, which are the subscripts of every output.
+        outputs: the buffers that it fills. For a reduction of tuples, None where a component is not needed.
+        values: the element of each output; for a reduction, the term of each component.
+        combiner: how terms combine, or None for an elementwise stage, which has one output.
+        reduce_axes: the axes of the reduction.
+        condition: where terms count.
+        span: the user's te.compute.
+    """
+
+    axes: tuple[Axis, ...]
+    outputs: tuple[Buffer | None, ...]
+    values: tuple[Expr, ...]
+    combiner: Combiner | None = None
+    reduce_axes: tuple[Axis, ...] = ()
+    condition: Expr | None = None
+    span: Span | None = None
+
+    @property
+    def buffer(self) -> Buffer:
+        """The (first) output."""
+        return next(b for b in self.outputs if b is not None)
+
+    @property
+    def expressions(self) -> tuple[Expr, ...]:
+        """Every expression that the loop nest evaluates per iteration."""
+        values = tuple([v for v, b in zip(self.values, self.outputs, strict=True) if b is not None])
+        return values if self.condition is None else (*values, self.condition)
+
+    @property
+    def loads(self) -> list[Load]:
+        """Every distinct load, in order of first occurrence."""
+        return list(dict.fromkeys(load for e in self.expressions for load in loads_of(e)))
+
+
+def build_stages(outputs: Sequence[Tensor]) -> list[Stage]:
+    """The stages that `outputs` need, producers before consumers."""
+    ops = _ordered_ops(outputs)
+    needed: dict[Compute, dict[int, Tensor]] = {op: {} for op in ops}
+    for tensor in outputs:
+        if isinstance(tensor.op, Compute):
+            needed[tensor.op][tensor.position] = tensor
+    for op in reversed(ops):
+        for position in needed[op]:
+            for load in loads_of(op.bodies[position]):
+                source = load.buffer
+                if isinstance(source, Tensor) and isinstance(source.op, Compute):
+                    needed[source.op][source.position] = source
+    return [stage for op in ops if needed[op] for stage in _split(op, needed[op])]
+
+
+def _ordered_ops(outputs: Iterable[Tensor]) -> list[Compute]:
+    """Every `Compute` that the outputs depend on, each after those it reads (depth first, in reading order)."""
+    order: dict[Compute, None] = {}
+    stack: list[tuple[Compute, bool]] = [(t.op, False) for t in reversed(list(outputs)) if isinstance(t.op, Compute)]
+    while stack:
+        op, is_done = stack.pop()
+        if is_done:
+            order[op] = None
+        elif op not in order:
+            stack.append((op, True))
+            sources = [load.buffer for body in op.bodies for load in loads_of(body)]
+            reads = [s.op for s in sources if isinstance(s, Tensor) and isinstance(s.op, Compute)]
+            stack.extend((r, False) for r in reversed(reads) if r not in order)
+    return list(order)
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """The reductions of one definition that run in one loop nest."""
+
+    first: Reduce
+    guards: list[Expr | None] = field(default_factory=list)
+    outputs: dict[int, Buffer] = field(default_factory=dict)
+    needed: dict[int, None] = field(default_factory=dict)
+    is_direct: bool = False
+
+
+def _split(op: Compute, tensors: dict[int, Tensor]) -> list[Stage]:
+    """Before: ``T[i] = sum_k(A[i, k]) * 0.5``. After: ``T_sum[i] = sum_k(A[i, k]); T[i] = T_sum[i] * 0.5``."""
+    groups: dict[tuple[int, ...], _Group] = {}
+    elementwise: list[tuple[Tensor, Expr]] = []
+    for position in sorted(tensors):
+        body, tensor = op.bodies[position], tensors[position]
+        if isinstance(body, Reduce):
+            group = groups.setdefault(_group_key(body), _Group(body))
+            group.needed[body.position] = None
+            group.guards.append(None)
+            group.is_direct = True
+            if body.position not in group.outputs:
+                group.outputs[body.position] = tensor
+                continue
+        else:
+            for reduce, guard in _reductions_in(body):
+                group = groups.setdefault(_group_key(reduce), _Group(reduce))
+                group.needed[reduce.position] = None
+                group.guards.append(guard)
+        elementwise.append((tensor, body))
+    stages = [_reduction_stage(op, group) for group in groups.values()]
+    places = dict(zip(groups, stages, strict=True))
+
+    def read_result(node: Expr) -> Expr | None:
+        if not isinstance(node, Reduce):
+            return None
+        stage = places[_group_key(node)]
+        buffer = stage.outputs[node.position]
+        assert buffer is not None
+        return Load(buffer, tuple([axis.var for axis in stage.axes]))
+
+    for tensor, body in elementwise:
+        stages.append(Stage(op.axes, (tensor,), (rewrite(body, read_result),), span=op.span))
+    return stages
+
+
+def _group_key(node: Reduce) -> tuple[int, ...]:
+    """Identities of what a reduction computes; components of one tuple reduction agree."""
+    parts = (node.combiner, node.condition, *node.args, *[axis.var for axis in node.axes])
+    return tuple([id(p) for p in parts])
+
+
+def _reductions_in(body: Expr) -> list[tuple[Reduce, Expr | None]]:
+    """Each reduction in `body` with the condition of the lazy selects around it (None if always evaluated)."""
+    found: list[tuple[Reduce, Expr | None]] = []
+    if not any(isinstance(n, Reduce) for n in walk_expr(body)):
+        return found
+    seen: set[tuple[int, int]] = set()
+
+    def visit(node: Expr, guard: Expr | None) -> None:
+        if (id(node), id(guard)) in seen:
+            return
+        seen.add((id(node), id(guard)))
+        if isinstance(node, Reduce):
+            found.append((node, guard))
+        elif isinstance(node, Select):
+            visit(node.cond, guard)
+            # a condition that itself reduces cannot guard a reduction of the same definition
+            known = not any(isinstance(n, Reduce) for n in walk_expr(node.cond))
+            visit(node.a, _conjunction(guard, node.cond) if known else guard)
+            visit(node.b, _conjunction(guard, unary("not", node.cond)) if known else guard)
+        else:
+            for child in node.children:
+                visit(child, guard)
+
+    visit(body, None)
+    return found
+
+
+def _conjunction(a: Expr | None, b: Expr | None) -> Expr | None:
+    if a is None or b is None:
+        return b if a is None else a
+    return binary("and", a, b)
+
+
+def _reduction_stage(op: Compute, group: _Group) -> Stage:
+    node = group.first
+    condition = node.condition
+    guards = [g for g in group.guards if g is not None]
+    if len(guards) == len(group.guards):  # evaluated only under conditions: read nothing where none holds
+        guard = guards[0]
+        for other in guards[1:]:
+            guard = binary("or", guard, other)
+        condition = _conjunction(guard, condition)
+    components = needed_components(node.combiner, tuple(group.needed))
+    axes = op.axes
+    if not group.is_direct:  # a temporary has only the axes that its value depends on
+        used: set[Var] = set()
+        bounds = [bound for axis in node.axes for bound in (axis.begin, axis.end)]
+        for e in (*[node.args[p] for p in components], *bounds, *([] if condition is None else [condition])):
+            used.update(variables_of(e))
+        axes = tuple([axis for axis in op.axes if axis.var in used])
+    shape = tuple([axis.end for axis in axes])
+    outputs: list[Buffer | None] = []
+    for p, arg in enumerate(node.args):
+        buffer = group.outputs.get(p)
+        if buffer is None and p in components:
+            buffer = Buffer(f"{op.name}_{node.combiner.name}", shape, arg.dtype)
+        outputs.append(buffer)
+    return Stage(axes, tuple(outputs), node.args, node.combiner, node.axes, condition, op.span)
+
+
+def needed_components(combiner: Combiner, wanted: Iterable[int]) -> list[int]:
+    """The components that must be computed for those `wanted`, in ascending order."""
+    needed = set(wanted)
+    pending = list(needed)
+    while pending:
+        for other in old_values_read(combiner, pending.pop()):
+            if other not in needed:
+                needed.add(other)
+                pending.append(other)
+    return sorted(needed)
+
+
+def old_values_read(combiner: Combiner, position: int) -> list[int]:
+    """The components whose old value the new value of one component depends on."""
+    variables = set(variables_of(combiner.result[position]))
+    return [p for p, v in enumerate(combiner.lhs) if v in variables]
