@@ -51,13 +51,9 @@ _PUBLIC: dict[str, str] = {
     "Target": "akg.base.target:Target",
     "config": "akg.base.config:config",
     "AkgError": "akg.base.errors:AkgError",
-    **{
-        name: f"akg.base.dtype:{name}"
-        for name in (
-            "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool_",
-        )  # fmt: skip
-    },
 }
+_DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool_")
+_PUBLIC.update({name: f"akg.base.dtype:{name}" for name in _DTYPES})
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,1 @@
+"""The ground floor: errors, options, trace, cache, registry, element types, targets."""

@@ -7,7 +7,7 @@ type of a buffer, and *weak* in arithmetic: like a Python ``int`` it takes the t
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, Literal
 
 import ml_dtypes
@@ -79,7 +79,7 @@ BUFFER_DTYPES: tuple[DType, ...] = (
 _BY_NAME: dict[str, DType] = {d.name: d for d in (*BUFFER_DTYPES, index)}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _numpy_dtype(name: str) -> np.dtype[Any]:
     if name == "bfloat16":
         return np.dtype(ml_dtypes.bfloat16)
@@ -111,7 +111,7 @@ def dtype_of(value: object) -> DType:
     return found
 
 
-@lru_cache(maxsize=None)
+@cache
 def promote(a: DType, b: DType) -> DType:
     """The result type of arithmetic on `a` and `b`: NumPy's table, with `index` weak on either side."""
     if a is b:

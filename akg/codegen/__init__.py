@@ -1,0 +1,1 @@
+"""Backends: loop IR to the text of a program."""

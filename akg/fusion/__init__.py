@@ -1,0 +1,1 @@
+"""Operator graphs to clusters, a kernel each."""

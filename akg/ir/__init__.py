@@ -1,0 +1,1 @@
+"""Programs: expressions, loop IR, and the frontends that make it."""

@@ -418,7 +418,7 @@ def as_expr(value: ExprLike, like: DType | None = None) -> Expr:
     if isinstance(value, Expr):
         return value
     if hasattr(value, "item") and getattr(value, "shape", None) == ():  # a NumPy scalar keeps its type
-        return Const(value.item(), dtype_of(getattr(value, "dtype")))  # pyright: ignore
+        return Const(value.item(), dtype_of(value.dtype))  # pyright: ignore
     if hasattr(value, "__as_expr__"):  # a rank-0 te tensor
         return value.__as_expr__()  # pyright: ignore
     if isinstance(value, bool):

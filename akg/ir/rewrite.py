@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Expr, Load, Reduce, Var
-from akg.ir.stmt import Alloc, Block, For, If, Store, Stmt, expressions, walk
+from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, expressions, walk
 
 Rule = Callable[[Expr], "Expr | None"]
 
@@ -72,7 +72,9 @@ def variables_of(root: Expr) -> list[Var]:
     return [node for node in walk_expr(root) if isinstance(node, Var)]
 
 
-def rewrite_stmt(stmt: Stmt, rule: Callable[[Stmt], Stmt | None], on_expr: Callable[[Expr], Expr] | None = None) -> Stmt:
+def rewrite_stmt(
+    stmt: Stmt, rule: Callable[[Stmt], Stmt | None], on_expr: Callable[[Expr], Expr] | None = None
+) -> Stmt:
     """Replace statements bottom-up, after their expressions went through `on_expr`."""
     new = map_children(stmt, lambda inner: rewrite_stmt(inner, rule, on_expr))
     if on_expr is not None:
@@ -121,7 +123,9 @@ def substitute_stmt(stmt: Stmt, values: Mapping[Var, Expr]) -> Stmt:
     return rewrite_stmt(stmt, lambda _: None, lambda e: rewrite(e, rule, memo))
 
 
-def replace_buffer(stmt: Stmt, old: Buffer, make: Callable[[tuple[Expr, ...]], tuple[Buffer, tuple[Expr, ...]]]) -> Stmt:
+def replace_buffer(
+    stmt: Stmt, old: Buffer, make: Callable[[tuple[Expr, ...]], tuple[Buffer, tuple[Expr, ...]]]
+) -> Stmt:
     """Redirect every access of `old`: `make` maps its subscripts to the new buffer and subscripts."""
     memo: dict[Expr, Expr] = {}
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from akg.base.dtype import index
 from akg.ir.affine import Affine
 from akg.ir.expr import Binary, Cast, Const, Expr, Select, binary, cast, select
-from akg.ir.rewrite import rewrite
+from akg.ir.rewrite import map_children, map_expressions, rewrite
 from akg.ir.stmt import Alloc, Block, For, If, Stmt, block
-from akg.ir.rewrite import map_children, map_expressions
 
 
 def simplify(expr: Expr, memo: dict[Expr, Expr] | None = None) -> Expr:

@@ -1,0 +1,1 @@
+"""The polyhedral model: dependences, schedules, schedule trees."""

@@ -8,7 +8,7 @@ from akg.base.dtype import index
 from akg.base.errors import InternalError
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Expr, Load, Select, Var, binary, unary
+from akg.ir.expr import Expr, Load, Select, Var, unary
 from akg.ir.stmt import Alloc, Block, For, If, Kernel, Stmt, Store
 from akg.poly.tree import LEAF, Band, Domain, Filter, Member, Node, Sequence
 
@@ -97,7 +97,7 @@ class _Reader:
             child = self.visit(stmt.body, (*loops, stmt), guards)
             names = list(self.statements)[first:]
             row = Affine.var(stmt.var)
-            member = Member({n: row for n in names}, kind=stmt.kind)
+            member = Member(dict.fromkeys(names, row), kind=stmt.kind)
             if isinstance(child, Band):
                 return Band((member, *child.members), False, child.child)
             return Band((member,), False, child)
