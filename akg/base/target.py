@@ -27,8 +27,9 @@ class Target:
         name: what the user calls it.
         backend: the backend that emits code for it, a name in the registry `akg.backends`.
         arch: "x86_64", "aarch64", ...
-        cpu: LLVM's name of the processor, or of a level such as "x86-64-v3".
-        features: LLVM's names of instruction set extensions, such as "avx512f".
+        cpu: LLVM's name of an instruction set level that the machine has in full, such as "x86-64-v3".
+        tune: LLVM's name of the processor to tune for, such as "znver4" (the attribute "tune-cpu"); may be empty.
+        features: LLVM's names of instruction set extensions, such as "avx512f". They are what may be used.
         vector_bits: width of a vector register.
         vector_registers: number of architectural vector registers.
         l1_bytes: level-1 data cache of a core.
@@ -52,6 +53,7 @@ class Target:
     cores: int = 1
     has_fma: bool = True
     is_host: bool = False
+    tune: str = ""
 
     def lanes(self, bits: int) -> int:
         """How many elements of `bits` bits a vector register holds."""
@@ -102,7 +104,7 @@ _KNOWN_FEATURES = frozenset(_LLVM_NAMES.values()) | {
 _V2 = frozenset({"sse2", "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"})
 _V3 = _V2 | {"avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"}
 _V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
-# LLVM's names by vendor and family, then by ranges of models. Others get their level's name.
+# LLVM's names by vendor and family, then by ranges of models.
 _MODELS: dict[tuple[str, int], tuple[tuple[int, int, str], ...]] = {
     ("AuthenticAMD", 23): ((0x00, 0x2F, "znver1"), (0x30, 0xFF, "znver2")),
     ("AuthenticAMD", 25): (
@@ -142,7 +144,7 @@ def detect_host(
     caches = _read_caches(sysfs)
     bits, registers = _vectors(arch, features)
     return Target(
-        name="cpu", backend="llvm", arch=arch, cpu=_cpu_name(arch, fields, features), features=features,
+        name="cpu", backend="llvm", arch=arch, cpu=_level(arch, features), tune=_model(fields), features=features,
         vector_bits=bits, vector_registers=registers,
         l1_bytes=caches.get(1, 32 * KIB), l2_bytes=caches.get(2, 512 * KIB), l3_bytes=caches.get(3, 0),
         cores=usable_cores(), has_fma=arch == "aarch64" or "fma" in features, is_host=True,
@@ -186,24 +188,24 @@ def _vectors(arch: str, features: frozenset[str]) -> tuple[int, int]:
     return 128, 32 if arch == "aarch64" else 16
 
 
-def _cpu_name(arch: str, fields: dict[str, str], features: frozenset[str]) -> str:
-    if arch != "x86_64":
-        return "generic"
-    family, model = fields.get("cpu family", ""), fields.get("model", "")
-    if _V3 <= features and family.isdecimal() and model.isdecimal():
-        # A virtual machine may hide features of its processor: then the model's name would promise too much.
-        for first, last, name in _MODELS.get((fields.get("vendor_id", ""), int(family)), ()):
-            if first <= int(model) <= last and (_V4 <= features or name not in _AVX512_MODELS):
-                return name
+def _level(arch: str, features: frozenset[str]) -> str:
     for level, needed in (("x86-64-v4", _V4), ("x86-64-v3", _V3), ("x86-64-v2", _V2)):
         if needed <= features:
             return level
-    return "x86-64"
+    return "x86-64" if arch == "x86_64" else "generic"
 
 
-_AVX512_MODELS = frozenset({
-    "znver4", "znver5", "skylake-avx512", "icelake-server", "tigerlake", "sapphirerapids", "graniterapids",
-})  # fmt: skip
+def _model(fields: dict[str, str]) -> str:
+    """LLVM's name of the processor, to tune for.
+
+    Not to choose instructions by: a virtual machine may hide some that the processor has.
+    """
+    family, model = fields.get("cpu family", ""), fields.get("model", "")
+    if family.isdecimal() and model.isdecimal():
+        for first, last, name in _MODELS.get((fields.get("vendor_id", ""), int(family)), ()):
+            if first <= int(model) <= last:
+                return name
+    return ""
 
 
 @lru_cache(maxsize=1)

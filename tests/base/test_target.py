@@ -1,0 +1,95 @@
+"""Targets: names, detection from the files that Linux offers."""
+
+from pathlib import Path
+
+import pytest
+
+from akg.base.config import config
+from akg.base.errors import AkgError
+from akg.base.target import TARGETS, Target, detect_host, resolve_target
+
+ZEN4 = """processor\t: 0
+vendor_id\t: AuthenticAMD
+cpu family\t: 25
+model\t\t: 17
+flags\t\t: fpu sse2 pni ssse3 fma sse4_1 sse4_2 movbe popcnt avx f16c lahf_lm abm bmi1 avx2 bmi2 {more}
+
+processor\t: 1
+vendor_id\t: Other
+"""
+AVX512 = "avx512f avx512dq avx512cd avx512bw avx512vl avx512_vnni avx512_bf16"
+ARM = "processor\t: 0\nFeatures\t: fp asimd asimdhp asimddp atomics\n"
+
+
+def machine(root: Path, cpuinfo: str, caches: tuple[tuple[int, str, str], ...], arch: str) -> Target:
+    (root / "cpuinfo").write_text(cpuinfo)
+    for number, (level, kind, size) in enumerate(caches):
+        place = root / "cache" / f"index{number}"
+        place.mkdir(parents=True)
+        for name, value in (("level", str(level)), ("type", kind), ("size", size)):
+            (place / name).write_text(value + "\n")
+    return detect_host(root / "cpuinfo", root / "cache", arch)
+
+
+def test_avx512_machine(tmp_path: Path) -> None:
+    caches = ((1, "Data", "32K"), (1, "Instruction", "64K"), (2, "Unified", "1024K"), (3, "Unified", "32M"))
+    target = machine(tmp_path, ZEN4.format(more=AVX512), caches, "x86_64")
+    assert (target.arch, target.cpu, target.tune) == ("x86_64", "x86-64-v4", "znver4")
+    assert (target.vector_bits, target.vector_registers) == (512, 32)
+    assert (target.l1_bytes, target.l2_bytes, target.l3_bytes) == (32 * 1024, 1024 * 1024, 32 * 1024 * 1024)
+    assert {"avx512vnni", "avx512bf16", "sse4.1", "lzcnt", "bmi", "sahf"} <= target.features
+    assert target.has_fma
+    assert target.is_host
+    assert (target.lanes(32), target.lanes(64)) == (16, 8)
+
+
+def test_a_virtual_machine_that_hides_avx512(tmp_path: Path) -> None:
+    target = machine(tmp_path, ZEN4.format(more=""), (), "AMD64")
+    assert (target.cpu, target.tune) == ("x86-64-v3", "znver4")
+    assert (target.vector_bits, target.vector_registers) == (256, 16)
+
+
+def test_aarch64(tmp_path: Path) -> None:
+    target = machine(tmp_path, ARM, ((1, "Data", "64K"),), "aarch64")
+    assert (target.arch, target.cpu, target.vector_bits, target.vector_registers) == ("aarch64", "generic", 128, 32)
+    assert target.features == {"neon", "fullfp16", "dotprod", "lse"}
+    assert target.has_fma
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
+def test_a_machine_that_says_nothing(tmp_path: Path, arch: str) -> None:
+    target = detect_host(tmp_path / "none", tmp_path / "none", arch)
+    assert target.vector_bits == 128
+    assert (target.l1_bytes, target.l2_bytes, target.l3_bytes) == (32 * 1024, 512 * 1024, 0)
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    target = machine(tmp_path, "flags\n:::\n\x00", ((1, "Data", "many"),), "x86_64")
+    assert (target.cpu, target.tune) == ("x86-64", "")
+    assert target.l1_bytes == 32 * 1024
+
+
+def test_resolve() -> None:
+    cpu = resolve_target()
+    assert cpu is resolve_target("cpu")
+    assert resolve_target(cpu) is cpu
+    assert cpu.name == "cpu"
+    assert cpu.cores >= 1
+    with config.override(target="x86-64-v4"):
+        assert resolve_target().vector_bits == 512
+    assert [resolve_target(name).name for name in TARGETS.names()] == list(TARGETS.names())
+    assert not resolve_target("x86-64-v3").is_host
+
+
+def test_unknown_target() -> None:
+    with pytest.raises(AkgError) as caught:
+        resolve_target("x86_64-v3")
+    assert str(caught.value) == "AKG-E401: unknown target 'x86_64-v3'\nhint: did you mean 'x86-64-v3'?"
+    with pytest.raises(AkgError, match="a target is a name or a Target, not int"):
+        resolve_target(512)  # type: ignore[arg-type]
+
+
+def test_key_tells_targets_apart() -> None:
+    keys = {resolve_target(name).key() for name in TARGETS.names()}
+    assert len(keys) == len(TARGETS.names())
+    assert resolve_target("cpu").key() == detect_host().key()
