@@ -99,3 +99,94 @@ def rational(
         )
         p, q = found[:top], [mp.mpf(1), *found[top:]]
     return p, q
+
+
+# --- The tables ---------------------------------------------------------------------------------------
+
+TINY = mp.mpf(10) ** -20
+
+
+def series(f: Function, terms: Sequence[mp.mpf], power: int) -> Function:
+    """``(f(x) - sum terms_k x^k) / x^power``, at 0 by the next point (no table needs the value there)."""
+
+    def rest(x: mp.mpf) -> mp.mpf:
+        x = x if abs(x) > TINY else TINY
+        return (f(x) - mp.fsum(c * x**k for k, c in enumerate(terms))) / x**power
+
+    return rest
+
+
+def of_square(f: Function, terms: Sequence[mp.mpf], power: int) -> Function:
+    """``(f(sqrt u)/sqrt u - sum terms_k u^k) / u^power``: the tail of an odd function."""
+
+    def rest(u: mp.mpf) -> mp.mpf:
+        x = mp.sqrt(u if u > TINY else TINY)
+        return (f(x) / x - mp.fsum(c * x ** (2 * k) for k, c in enumerate(terms))) / x ** (2 * power)
+
+    return rest
+
+
+def table(name: str, note: str, values: Sequence[float]) -> str:
+    """One assignment of the file of coefficients."""
+    lines, row = [], "   "
+    for v in values:
+        word = f" {v!r},"
+        if len(row) + len(word) > 110:
+            lines.append(row)
+            row = "   "
+        row += word
+    return f"# {note}\n{name} = (\n" + "\n".join([*lines, row]) + "\n)  # fmt: skip\n"
+
+
+def erfc_scaled(t: mp.mpf) -> mp.mpf:
+    """``erfc(y) exp(y^2)`` at ``t = (y - 2)/(y + 2)``."""
+    y = 2 * (1 + t) / (1 - t)
+    return mp.erfc(y) * mp.exp(y * y)
+
+
+def tables() -> list[str]:
+    """All tables, in order."""
+    one, half, zero, ln2 = mp.mpf(1), mp.mpf(1) / 2, mp.mpf(0), mp.log(2)
+    h, quarter, f32, f64 = float(ln2 / 2) * 1.0001, float(mp.pi / 4) * 1.0001, np.float32, np.float64
+    e2 = series(mp.exp, [one, one], 2)
+    x2 = series(lambda r: mp.mpf(2) ** r, [one], 1)
+    l3 = series(mp.log1p, [zero, one, -half], 3)
+    ls = of_square(lambda s: 2 * mp.atanh(s), [mp.mpf(2)], 1)
+    l5 = of_square(lambda s: 2 * mp.atanh(s), [mp.mpf(2), mp.mpf(2) / 3], 2)
+    er, sh = of_square(mp.erf, [one], 0), of_square(mp.sinh, [one], 1)
+    si, at, an = of_square(mp.sin, [one], 1), of_square(mp.atan, [one], 1), of_square(mp.asin, [one], 1)
+    cs = of_square(lambda x: x * mp.cos(x), [one, -half], 2)
+    last, mid, small = (1 / 3.0), 0.1716, 0.04001
+    out = []
+
+    def add(name: str, note: str, *fit: object, exact: int = 0) -> None:
+        out.append(table(name, note, polynomial(*fit, exact=exact)))  # type: ignore[arg-type]
+
+    for tag, width, n in (("F32", f32, (5, 6)), ("F64", f64, (10, 11))):
+        add(f"EXP_{tag}", "exp(r) = 1 + r + r^2 q(r), |r| <= ln(2)/2", e2, n[0], -h, h,
+            lambda r: (r * r + TINY) / mp.exp(r), width, exact=2)  # fmt: skip
+        add(f"EXP2_{tag}", "2^r = 1 + r q(r), |r| <= 1/2", x2, n[1], -0.5001, 0.5001,
+            lambda r: (abs(r) + TINY) / mp.mpf(2) ** r, width, exact=2)  # fmt: skip
+    for tag, width, n in (("F32", f32, 3), ("F64", f64, 7)):
+        add(f"SINH_{tag}", "sinh(x) = x + x^3 q(x^2), |x| <= 1", sh, n, 0, 1, lambda u: u + TINY, width)
+    add("LOG_F32", "log(1 + f) = f - f^2/2 + f^3 q(f), |f| <= 1/3", l3, 8, -last, last, lambda f: f * f + TINY, f32)
+    add("LOG_F64", "log(1 + f) = 2s + s^3 q(s^2), s = f/(2 + f), |s| <= 1/5", ls, 8, 0, small, lambda u: u + TINY)
+    add("LOG_TAIL_F64", "log(1 + f) = 2s + 2/3 s^3 + s^5 q(s^2)", l5, 9, 0, small, lambda u: u * u + TINY)
+    add("ERF_F32", "erf(x) = x + x q(x^2), |x| <= 1", er, 7, 0, 1, lambda u: one, f32, exact=1)
+    add("LOG2_ERFC_F32", "log2(erfc(x)) = q(x), 1 <= x <= 3.95", lambda y: mp.log(mp.erfc(y), 2), 9, 1, 3.95,
+        mp.erfc, f32, exact=8)  # fmt: skip
+    add("ERF_F64", "erf(x) = x + x q(x^2), |x| <= 1", er, 13, 0, 1, lambda u: one, exact=1)
+    add("ERFCX_F64", "erfc(x) = exp(-x^2) q((x - 2)/(x + 2)), 1 <= x <= 6", erfc_scaled, 14, -last, 0.5,
+        lambda t: mp.exp(-((2 * (1 + t) / (1 - t)) ** 2)) + TINY)  # fmt: skip
+    for tag, n in (("F32", (3, 3, 6, 6)), ("F64", (7, 7, 12, 13))):
+        add(f"SIN_{tag}", "sin(x) = x + x^3 q(x^2), |x| <= pi/4", si, n[0], 0, quarter**2, lambda u: u + TINY)
+        add(f"COS_{tag}", "cos(x) = 1 - x^2/2 + x^4 q(x^2), |x| <= pi/4", cs, n[1], 0, quarter**2,
+            lambda u: u * u + TINY)  # fmt: skip
+        add(f"ATAN_{tag}", "atan(x) = x + x^3 q(x^2), |x| <= tan(pi/8)", at, n[2], 0, mid, lambda u: u + TINY)
+        add(f"ASIN_{tag}", "asin(x) = x + x^3 q(x^2), |x| <= 1/2", an, n[3], 0, 0.2501, lambda u: u + TINY)
+    return out
+
+
+if __name__ == "__main__":
+    print('"""Coefficients of the expansions, ascending; printed by ``tests/tools/fit_polynomials.py``."""\n')
+    print("\n".join(tables()), end="")

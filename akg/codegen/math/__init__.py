@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from akg.base.dtype import float32
 from akg.base.errors import InternalError
-from akg.codegen.math import exponential, logarithm, special
+from akg.codegen.math import exponential, logarithm, power, special
 from akg.codegen.math.build import is_finite, is_infinite, is_nan, literal, sqrt
 from akg.ir.expr import Call, Expr
 
@@ -22,14 +21,11 @@ def _rsqrt(x: Expr) -> Expr:
     return literal(1.0, x) / sqrt(x)
 
 
-_FLOAT32: dict[str, Callable[..., Expr]] = {
+_RULES: dict[str, Callable[..., Expr]] = {
     "exp": exponential.exp, "exp2": exponential.exp2, "expm1": exponential.expm1, "log": logarithm.log,
     "log2": logarithm.log2, "log10": logarithm.log10, "log1p": logarithm.log1p, "tanh": exponential.tanh,
-    "erf": special.erf, "sigmoid": exponential.sigmoid,
-}  # fmt: skip
-_FLOAT64: dict[str, Callable[..., Expr]] = {}
-_ANY: dict[str, Callable[..., Expr]] = {
-    "rsqrt": _rsqrt, "isnan": is_nan, "isinf": is_infinite, "isfinite": is_finite,
+    "sinh": exponential.sinh, "cosh": exponential.cosh, "erf": special.erf, "sigmoid": exponential.sigmoid,
+    "pow": power.pow_, "rsqrt": _rsqrt, "isnan": is_nan, "isinf": is_infinite, "isfinite": is_finite,
 }  # fmt: skip
 
 
@@ -44,8 +40,7 @@ def expand(node: Call) -> Expr:
     """
     if node.fn in PRIMITIVES:
         return node
-    table = _FLOAT32 if node.args[0].dtype is float32 else _FLOAT64
-    rule = _ANY.get(node.fn) or table.get(node.fn)
+    rule = _RULES.get(node.fn)
     if rule is None:
         raise InternalError(f"no expansion of {node.fn} on {node.args[0].dtype}")
     return rule(*node.args)

@@ -1,4 +1,4 @@
-"""exp and its family in float32: clamp, Cody-Waite reduction (1980), a short polynomial, scaling by exponent bits.
+"""exp and its family: clamp, Cody-Waite reduction (1980), a short polynomial, scaling by exponent bits.
 
 ``t = x*log2(e) + magic`` rounds to an integer n that sits in the low bits of t. The magic number carries twice the
 exponent bias, so those bits give ``2**floor(n/2)`` and ``2**ceil(n/2)`` by shifts alone. Scaling in two steps
@@ -8,16 +8,50 @@ reaches denormal results with one rounding, and overflow without a test. NaN goe
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from akg.base.dtype import float32
 from akg.codegen.math import coefficients as co
 from akg.codegen.math.build import (
     absolute, at_least, at_most, bits_of, choose, copysign, fma, format_of, from_bits, horner, literal,
 )  # fmt: skip
 from akg.ir.expr import Binary, Expr
 
-# ln(2) in two parts for float32: hi is rounded, the product with n is exact inside fma.
-_LN2_HI_F32 = 0.693147182464599609375
-_LN2_LO_F32 = math.log(2.0) - _LN2_HI_F32
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What differs between the two widths.
+
+    Attributes:
+        exp, exp2, sinh: coefficients.
+        ln2: ln(2) in two parts; the product of the first with n is exact inside fma.
+        low, high: below and above them, exp is 0 and infinite.
+        saturated: from here on tanh is 1.
+        negligible: below it, expm1(x) is x.
+    """
+
+    exp: Sequence[float]
+    exp2: Sequence[float]
+    sinh: Sequence[float]
+    ln2: tuple[float, float]
+    low: float
+    high: float
+    saturated: float
+    negligible: float
+
+
+_LN2_F32 = 0.693147182464599609375
+_TABLE_F32 = _Table(
+    co.EXP_F32, co.EXP2_F32, co.SINH_F32, (_LN2_F32, math.log(2.0) - _LN2_F32), -104.0, 89.0, 9.2, 2.0**-26
+)  # fmt: skip
+_TABLE_F64 = _Table(
+    co.EXP_F64, co.EXP2_F64, co.SINH_F64, (math.log(2.0), 2.3190468138462996e-17), -746.0, 710.0, 20.0, 2.0**-55
+)  # fmt: skip
+
+
+def _table(x: Expr) -> _Table:
+    return _TABLE_F32 if x.dtype is float32 else _TABLE_F64
 
 
 def _split(x: Expr, per_unit: float, bias: int) -> tuple[Expr, Expr]:
@@ -29,68 +63,79 @@ def _split(x: Expr, per_unit: float, bias: int) -> tuple[Expr, Expr]:
 
 def _scale(value: Expr, n_bits: Expr) -> Expr:
     """``value * 2**n`` for ``n_bits = n + 2*bias`` in the low bits, rounded once."""
-    kind = format_of(value)
-    half = (n_bits >> 1) << kind.mantissa
-    rest = (n_bits << kind.mantissa) - half
+    mantissa = format_of(value).mantissa
+    half = (n_bits >> 1) << mantissa
+    rest = (n_bits << mantissa) - half
     return (value * from_bits(half)) * from_bits(rest)
 
 
-def _reduced(x: Expr, n: Expr) -> Expr:
-    return fma(n, -_LN2_LO_F32, fma(n, -_LN2_HI_F32, x))
+def _exp_reduced(x: Expr, bias: int, tail: Expr | None = None) -> tuple[Expr, Expr]:
+    """``(p, n_bits)`` with ``exp(x + tail) = (1 + p) * 2**n``, p accurate near 0."""
+    t = _table(x)
+    n, n_bits = _split(x, 1 / math.log(2.0), bias)
+    r = fma(n, -t.ln2[1], fma(n, -t.ln2[0], x))
+    if tail is not None:
+        r = r + tail
+    return fma(r * r, horner(r, t.exp), r), n_bits
 
 
-def exp_clamped(x: Expr) -> Expr:
-    """exp of `x` in [-104, 89.5] or NaN."""
-    n, n_bits = _split(x, 1 / math.log(2.0), 2 * format_of(x).bias)
-    r = _reduced(x, n)
-    p = fma(r * r, horner(r, co.EXP_F32), r) + 1.0
-    return _scale(p, n_bits)
+def exp_clamped(x: Expr, halvings: int = 0, tail: Expr | None = None) -> Expr:
+    """``exp(x + tail) / 2**halvings`` for `x` a little beyond the range of exp, or NaN."""
+    p, n_bits = _exp_reduced(x, 2 * format_of(x).bias - halvings, tail)
+    return _scale(p + 1.0, n_bits)
 
 
 def exp(x: Expr) -> Expr:
-    """``e**x`` (float32)."""
-    return exp_clamped(at_most(at_least(x, -104.0), 89.0))
+    """``e**x``."""
+    t = _table(x)
+    return exp_clamped(at_most(at_least(x, t.low), t.high))
 
 
 def exp2(x: Expr) -> Expr:
-    """``2**x`` (float32)."""
-    x = at_most(at_least(x, -151.0), 129.0)
-    n, n_bits = _split(x, 1.0, 2 * format_of(x).bias)
-    r = x - n
-    return _scale(fma(r, horner(r, co.EXP2_F32), 1.0), n_bits)
-
-
-def _expm1_parts(x: Expr) -> tuple[Expr, Expr]:
-    """``(p, s)`` with ``exp(x) - 1 = s*p + (s - 1)``, s a power of two, p accurate near 0; x in [-87, 88]."""
-    n, n_bits = _split(x, 1 / math.log(2.0), format_of(x).bias)
-    r = _reduced(x, n)
-    return fma(r * r, horner(r, co.EXP_F32), r), from_bits(n_bits << format_of(x).mantissa)
+    """``2**x``."""
+    kind = format_of(x)
+    x = at_most(at_least(x, -1.0 - kind.bias - kind.mantissa), kind.bias + 2.0)
+    n, n_bits = _split(x, 1.0, 2 * kind.bias)
+    return _scale(fma(x - n, horner(x - n, _table(x).exp2), 1.0), n_bits)
 
 
 def expm1(x: Expr) -> Expr:
-    """``e**x - 1`` (float32), accurate near 0."""
-    kind = format_of(x)
-    # 2**128 is no float: the top binade is computed at half size
-    clamped = at_most(at_least(x, -20.0), 89.0)
-    n, n_bits = _split(clamped, 1 / math.log(2.0), kind.bias - 1)
-    r = _reduced(clamped, n)
-    p = fma(r * r, horner(r, co.EXP_F32), r)
+    """``e**x - 1``, accurate near 0."""
+    t, kind = _table(x), format_of(x)
+    # one binade more than the format holds: computed at half size
+    p, n_bits = _exp_reduced(at_most(at_least(x, -40.0), t.high), kind.bias - 1)
     half = from_bits(n_bits << kind.mantissa)
     value = fma(half, p, half - 0.5) * 2.0
-    return choose(Binary("lt", absolute(x), literal(2.0**-26, x)), x, value, x)
+    return choose(Binary("lt", absolute(x), literal(t.negligible, x)), x, value, x)
 
 
 def sigmoid(x: Expr) -> Expr:
-    """``1 / (1 + e**-x)`` (float32), from the exponential of ``-|x|`` that cannot overflow."""
-    e = exp_clamped(at_least(-absolute(x), -104.0))
+    """``1 / (1 + e**-x)``, from the exponential of ``-|x|``, which cannot overflow."""
+    e = exp_clamped(at_least(-absolute(x), _table(x).low))
     return choose(Binary("lt", x, literal(0.0, x)), e, 1.0, x) / (e + 1.0)
 
 
 def tanh(x: Expr) -> Expr:
-    """tanh (float32) as ``m / (m + 2)`` with ``m = expm1(2|x|)``; 1 from 9.2 on."""
-    y = at_most(absolute(x), 9.2)
-    p, s = _expm1_parts(y + y)
+    """tanh as ``m / (m + 2)`` with ``m = expm1(2|x|)``."""
+    y = at_most(absolute(x), _table(x).saturated)
+    p, n_bits = _exp_reduced(y + y, format_of(x).bias)
+    s = from_bits(n_bits << format_of(x).mantissa)
     m = fma(s, p, s - 1.0)
     return copysign(m / (m + 2.0), x)
 
 
+def cosh(x: Expr) -> Expr:
+    """cosh from half the exponential, which overflows where cosh does."""
+    half = exp_clamped(at_most(absolute(x), _table(x).high + 1.0), halvings=1)
+    return half + literal(0.25, x) / half
+
+
+def sinh(x: Expr) -> Expr:
+    """sinh: a polynomial up to 1, beyond it from half the exponential."""
+    t = _table(x)
+    y = at_most(absolute(x), t.high + 1.0)
+    half = exp_clamped(y, halvings=1)
+    square = x * x
+    near = fma(x * square, horner(square, t.sinh), x)
+    far = copysign(half - literal(0.25, x) / half, x)
+    return choose(Binary("lt", absolute(x), literal(1.0, x)), near, far, x)

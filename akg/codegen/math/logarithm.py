@@ -1,35 +1,49 @@
-"""Logarithms in float32: exponent and significand by integer arithmetic, one polynomial around 1.
+"""Logarithms: exponent and significand by integer arithmetic, one polynomial around 1.
 
-``x = 2**e * m`` with m in [2/3, 4/3), so that e is 0 around 1 and nothing cancels there.
+``x = 2**e * (1 + f)`` with ``1 + f`` in [2/3, 4/3), so that e is 0 around 1 and nothing cancels there. ``log(1 + f)``
+comes as `f` and a correction whose rounding weighs little.
 """
 
 from __future__ import annotations
 
 import math
 
+from akg.base.dtype import float32
 from akg.codegen.math import coefficients as co
 from akg.codegen.math.build import bits_of, choose, fma, format_of, from_bits, horner, literal
 from akg.ir.expr import Binary, Cast, Const, Expr
 
-_TWO_THIRDS_BITS = 0x3F2AAAAB
 _INF = math.inf
 
+# A constant in two parts: the first has 12 bits, so that its product with an exponent is exact.
+_LN2 = (0.693115234375, 3.194618494530941e-05)
+_LOG10_2 = (0.301025390625, 4.605038981195214e-06)
 
-def _split(x: Expr) -> tuple[Expr, Expr]:
-    """``(e, m - 1)`` as floats for a positive finite `x`, denormals included."""
+
+def _two_thirds(x: Expr) -> int:
+    return 0x3F2AAAAB if x.dtype is float32 else 0x3FE5555555555555
+
+
+def split_exponent(x: Expr) -> tuple[Expr, Expr]:
+    """``(e, f)`` as floats for a positive finite `x`, denormals included."""
     kind = format_of(x)
     is_small = Binary("lt", x, literal(kind.tiny, x))
-    bits = bits_of(choose(is_small, x * 2.0**24, x, x))
-    shift = (bits - _TWO_THIRDS_BITS) >> kind.mantissa
-    m = from_bits(bits - (shift << kind.mantissa))
-    e = Cast(shift, x.dtype) + choose(is_small, -24.0, 0.0, x)
-    return e, m - 1.0
+    up = kind.mantissa + 1
+    bits = bits_of(choose(is_small, x * 2.0**up, x, x))
+    shift = (bits - _two_thirds(x)) >> kind.mantissa
+    f = from_bits(bits - (shift << kind.mantissa)) - 1.0
+    return Cast(shift, x.dtype) + choose(is_small, float(-up), 0.0, x), f
 
 
-def _log1p_reduced(f: Expr) -> tuple[Expr, Expr]:
-    """``log(1 + f)`` for \\|f\\| <= 1/3 as a sum of `f` and a small correction."""
+def log1p_correction(f: Expr) -> Expr:
+    """``log(1 + f) - f`` for ``|f| <= 1/3``."""
     square = f * f
-    return f, fma(square * f, horner(f, co.LOG_F32), square * -0.5)
+    if f.dtype is float32:
+        return fma(square * f, horner(f, co.LOG_F32), square * -0.5)
+    # with s = f/(2 + f):  2s = f - s*f  and  f*f/2 = h give  log(1 + f) = f - (h - s*(h + s^2 q(s^2)))
+    s = f / (f + 2.0)
+    z, h = s * s, square * 0.5
+    return fma(s, fma(z, horner(z, co.LOG_F64), h), -h)
 
 
 def _special(x: Expr, value: Expr) -> Expr:
@@ -39,49 +53,46 @@ def _special(x: Expr, value: Expr) -> Expr:
     return choose(Binary("le", x, literal(0.0, x)), at_zero, value, x)
 
 
+def _natural(e: Expr, f: Expr) -> Expr:
+    return fma(e, _LN2[0], f + fma(e, _LN2[1], log1p_correction(f)))
+
+
+def _scaled(f: Expr, factor: float, factor_rest: float) -> tuple[Expr, Expr]:
+    """``log(1 + f) * factor`` as a product's two factors and a small rest."""
+    scale = literal(factor, f)
+    assert isinstance(scale, Const)
+    rest = (factor - float(scale.value)) + factor_rest
+    return scale, fma(f, rest, log1p_correction(f) * scale)
+
+
 def log(x: Expr) -> Expr:
-    """The natural logarithm (float32)."""
-    e, f = _split(x)
-    high, low = _log1p_reduced(f)
-    hi = 0.693145751953125  # 12 bits: e*hi is exact
-    return _special(x, fma(e, hi, high + fma(e, math.log(2.0) - hi, low)))
+    """The natural logarithm."""
+    return _special(x, _natural(*split_exponent(x)))
 
 
 def log2(x: Expr) -> Expr:
-    """The logarithm of base 2 (float32); exact for powers of two."""
-    e, f = _split(x)
-    high, low = _log1p_reduced(f)
-    scale = literal(1 / math.log(2.0), x)
-    assert isinstance(scale, Const)
-    rest = 1 / math.log(2.0) - float(scale.value)
-    return _special(x, e + fma(high, scale, fma(high, rest, low * scale)))
+    """The logarithm of base 2; exact for powers of two."""
+    e, f = split_exponent(x)
+    scale, rest = _scaled(f, 1.4426950408889634, 2.0355273740931033e-17)
+    return _special(x, e + fma(f, scale, rest))
 
 
 def log10(x: Expr) -> Expr:
-    """The logarithm of base 10 (float32)."""
-    e, f = _split(x)
-    high, low = _log1p_reduced(f)
-    scale = literal(1 / math.log(10.0), x)
-    assert isinstance(scale, Const)
-    rest = 1 / math.log(10.0) - float(scale.value)
-    two = math.log10(2.0)
-    hi = 0.301025390625  # 12 bits: e*hi is exact
-    tail = fma(e, two - hi, fma(high, rest, low * scale))
-    return _special(x, fma(e, hi, fma(high, scale, tail)))
+    """The logarithm of base 10."""
+    e, f = split_exponent(x)
+    scale, rest = _scaled(f, 0.4342944819032518, 1.098319650216765e-17)
+    return _special(x, fma(e, _LOG10_2[0], fma(f, scale, fma(e, _LOG10_2[1], rest))))
 
 
 def log1p(x: Expr) -> Expr:
-    """``log(1 + x)`` (float32), accurate near 0: the exponent comes from 1 + x, the reduced argument from x."""
+    """``log(1 + x)``, accurate near 0: the exponent comes from 1 + x, the reduced argument from x."""
     kind = format_of(x)
-    one_more = x + 1.0
-    shift = (bits_of(one_more) - _TWO_THIRDS_BITS) >> kind.mantissa
-    scale = from_bits(Const(kind.bias << kind.mantissa, kind.int) - (shift << kind.mantissa))
+    bits = bits_of(x + 1.0)
+    shift = (bits - _two_thirds(x)) >> kind.mantissa
+    step = shift << kind.mantissa
+    scale = from_bits(Const(kind.bias << kind.mantissa, kind.int) - step)
     near = fma(x, scale, scale - 1.0)
-    far = from_bits(bits_of(one_more) - (shift << kind.mantissa)) - 1.0  # where the scale may be out of range
-    f = choose(Binary("lt", x, literal(2.0**30, x)), near, far, x)
-    high, low = _log1p_reduced(f)
-    e = Cast(shift, x.dtype)
-    hi = 0.693145751953125
-    value = fma(e, hi, high + fma(e, math.log(2.0) - hi, low))
-    value = choose(Binary("eq", x, literal(0.0, x)), x, value, x)
-    return _special(one_more, choose(Binary("lt", x, literal(_INF, x)), value, x, x))
+    far = from_bits(bits - step) - 1.0  # where the scale may be out of range
+    f = choose(Binary("lt", x, literal(2.0 ** (kind.mantissa + 7), x)), near, far, x)
+    value = choose(Binary("eq", x, literal(0.0, x)), x, _natural(Cast(shift, x.dtype), f), x)
+    return _special(x + 1.0, value)
