@@ -1,0 +1,209 @@
+"""Contraction: temporaries shrink to what one iteration needs.
+
+A temporary whose every access inside common loops lies in a window that moves with these loops, so that the windows
+of different iterations are disjoint, keeps one window and is declared inside the loops (Lefebvre and Feautrier 1998,
+in the simple case of windows that tile a dimension).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from akg.ir.affine import Affine
+from akg.ir.buffer import Buffer, Scope
+from akg.ir.expr import Binary, Const, Expr, Var
+from akg.ir.rewrite import loads_of, map_children, replace_buffer
+from akg.ir.stmt import Alloc, For, Stmt, Store, expressions, sub_statements
+
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """An access of a buffer with the loops around it, outermost first."""
+
+    indices: tuple[Expr, ...]
+    loops: tuple[For, ...]
+    is_store: bool
+
+
+def sites(root: Stmt, buffer: Buffer) -> list[Site]:
+    """Every access of `buffer` in `root`."""
+    found: list[Site] = []
+
+    def visit(stmt: Stmt, loops: tuple[For, ...]) -> None:
+        for expr in expressions(stmt):
+            for load in loads_of(expr):
+                if load.buffer is buffer:
+                    found.append(Site(load.indices, loops, False))
+        if isinstance(stmt, Store) and stmt.buffer is buffer:
+            found.append(Site(stmt.indices, loops, True))
+        inner = (*loops, stmt) if isinstance(stmt, For) else loops
+        for child in sub_statements(stmt):
+            visit(child, inner)
+
+    visit(root, ())
+    return found
+
+
+def declare_temporaries(body: Stmt, temporaries: dict[Buffer, int]) -> Stmt:
+    """`body` with every temporary contracted and declared where it lives."""
+    for buffer in reversed(temporaries):
+        body = _declare(body, buffer)
+    return body
+
+
+def _declare(body: Stmt, buffer: Buffer) -> Stmt:
+    found = sites(body, buffer)
+    if not found:
+        return body
+    common = _common_loops([s.loops for s in found])
+    while True:
+        windows = _windows(buffer, found, common)
+        if windows is not None or not common:
+            break
+        common = common[:-1]
+    if windows is None:
+        windows = [(_whole, size) for size in buffer.shape]
+    kept = [d for d, (_, size) in enumerate(windows) if not (common and size is Const(1))]
+    shape = tuple([windows[d][1] for d in kept])
+    scope: Scope = "local" if common or _is_small(shape, buffer) else "global"
+    if buffer.scope != "global":
+        scope = buffer.scope
+    small = Buffer(buffer.name, shape, buffer.dtype, scope)
+
+    def access(indices: tuple[Expr, ...]) -> tuple[Buffer, tuple[Expr, ...]]:
+        return small, tuple([windows[d][0](indices[d]) for d in kept])
+
+    target = common[-1] if common else None
+    if target is None:
+        return Alloc(small, replace_buffer(body, buffer, access))
+    return _inside(body, target, lambda inner: Alloc(small, replace_buffer(inner, buffer, access)))
+
+
+def _is_small(shape: tuple[Expr, ...], buffer: Buffer) -> bool:
+    elements = 1
+    for size in shape:
+        if not isinstance(size, Const):
+            return False
+        elements *= int(size)
+    return elements * buffer.dtype.itemsize_bytes <= 64
+
+
+def _inside(stmt: Stmt, loop: For, change: Callable[[Stmt], Stmt]) -> Stmt:
+    """`stmt` with the body of one of its loops changed."""
+    if stmt is loop:
+        return replace(loop, body=change(loop.body))
+    return map_children(stmt, lambda inner: _inside(inner, loop, change))
+
+
+def _common_loops(paths: list[tuple[For, ...]]) -> tuple[For, ...]:
+    shared: list[For] = []
+    for level in zip(*paths, strict=False):
+        if any(loop is not level[0] for loop in level) or level[0].kind == "vector":
+            break
+        shared.append(level[0])
+    return tuple(shared)
+
+
+_Place = Callable[[Expr], Expr]
+
+
+def _whole(index: Expr) -> Expr:
+    return index
+
+
+def _windows(buffer: Buffer, found: list[Site], common: tuple[For, ...]) -> list[tuple[_Place, Expr]] | None:
+    """For each dimension, the subscript within the window and its size; None if windows of iterations meet."""
+    outer = {loop.var for loop in common}
+    seen: set[Var] = set()
+    windows: list[tuple[_Place, Expr]] = []
+    for d, size in enumerate(buffer.shape):
+        window = _window(d, found, outer)
+        if window is None:
+            windows.append((_whole, size))
+            continue
+        base, low, high = window
+        moving = [loop for loop in common if base.coefficient(loop.var)]
+        if not moving:
+            windows.append((_whole, size))
+            continue
+        if not _disjoint(base, moving, high - low + 1):
+            return None
+        seen.update(loop.var for loop in moving)
+        shift = base.without(set(base.terms) - outer) + low
+        windows.append((_placer(shift), Const(high - low + 1)))
+    return windows if all(loop.var in seen for loop in common) else None
+
+
+def _placer(shift: Affine) -> _Place:
+    def place(index: Expr) -> Expr:
+        form = Affine.of(index)
+        assert form is not None
+        return (form - shift).to_expr()
+
+    return place
+
+
+def _window(d: int, found: list[Site], outer: set[Var]) -> tuple[Affine, int, int] | None:
+    """The part of subscript `d` that moves with the outer loops, shared by all sites, and the range of the rest."""
+    base: Affine | None = None
+    low = high = 0
+    for site in found:
+        form = Affine.of(site.indices[d])
+        if form is None:
+            return None
+        moving = Affine({v: c for v, c in form.terms.items() if v in outer})
+        if base is None:
+            base = moving
+        elif base != moving:
+            return None
+        bounds = _range(form - moving, site.loops)
+        if bounds is None:
+            return None
+        low, high = (bounds[0], bounds[1]) if site is found[0] else (min(low, bounds[0]), max(high, bounds[1]))
+    return None if base is None else (base, low, high)
+
+
+def _range(form: Affine, loops: tuple[For, ...]) -> tuple[int, int] | None:
+    low = high = form.const
+    around = {loop.var: loop for loop in loops}
+    for var, c in form.terms.items():
+        loop = around.get(var)
+        trips = None if loop is None else max_trips(loop)
+        if loop is None or trips is None or not isinstance(loop.begin, Const):
+            return None
+        first = int(loop.begin) * c
+        last = (int(loop.begin) + (trips - 1) * loop.step) * c
+        low, high = low + min(first, last), high + max(first, last)
+    return low, high
+
+
+def max_trips(loop: For) -> int | None:
+    """A constant bound on the iterations of a loop that begins at a constant; None if there is none."""
+    if not isinstance(loop.begin, Const):
+        return None
+    end = _upper(loop.end)
+    return None if end is None else max(0, -(-(end - int(loop.begin)) // loop.step))
+
+
+def _upper(expr: Expr) -> int | None:
+    if isinstance(expr, Const):
+        return int(expr)
+    if isinstance(expr, Binary) and expr.op == "min":
+        known = [u for u in (_upper(expr.a), _upper(expr.b)) if u is not None]
+        return min(known) if known else None
+    return None
+
+
+def _disjoint(base: Affine, moving: list[For], width: int) -> bool:
+    """Whether windows of `width` elements at distinct values of the loops do not meet."""
+    strides = sorted(((abs(base.coefficient(f.var)) * f.step, f) for f in moving), key=lambda pair: pair[0])
+    for position, (step, loop) in enumerate(strides):
+        if step < width:
+            return False
+        trips = loop.const_trips if loop.const_trips is not None else max_trips(loop)
+        if trips is None and position + 1 < len(strides):
+            return False
+        width += step * ((trips or 1) - 1)
+    return True

@@ -1,0 +1,434 @@
+"""Mapping of a schedule to a CPU: which loop the threads share, which one fills the vector lanes, what is tiled.
+
+Everything is decided from the structure of the statements and the target description:
+
+  * *vector*: for each statement the loop whose lanes cost the fewest instructions: contiguous accesses cost one,
+    an address that stays put costs next to nothing, anything else costs a gather. Stores that a reduction keeps in a
+    register cost only their way out. A reduction loop may be the vector loop.
+  * *register tile*: a reduction re-uses operands along the parallel loops on which they do not depend. Such loops are
+    tiled, and their points, unrolled and in lanes, go inside the reduction, so that accumulators stay in
+    registers (`promote.py` puts them there) and each operand that is loaded serves the whole tile.
+  * *parallel*: the outermost parallel loop with enough iterations.
+
+All transformations move coincident members only, across which no dependence runs, so they keep legality.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from akg.base.target import Target
+from akg.ir.expr import Const, Var
+from akg.poly.access import GATHER, depends_on, stride
+from akg.poly.fuse import single_iterator
+from akg.poly.scop import Scop, Statement
+from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
+
+UNKNOWN_TRIPS = 1 << 30  # a symbolic extent counts as long
+STRIP = 4096  # elements of one thread's strip where the only parallel loop is also the vector loop
+
+
+@dataclass
+class Decisions:
+    """What the mapping chose, one line each, for `explain`."""
+
+    lines: list[str] = field(default_factory=list)
+
+    def note(self, text: str) -> None:
+        """Add a line unless it is there."""
+        if text not in self.lines:
+            self.lines.append(text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """How to run one statement: its vector variable and the variables of its register tile with their extents."""
+
+    statement: Statement
+    vector: Var | None
+    tiles: dict[Var, int]
+
+
+def map_cpu(
+    scop: Scop, tree: Domain, target: Target, decisions: Decisions | None = None
+) -> Domain:
+    """`tree` with kinds set, tiles added and points sunk for a CPU.
+
+    Args:
+        scop: the statements.
+        tree: a schedule with `coincident` and `permutable` annotated.
+        target: the machine.
+        decisions: collects the reasons.
+    """
+    mapper = _Mapper(scop, target, decisions if decisions is not None else Decisions())
+    return replace(tree, child=mapper.node(tree.child, (), False))
+
+
+class _Mapper:
+    def __init__(self, scop: Scop, target: Target, decisions: Decisions) -> None:
+        self.scop, self.target, self.decisions = scop, target, decisions
+
+    # -- walking ----------------------------------------------------------------------------------------
+
+    def node(self, node: Node, points: tuple[Member, ...], threaded: bool) -> Node:
+        """Map a subtree. `points` are parallel members still to be placed in it; `threaded`: a loop outside is parallel."""
+        if isinstance(node, Band):
+            return self.band(node, points, threaded)
+        if isinstance(node, Sequence):
+            return self.sequence(node, points, threaded)
+        if isinstance(node, Filter):
+            return Filter(node.statements, self.node(node.child, points, threaded))
+        if isinstance(node, Mark):
+            return Mark(node.name, self.node(node.child, points, threaded))
+        return Band(points, True, LEAF) if points else node
+
+    def sequence(self, node: Sequence, points: tuple[Member, ...], threaded: bool) -> Node:
+        """Children that make a register tile with the points take them in; runs of others share one loop over them."""
+        if not points:
+            return Sequence(tuple([self.child(f, (), threaded) for f in node.children]))
+        parts: list[Filter] = []
+        run: list[Filter] = []
+
+        def close() -> None:
+            if run:
+                names = tuple([n for f in run for n in f.statements])
+                keep = frozenset(names)
+                inner = Sequence(tuple(run)) if len(run) > 1 else run[0].child
+                parts.append(Filter(names, Band(tuple([p.restricted(keep) for p in points]), True, inner)))
+                run.clear()
+
+        for child in node.children:
+            if isinstance(child.child, Band) and self.tiles_with(child, points):
+                close()
+                parts.append(self.child(child, points, threaded))
+            else:
+                run.append(self.child(child, (), True))
+        close()
+        return Sequence(tuple(parts)) if len(parts) > 1 else parts[0].child
+
+    def child(self, part: Filter, points: tuple[Member, ...], threaded: bool) -> Filter:
+        keep = frozenset(part.statements)
+        return Filter(part.statements, self.node(part.child, tuple([p.restricted(keep) for p in points]), threaded))
+
+    def tiles_with(self, part: Filter, points: tuple[Member, ...]) -> bool:
+        """Whether a nest re-uses operands along one of the points."""
+        keep = frozenset(part.statements)
+        assert isinstance(part.child, Band)
+        choice = self.contraction((*[p.restricted(keep) for p in points], *part.child.members), part.child.child)
+        return choice is not None and any(_var(p, choice.statement) in choice.tiles for p in points)
+
+    # -- one band ---------------------------------------------------------------------------------------
+
+    def band(self, band: Band, points: tuple[Member, ...], threaded: bool) -> Node:
+        members = (*points, *band.members)
+        choice = self.contraction(members, band.child) if _free(members) else None
+        if choice is not None:
+            return self.register_tile(choice, members, len(points), band.child, threaded)
+        if points:
+            return Band(points, True, self.band(band, (), True))
+        if isinstance(band.child, Leaf) or _only_leaves(band.child):
+            return self.perfect(band, threaded)
+        return self.imperfect(band, threaded)
+
+    def imperfect(self, band: Band, threaded: bool) -> Node:
+        """A band around further bands: threads share its outermost parallel loop; what re-uses along it is tiled."""
+        members, point = list(band.members), None
+        inner = [f for f in band.child.children if isinstance(f.child, Band)] if isinstance(band.child, Sequence) else []
+        last = members[-1]
+        if last.coincident and self.trips(last) >= 16:
+            tile = self.rows_of_tile(self.trips(last))
+            if any(self.tiles_with(f, (replace(last, kind="unroll"),)) for f in inner):
+                members[-1] = replace(last, tile=tile)
+                point = last
+                self.decisions.note(f"tile {_name(last)} by {tile}: inner products re-use operands along it")
+        chosen = self.thread(members, threaded)
+        child = self.node(band.child, (point,) if point else (), threaded or chosen is not None)
+        return Band(tuple(members), band.permutable, child)
+
+    def thread(self, members: list[Member], threaded: bool) -> int | None:
+        """Make the outermost parallel member with enough iterations the threads' loop; bring it to the front."""
+        if threaded:
+            return None
+        parallel = [k for k, m in enumerate(members) if m.coincident]
+        if not parallel:
+            return None
+        enough = [k for k in parallel if self.trips(members[k]) >= 2 * max(self.target.cores, 2)]
+        chosen = enough[0] if enough else max(parallel, key=lambda k: self.trips(members[k]))
+        if self.trips(members[chosen]) < 2:
+            return None
+        member = replace(members.pop(chosen), kind="parallel")
+        members.insert(0, member)
+        self.decisions.note(f"threads share {_name(member)}")
+        return 0
+
+    # -- nests without re-use -----------------------------------------------------------------------------
+
+    def perfect(self, band: Band, threaded: bool) -> Node:
+        """A nest whose leaves are statements: one vector loop innermost, threads outermost."""
+        members = list(band.members)
+        names = list(members[0].rows)
+        best = self.vector_member(members, names)
+        if best is None:
+            self.thread(members, threaded)
+            return replace(band, members=tuple(members))
+        vector = replace(members[best], kind="vector")
+        movable = vector.coincident or best == len(members) - 1 or band.permutable
+        if not movable:
+            self.thread(members, threaded)
+            return replace(band, members=tuple(members))
+        del members[best]
+        self.decisions.note(f"{', '.join(names)}: lanes along {_name(vector)}")
+        if not threaded and vector.coincident and not any(m.coincident for m in members):
+            if self.trips(vector) > STRIP:
+                strip = replace(vector, kind="parallel", tile=STRIP)
+                self.decisions.note(f"threads share strips of {STRIP} of {_name(vector)}")
+                return Band((strip, *members, vector), band.permutable, band.child)
+        self.thread(members, threaded)
+        return Band((*members, vector), band.permutable, band.child)
+
+    def vector_member(self, members: list[Member], names: list[str]) -> int | None:
+        """The member whose lanes cost least over all statements; None if none may be a vector loop."""
+        best: tuple[float, int] | None = None
+        for k in range(len(members) - 1, -1, -1):
+            cost = 0.0
+            for name in names:
+                statement = self.scop.statements[name]
+                var = _var(members[k], statement)
+                if var is None or not self.may_vectorise(members[k], statement):
+                    break
+                cost += self.lane_cost(statement, var)
+            else:
+                if self.trips(members[k]) > 1 and (best is None or cost < best[0]):
+                    best = (cost, k)
+        return None if best is None else best[1]
+
+    def may_vectorise(self, member: Member, statement: Statement) -> bool:
+        """A parallel loop, or one along which the statement only reduces into one element."""
+        if member.coincident:
+            return True
+        var = _var(member, statement)
+        return (
+            var is not None
+            and member.reduction
+            and not depends_on(statement.write, var)
+            and len(member.rows) == 1
+        )
+
+    def lane_cost(self, statement: Statement, var: Var) -> float:
+        """Instructions for one vector of iterations of `var`, in units of a contiguous access."""
+        lanes = self.target.lanes(8 * statement.store.buffer.dtype.compute.itemsize_bytes)
+        reduction = [v for v in statement.iterators if not depends_on(statement.write, v)]
+        cost = 0.0
+        for access in statement.reads:
+            if access.buffer is statement.write.buffer and statement.store.reduction is not None:
+                continue
+            cost += _stride_cost(stride(access, var), lanes)
+        if var in reduction:
+            cost += 0.5
+        else:
+            cost += _stride_cost(stride(statement.write, var), lanes) * (0.1 if reduction else 1.5)
+        trips = self.trips_of(statement, var)
+        return cost * (-(-trips // lanes) * lanes / trips if trips < UNKNOWN_TRIPS else 1.0)
+
+    # -- nests with re-use ----------------------------------------------------------------------------------
+
+    def contraction(self, members: tuple[Member, ...], child: Node) -> _Choice | None:
+        """The register tile for the one reduction in a nest that re-uses operands; None if there is no such."""
+        inner = _inner_band(child)
+        if inner is None:
+            below: tuple[Member, ...] = ()
+            names = [n for n in members[0].rows] if isinstance(child, Leaf) else []
+        else:
+            names, below = list(inner.members[0].rows), inner.members
+            if not isinstance(inner.child, Leaf):
+                return None
+        if len(names) != 1 or not _free(below):
+            return None
+        statement = self.scop.statements[names[0]]
+        if statement.store.reduction is None:
+            return None
+        outer = [v for v in (_var(m, statement) for m in members if m.coincident) if v is not None]
+        inside = [v for m in (*members, *below) if m.reduction and (v := _var(m, statement)) is not None]
+        if not outer or not inside or len(outer) + len(inside) != len(statement.iterators):
+            return None
+        return self.tile_of(statement, outer, inside)
+
+    def tile_of(self, statement: Statement, outer: list[Var], inside: list[Var]) -> _Choice | None:
+        candidates = [*outer, *inside[-1:]]
+        # ties go to the innermost parallel loop: its lanes need no combination at the end
+        vector = min(reversed(candidates), key=lambda v: (self.lane_cost(statement, v), v in inside))
+        operands = [a for a in statement.reads if a.buffer is not statement.write.buffer]
+        if len(operands) < 2 and vector in inside:
+            return None
+        reused = [v for v in outer if v is not vector and any(not depends_on(a, v) for a in operands)]
+        reused = [v for v in reused if self.trips_of(statement, v) >= 2]
+        if len(operands) < 2:
+            reused = []
+        lanes = self.target.lanes(8 * statement.store.buffer.dtype.compute.itemsize_bytes)
+        tiles: dict[Var, int] = {}
+        if vector in inside:
+            for v, most in zip(reversed(reused[-2:]), (4, 4), strict=False):
+                tiles[v] = _divisor(self.trips_of(statement, v), 2, most)
+            return _Choice(statement, vector, tiles) if tiles else None
+        rows = self.rows_of_tile(self.trips_of(statement, reused[-1])) if reused else 1
+        tiles[vector] = self.columns_of_tile(self.trips_of(statement, vector), lanes, rows)
+        if reused:
+            tiles[reused[-1]] = rows
+        return _Choice(statement, vector, tiles)
+
+    def rows_of_tile(self, trips: int) -> int:
+        """Unrolled rows of a register tile: the best fit between 4 and 8."""
+        if self.target.vector_registers < 32:
+            return _divisor(trips, 3, 4)
+        return _divisor(trips, 5, 8)
+
+    def columns_of_tile(self, trips: int, lanes: int, rows: int) -> int:
+        """Lanes of a register tile, so that rows * vectors accumulators and the operands fit the register file."""
+        most = max(1, min((self.target.vector_registers - 2) // (rows + 1), 4))
+        need = -(-trips // lanes)
+        if need <= most:
+            return min(trips, need * lanes)
+        for vectors in range(most, 1, -1):
+            if trips % (vectors * lanes) == 0:
+                return vectors * lanes
+        return most * lanes
+
+    def register_tile(
+        self, choice: _Choice, members: tuple[Member, ...], given: int, child: Node, threaded: bool
+    ) -> Node:
+        """Tile the members of a choice and sink their points: unrolled rows, then lanes, inside the reduction.
+
+        The first `given` members are points of an outer tile: they sink without another tile.
+        """
+        statement = choice.statement
+        outer: list[Member] = []
+        points: list[Member] = []
+        lane_point: Member | None = None
+        for k, member in enumerate(members):
+            var = _var(member, statement)
+            size = choice.tiles.get(var) if var is not None else None
+            is_vector = var is choice.vector
+            point = replace(member, kind="vector" if is_vector else "unroll", tile=0)
+            if k < given:
+                points.append(point)
+                continue
+            if size is None:
+                outer.append(member)
+                continue
+            outer.append(replace(member, tile=size))
+            if is_vector:
+                lane_point = point
+            else:
+                points.append(point)
+        self.decisions.note(
+            f"{statement.name}: lanes along {choice.vector}; register tile "
+            + " x ".join(f"{v}:{s}" for v, s in choice.tiles.items())
+        )
+        if lane_point is not None:
+            points.append(lane_point)
+        sunk = self.sink(child, tuple(points), choice)
+        own = [m for m in outer if m.coincident]
+        serial = [self.lane_kind(m, choice) for m in outer if not m.coincident]
+        serial.sort(key=lambda m: m.kind == "vector")
+        own = self.panel_order(own, statement, choice)
+        self.thread(own, threaded)
+        if serial:
+            return _band_over(own, Band(tuple(serial), True, sunk))
+        return _band_over(own, sunk)
+
+    def panel_order(self, own: list[Member], statement: Statement, choice: _Choice) -> list[Member]:
+        """Loops over tiles: untiled first, then panels of lanes, then rows, so that a panel is re-used from cache."""
+        def rank(m: Member) -> int:
+            if not m.tile:
+                return 0
+            return 1 if _var(m, statement) is choice.vector else 2
+
+        return sorted(own, key=rank)
+
+    def sink(self, node: Node, points: tuple[Member, ...], choice: _Choice) -> Node:
+        """Move points inside every child: below its own bands, lanes innermost (a reduction over lanes stays outside)."""
+        if isinstance(node, Leaf):
+            return Band(points, True, LEAF) if points else node
+        if isinstance(node, Sequence):
+            parts: list[Filter] = []
+            for f in node.children:
+                keep = frozenset(f.statements)
+                parts.append(Filter(f.statements, self.sink(f.child, tuple([p.restricted(keep) for p in points]), choice)))
+            return Sequence(tuple(parts))
+        if isinstance(node, (Filter, Mark)):
+            return replace(node, child=self.sink(node.child, points, choice))
+        members = tuple([self.lane_kind(m, choice) for m in node.members])
+        return Band(members, node.permutable, self.sink(node.child, points, choice))
+
+    def lane_kind(self, member: Member, choice: _Choice) -> Member:
+        if choice.statement.name in member.rows and _var(member, choice.statement) is choice.vector:
+            return replace(member, kind="vector")
+        return member
+
+    # -- extents ----------------------------------------------------------------------------------------
+
+    def trips(self, member: Member) -> int:
+        """Iterations of a member's loop; `UNKNOWN_TRIPS` if symbolic."""
+        name = next(iter(member.rows))
+        statement = self.scop.statements[name]
+        var = _var(member, statement)
+        trips = UNKNOWN_TRIPS if var is None else self.trips_of(statement, var)
+        return -(-trips // member.tile) if member.tile and trips < UNKNOWN_TRIPS else trips
+
+    def trips_of(self, statement: Statement, var: Var) -> int:
+        loop = next((f for f in statement.loops if f.var is var), None)
+        if loop is None or not isinstance(loop.begin, Const) or not isinstance(loop.end, Const):
+            return UNKNOWN_TRIPS
+        return max(int(loop.end) - int(loop.begin), 1)
+
+
+def _band_over(members: list[Member], child: Node) -> Node:
+    return Band(tuple(members), True, child) if members else child
+
+
+def _var(member: Member, statement: Statement) -> Var | None:
+    row = member.rows.get(statement.name)
+    return None if row is None else single_iterator(row)
+
+
+def _name(member: Member) -> str:
+    rows = {str(row) for row in member.rows.values()}
+    return " | ".join(sorted(rows))
+
+
+def _free(members: tuple[Member, ...]) -> bool:
+    """Whether every row is one iterator, so that the nest is a box of loops."""
+    return all(single_iterator(row) is not None for m in members for row in m.rows.values())
+
+
+def _only_leaves(node: Node) -> bool:
+    return isinstance(node, Sequence) and all(isinstance(f.child, Leaf) for f in node.children)
+
+
+def _inner_band(node: Node) -> Band | None:
+    """The one band among the children of a sequence whose other children are statements."""
+    if isinstance(node, Band):
+        return node
+    if not isinstance(node, Sequence):
+        return None
+    found = [f.child for f in node.children if not isinstance(f.child, Leaf)]
+    return found[0] if len(found) == 1 and isinstance(found[0], Band) else None
+
+
+def _stride_cost(step: int, lanes: int) -> float:
+    if step == 0:
+        return 0.1
+    if step in (1, -1):
+        return 1.0
+    if step != GATHER and abs(step) == 2:
+        return 2.5
+    return float(lanes)
+
+
+def _divisor(trips: int, low: int, high: int) -> int:
+    """The largest number of [low, high] that divides `trips`; else the one that wastes least."""
+    if trips <= high:
+        return trips
+    if trips >= UNKNOWN_TRIPS:
+        return high
+    return max(range(low, high + 1), key=lambda size: (trips % size == 0, size if trips % size == 0 else trips % size))

@@ -1,0 +1,210 @@
+"""Promotion to registers: accumulators and small tiles leave memory.
+
+A tile of a buffer that a serial loop updates in place, at an address that does not change with the loop, is copied
+into registers before and out after; neighbours that touch the same tile join in. A temporary whose every access has
+the form of one tile needs no copy at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import cast as typed
+
+from akg.ir.affine import Affine
+from akg.ir.buffer import Buffer
+from akg.ir.expr import Const, Expr, Load, Var, binary
+from akg.ir.rewrite import loads_of, map_children, replace_buffer
+from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, expressions, walk
+from akg.poly.contract import Site, sites
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    """A tile of a buffer: where it starts in each dimension, and its extent (0: no loop moves it there)."""
+
+    base: tuple[Affine, ...]
+    extents: tuple[int, ...]
+    lane: int  # the dimension that a vector loop runs over, or -1
+
+    @property
+    def kept(self) -> list[int]:
+        """The dimensions that a loop moves along, lanes last."""
+        moved = [d for d, extent in enumerate(self.extents) if extent and d != self.lane]
+        return [*moved, self.lane] if self.lane >= 0 else moved
+
+    def same(self, other: _Tile) -> bool:
+        return self.base == other.base and self.extents == other.extents and self.lane == other.lane
+
+
+def promote_tiles(body: Stmt, fresh: Callable[[str], Var], register_bytes: int) -> Stmt:
+    """Move the tiles that serial loops update in place, and small temporaries of tile form, to registers.
+
+    Args:
+        body: the loops, with temporaries declared.
+        fresh: makes unused names.
+        register_bytes: how much a tile may take of the vector registers.
+    """
+    promoter = _Promoter(fresh, register_bytes)
+    return promoter.loops(promoter.temporaries(body))
+
+
+def _tile_of(site: Site) -> _Tile | None:
+    """The tile that a site touches under its loops, where only unrolled loops and one constant vector move it."""
+    inner = {loop.var: loop for loop in site.loops}
+    base: list[Affine] = []
+    extents: list[int] = []
+    used: set[Var] = set()
+    lane = -1
+    for d, index in enumerate(site.indices):
+        form = Affine.of(index)
+        if form is None:
+            return None
+        own = [v for v in form.terms if v in inner]
+        if not own:
+            base.append(form)
+            extents.append(0)
+            continue
+        loop = inner[own[0]]
+        if len(own) > 1 or form.terms[own[0]] != 1 or own[0] in used or loop.begin is not Const(0):
+            return None
+        if loop.kind not in ("unroll", "vector") or loop.const_trips is None or loop.step != 1:
+            return None
+        used.add(own[0])
+        lane = d if loop.kind == "vector" else lane
+        base.append(form.without(own))
+        extents.append(loop.const_trips)
+    if any(loop.kind == "vector" and loop.var not in used for loop in inner.values()):
+        return None  # a vector reduction into one element: the backend keeps its own lanes
+    return _Tile(tuple(base), tuple(extents), lane)
+
+
+def _common_tile(found: list[Site]) -> _Tile | None:
+    """The tile that all sites touch; None if they do not agree on one."""
+    tile: _Tile | None = None
+    for site in found:
+        own = _tile_of(site)
+        if own is None or (tile is not None and not tile.same(own)):
+            return None
+        tile = own
+    return tile
+
+
+def _register(buffer: Buffer, tile: _Tile, name: str) -> tuple[Buffer, Callable[[tuple[Expr, ...]], tuple[Expr, ...]]]:
+    """The register buffer of a tile, lanes last, and the map from subscripts of the buffer to its own."""
+    kept = tile.kept
+    shape = tuple([Const(tile.extents[d]) for d in kept])
+    small = Buffer(name, shape, buffer.dtype.compute, "register")
+
+    def access(indices: tuple[Expr, ...]) -> tuple[Expr, ...]:
+        forms = [typed("Affine", Affine.of(indices[d])) - tile.base[d] for d in kept]
+        return tuple([f.to_expr() for f in forms])
+
+    return small, access
+
+
+class _Promoter:
+    def __init__(self, fresh: Callable[[str], Var], register_bytes: int) -> None:
+        self.fresh, self.register_bytes = fresh, register_bytes
+
+    def fits(self, buffer: Buffer, tile: _Tile | None) -> bool:
+        """Whether the registers hold a tile of an element type that they compute on."""
+        if tile is None or buffer.dtype.compute is not buffer.dtype:
+            return False
+        size_bytes = buffer.dtype.itemsize_bytes
+        for extent in tile.extents:
+            size_bytes *= extent or 1
+        return size_bytes <= self.register_bytes
+
+    def temporaries(self, stmt: Stmt) -> Stmt:
+        """Give local temporaries of tile form the scope register."""
+        stmt = map_children(stmt, self.temporaries)
+        if not isinstance(stmt, Alloc) or stmt.buffer.scope != "local" or stmt.buffer.const_shape is None:
+            return stmt
+        buffer = stmt.buffer
+        tile = _common_tile(sites(stmt.body, buffer))
+        if tile is None or not self.fits(buffer, tile) or not any(tile.extents):
+            return stmt
+        if not all(b.is_const for b in tile.base):
+            return stmt
+        small, access = _register(buffer, tile, buffer.name)
+        return Alloc(small, replace_buffer(stmt.body, buffer, lambda i: (small, access(i))))
+
+    def loops(self, stmt: Stmt) -> Stmt:
+        """Promote in every block, the outermost serial loop that qualifies first."""
+        if isinstance(stmt, Block) or (isinstance(stmt, For) and stmt.kind == "serial"):
+            parts = list(stmt.body) if isinstance(stmt, Block) else [stmt]
+            done = self.promote_in(parts)
+            if len(done) != len(parts) or any(a is not b for a, b in zip(done, parts, strict=True)):
+                return block(*[self.loops(s) for s in done])
+        return map_children(stmt, self.loops)
+
+    def promote_in(self, parts: list[Stmt]) -> list[Stmt]:
+        """Promote the first tile that a serial loop among `parts` updates; neighbours of the same tile join in."""
+        for position, part in enumerate(parts):
+            if not isinstance(part, For) or part.kind != "serial" or has_if(part):
+                continue
+            for buffer in _stored(part):
+                if buffer.scope == "register" or (buffer.scope == "local" and not buffer.shape):
+                    continue
+                tile = _common_tile(sites(part, buffer))
+                if tile is None or not self.fits(buffer, tile):
+                    continue
+                first, last = position, position
+                while first > 0 and _joins(parts[first - 1], buffer, tile):
+                    first -= 1
+                while last + 1 < len(parts) and _joins(parts[last + 1], buffer, tile):
+                    last += 1
+                group = self.promoted(parts[first : last + 1], buffer, tile)
+                return self.promote_in([*parts[:first], group, *parts[last + 1 :]])
+        return parts
+
+    def promoted(self, parts: list[Stmt], buffer: Buffer, tile: _Tile) -> Stmt:
+        small, access = _register(buffer, tile, self.fresh(f"{buffer.name}_r").name)
+        inner = [replace_buffer(p, buffer, lambda i: (small, access(i))) for p in parts]
+        copy_in = None if _overwrites(parts[0], buffer) else self.copy(buffer, small, tile, to_register=True)
+        copy_out = self.copy(buffer, small, tile, to_register=False)
+        group: Stmt = Alloc(small, block(copy_in, *inner, copy_out))
+        alone = parts[0] if len(parts) == 1 else None
+        if isinstance(alone, For) and not alone.const_trips:  # touch nothing where the loop runs no iteration
+            group = If(binary("lt", alone.begin, alone.end), group)
+        return group
+
+    def copy(self, buffer: Buffer, small: Buffer, tile: _Tile, *, to_register: bool) -> Stmt:
+        kept = tile.kept
+        at = {d: self.fresh("r") for d in kept}
+        far = tuple([b.to_expr() + (at[d] if d in at else 0) for d, b in enumerate(tile.base)])
+        near = tuple([at[d] for d in kept])
+        name = self.fresh(f"{buffer.name}_{'in' if to_register else 'out'}").name
+        stmt: Stmt = Store(buffer, far, Load(small, near), name)
+        if to_register:
+            stmt = Store(small, near, Load(buffer, far), name)
+        for d in reversed(kept):
+            stmt = For(at[d], Const(0), Const(tile.extents[d]), stmt, "vector" if d == tile.lane else "unroll")
+        return stmt
+
+
+def _stored(stmt: Stmt) -> list[Buffer]:
+    return list({s.buffer: None for s in walk(stmt) if isinstance(s, Store)})
+
+
+def has_if(stmt: Stmt) -> bool:
+    """Whether a condition guards anything inside `stmt`."""
+    return any(isinstance(s, If) for s in walk(stmt))
+
+
+def _joins(part: Stmt, buffer: Buffer, tile: _Tile) -> bool:
+    """Whether `part` touches `buffer`, and only on the tile."""
+    if not isinstance(part, (For, Store)) or has_if(part):
+        return False
+    own = _common_tile(sites(part, buffer))
+    return own is not None and own.same(tile)
+
+
+def _overwrites(part: Stmt, buffer: Buffer) -> bool:
+    """Whether `part` sets the whole tile before anything reads it: plain stores under unroll and vector loops."""
+    while isinstance(part, For) and part.kind in ("unroll", "vector"):
+        part = part.body
+    if not isinstance(part, Store) or part.buffer is not buffer:
+        return False
+    return not any(load.buffer is buffer for e in expressions(part) for load in loads_of(e))
