@@ -12,7 +12,9 @@ HEAVY = ("islpy", "llvmlite", "sympy", "networkx", "scipy", "importlib.metadata"
 
 
 def test_import_loads_nothing_heavy() -> None:
-    source = f"import sys, numpy; known = set(sys.modules); import akg; print((set(sys.modules) - known) & set({HEAVY}))"
+    source = (
+        f"import sys, numpy; known = set(sys.modules); import akg; print((set(sys.modules) - known) & set({HEAVY}))"
+    )
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
