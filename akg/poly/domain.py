@@ -53,17 +53,17 @@ class Model:
         values: recorded value of each symbolic constant, by parameter position.
     """
 
-    def __init__(self, scop: Scop) -> None:
+    def __init__(self, scop: Scop, symbolic: bool = True) -> None:
         self.scop = scop
         self.sizes: dict[Var, int] = {v: k for k, v in enumerate(scop.sizes)}
-        self._symbols = _symbols(scop)
+        self._symbols = _symbols(scop) if symbolic else {}
         names = [v.name for v in scop.sizes]
         self.values: dict[int, int] = {}
         self._bases: dict[int, int] = {}
         for base in sorted(set(self._symbols.values())):
             self._bases[base] = len(names)
             self.values[len(names)] = base
-            names.append(f"c{base}" if f"c{base}" not in names else f"c{base}_")
+            names.append(f"const{base}" if f"const{base}" not in names else f"const{base}_")
         self.params = tuple(names)
         self.context = self._context()
         self._statements: dict[str, StatementModel] = {}
@@ -276,9 +276,9 @@ class Pair:
 
 
 @functools.lru_cache(maxsize=8)
-def model_of(scop: Scop) -> Model:
-    """The model of a scop; the latest few are kept."""
-    return Model(scop)
+def model_of(scop: Scop, symbolic: bool = True) -> Model:
+    """The model of a scop, with large constants as parameters if `symbolic`; the latest few are kept."""
+    return Model(scop, symbolic)
 
 
 def conjuncts(conditions: Iterable[Expr]) -> list[Expr]:

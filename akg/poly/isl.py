@@ -26,7 +26,6 @@ Aff: TypeAlias = _isl.Aff
 AstBuild: TypeAlias = _isl.AstBuild
 AstExpr: TypeAlias = _isl.AstExpr
 AstNode: TypeAlias = _isl.AstNode
-AstOp: TypeAlias = _isl.ast_expr_op_type
 BasicMap: TypeAlias = _isl.BasicMap
 BasicSet: TypeAlias = _isl.BasicSet
 Constraint: TypeAlias = _isl.Constraint
@@ -359,3 +358,149 @@ def collected(register: Callable[[Callable[[T], None]], object]) -> list[T]:
     result: list[T] = []
     register(result.append)
     return result
+
+
+# --- schedule trees and syntax trees ------------------------------------------------------------------
+
+
+def schedule_root(domains: Iterable[Set]) -> ScheduleNode:
+    """The node below the root of a new schedule tree over some statement domains."""
+    return ScheduleNode.from_domain(union_set(domains)).child(0)
+
+
+def insert_member(node: ScheduleNode, rows: Sequence[Aff]) -> ScheduleNode:
+    """Insert a band of one member, with one function per statement, above `node`; the new band node."""
+    union = _isl.UnionPwAff.from_aff(rows[0])
+    for row in rows[1:]:
+        union = union.union_add(_isl.UnionPwAff.from_aff(row))
+    return node.insert_partial_schedule(_isl.MultiUnionPwAff.from_union_pw_aff(union))
+
+
+def insert_sequence(node: ScheduleNode, filters: Sequence[UnionSet]) -> ScheduleNode:
+    """Insert a sequence above `node`; the new sequence node."""
+    children = _isl.UnionSetList.alloc(CONTEXT, len(filters))
+    for one in filters:
+        children = children.add(one)
+    return node.insert_sequence(children)
+
+
+def insert_mark(node: ScheduleNode, name: str) -> ScheduleNode:
+    """Insert a mark above `node`; the new mark node."""
+    return node.insert_mark(_isl.Id.read_from_str(CONTEXT, name))
+
+
+def generate_ast(node: ScheduleNode, context: Set) -> AstNode:
+    """The syntax tree of the schedule that `node` is part of.
+
+    Raises:
+        Unknown: if the budget ran out.
+    """
+    try:
+        return AstBuild.from_context(context).node_from_schedule(node.get_schedule())
+    except _isl.Error as error:
+        raise _failed("ast_build", error, node) from None
+
+
+def node_kind(node: AstNode) -> str:
+    """``for``, ``if``, ``block``, ``mark`` or ``user``."""
+    return node.get_type().name.rstrip("_")
+
+
+def expr_parts(expr: AstExpr) -> tuple[str, str | int, list[AstExpr]]:
+    """A syntax expression as ("id", name, []), ("int", value, []) or ("op", operation, operands)."""
+    kind = expr.get_type()
+    if kind is _isl.ast_expr_type.id:
+        return "id", expr.get_id().get_name(), []
+    if kind is _isl.ast_expr_type.int:
+        return "int", _number(expr.get_val()), []
+    operands = [expr.get_op_arg(k) for k in range(expr.get_op_n_arg())]
+    return "op", expr.get_op_type().name.rstrip("_"), operands
+
+
+def compute_schedule(
+    domains: Iterable[Set],
+    context: Set,
+    validity: Sequence[Map],
+    coincidence: Sequence[Map],
+    proximity: Sequence[Map],
+    options: dict[str, int],
+) -> ScheduleNode:
+    """Run isl's scheduler; `options` are named after the context's ``set_schedule_*``. The root node.
+
+    Raises:
+        InternalError: for an option that isl does not have.
+        Unknown: if the budget ran out.
+    """
+    constraints = _isl.ScheduleConstraints.on_domain(union_set(domains)).set_context(context)
+    if validity:
+        constraints = constraints.set_validity(union_map(validity))
+    if coincidence:
+        constraints = constraints.set_coincidence(union_map(coincidence))
+    if proximity:
+        constraints = constraints.set_proximity(union_map(proximity))
+    previous: dict[str, int] = {}
+    try:
+        for name, value in options.items():
+            setter = getattr(CONTEXT, f"set_schedule_{name}", None)
+            if setter is None:
+                raise InternalError(f"isl's scheduler has no option {name!r}")
+            previous[name] = getattr(CONTEXT, f"get_schedule_{name}")()
+            setter(value)
+        return constraints.compute_schedule().get_root()
+    except _isl.Error as error:
+        raise _failed("compute_schedule", error, *domains) from None
+    finally:
+        for name, value in previous.items():
+            getattr(CONTEXT, f"set_schedule_{name}")(value)
+
+
+def schedule_kind(node: ScheduleNode) -> str:
+    """``band``, ``sequence``, ``set``, ``filter``, ``mark``, ``leaf``, ``domain`` or ``context``."""
+    return node.get_type().name.rstrip("_")
+
+
+def filter_names(node: ScheduleNode) -> list[str]:
+    """The statements of a filter node."""
+    return [s.get_tuple_name() for s in collected(node.filter_get_filter().foreach_set)]
+
+
+def band_rows(node: ScheduleNode) -> list[dict[str, Aff]]:
+    """Per member, the affine function of every statement.
+
+    Raises:
+        InternalError: if a row is piecewise.
+    """
+    partial = node.band_get_partial_schedule()
+    result: list[dict[str, Aff]] = []
+    for k in range(node.band_n_member()):
+        rows: dict[str, Aff] = {}
+        for piecewise in collected(partial.get_at(k).foreach_pw_aff):
+            if not piecewise.isa_aff():
+                raise InternalError(f"isl's schedule has a piecewise row: {piecewise}")
+            rows[piecewise.get_space().get_tuple_name(IN)] = piecewise.as_aff()
+        result.append(rows)
+    return result
+
+
+def unwritten(reads: Sequence[Map], writes: Sequence[Map], schedule: Sequence[Map]) -> list[Map]:
+    """The parts of `reads` that no earlier instance of `writes` (exact ones) has written, under a schedule."""
+    access = _isl.UnionAccessInfo.from_sink(union_map(reads)).set_schedule_map(union_map(schedule))
+    if writes:
+        access = access.set_must_source(union_map(writes))
+    try:
+        return collected(access.compute_flow().get_must_no_source().foreach_map)
+    except _isl.Error as error:
+        raise _failed("compute_flow", error, *reads) from None
+
+
+def last_writes(reads: Sequence[Map], must: Sequence[Map], may: Sequence[Map], schedule: Sequence[Map]) -> list[Map]:
+    """Value-based flow: relations from writing instances to the reads of their values, under a schedule."""
+    access = _isl.UnionAccessInfo.from_sink(union_map(reads)).set_schedule_map(union_map(schedule))
+    if must:
+        access = access.set_must_source(union_map(must))
+    if may:
+        access = access.set_may_source(union_map(may))
+    try:
+        return collected(access.compute_flow().get_may_dependence().foreach_map)
+    except _isl.Error as error:
+        raise _failed("compute_flow", error, *reads) from None

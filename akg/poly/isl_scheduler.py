@@ -1,0 +1,98 @@
+"""The strategy `isl`: isl's own scheduler (Verdoolaege and Janssens 2017, a variant of Pluto and Feautrier)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from akg.base.errors import InternalError
+from akg.ir.affine import Affine
+from akg.ir.expr import Var
+from akg.poly import isl
+from akg.poly.dependence import Dependence
+from akg.poly.domain import Model, model_of
+from akg.poly.scop import Scop
+from akg.poly.tree import LEAF, Band, Domain, Filter, Mark, Member, Node, Sequence
+
+BUDGET = 50_000_000  # isl operations, a few seconds
+DEFAULTS: dict[str, int] = {
+    "outer_coincidence": 1,
+    "maximize_band_depth": 0,
+    "maximize_coincidence": 1,
+    "serialize_sccs": 0,
+    "whole_component": 0,
+    "split_scaled": 1,
+    "treat_coalescing": 1,
+}
+
+
+def schedule_isl(
+    scop: Scop,
+    dependences: Iterable[Dependence],
+    options: Mapping[str, int] | None = None,
+    relax_reductions: bool = True,
+    operations: int = BUDGET,
+) -> Domain:
+    """A schedule tree by isl's scheduler; large constants are symbolic while it runs.
+
+    `options` override `DEFAULTS` (names of isl's ``schedule_*`` options). With `relax_reductions` a reduction's
+    update need not keep its order, but still hinders parallel loops.
+
+    Raises:
+        isl.Unknown: if the budget of operations ran out.
+        InternalError: if isl's schedule has piecewise or quasi-affine rows.
+    """
+    model = model_of(scop)
+    listed = list(dependences)
+    ordered = [d.relation for d in listed if not (d.is_reduction and relax_reductions)]
+    everything = [d.relation for d in listed]
+    near = [d.relation for d in listed if d.kind == "flow"]
+    domains = [model.statement(name).domain for name in scop.statements]
+    with isl.budget(operations):
+        root = isl.compute_schedule(domains, model.context, ordered, everything, near, {**DEFAULTS, **(options or {})})
+        return Domain(tuple(scop.statements), _node(model, root.child(0), tuple(scop.statements)))
+
+
+def _node(model: Model, node: isl.ScheduleNode, names: tuple[str, ...]) -> Node:
+    kind = isl.schedule_kind(node)
+    if kind == "leaf":
+        return LEAF
+    if kind == "band":
+        return _band(model, node, names)
+    if kind in ("sequence", "set"):  # the children of a set may run in any order: this one will do
+        order = list(model.scop.statements)
+        children: list[Filter] = []
+        for k in range(node.n_children()):
+            child = node.child(k)
+            inside = set(isl.filter_names(child))
+            below = tuple([n for n in order if n in inside])
+            children.append(Filter(below, _node(model, child.child(0), below)))
+        return Sequence(tuple(children))
+    if kind == "mark":
+        return Mark(node.mark_get_id().get_name(), _node(model, node.child(0), names))
+    if kind in ("context", "guard"):
+        return _node(model, node.child(0), names)
+    raise InternalError(f"isl's schedule has a {kind} node")
+
+
+def _band(model: Model, node: isl.ScheduleNode, names: tuple[str, ...]) -> Node:
+    members: list[Member] = []
+    for k, rows in enumerate(isl.band_rows(node)):
+        forms = {name: _form(model, name, rows[name]) for name in names if name in rows}
+        if len(forms) != len(names):
+            raise InternalError(f"isl's band has no row for some of {', '.join(names)}")
+        if any(row.terms for row in forms.values()) or len({row.const for row in forms.values()}) > 1:
+            members.append(Member(forms, coincident=bool(node.band_member_get_coincident(k))))
+    child = _node(model, node.child(0), names)
+    return Band(tuple(members), bool(node.band_get_permutable()), child) if members else child
+
+
+def _form(model: Model, name: str, row: isl.Aff) -> Affine:
+    """A row over a statement's iterators and the sizes; symbolic constants become numbers again."""
+    parts = isl.coefficients(row)
+    if parts is None:
+        raise InternalError(f"isl's schedule has a quasi-affine row: {row}")
+    dims, params, const = parts
+    terms: dict[Var, int] = dict(zip(model.scop.statements[name].iterators, dims, strict=True))
+    for v, k in model.sizes.items():
+        terms[v] = params[k]
+    return Affine(terms, const + sum(params[k] * value for k, value in model.values.items()))
