@@ -23,13 +23,13 @@ long: $(VENV)/.test  ## run the long property tests too
 	$(BIN)/python -m pytest -n $(WORKERS) -m "long or not long"
 
 lint: $(VENV)/.dev  ## ruff
-	$(BIN)/ruff check akg tests bench
+	$(BIN)/ruff check akg tests $(wildcard bench)
 
 format: $(VENV)/.dev  ## let ruff format what it may
-	$(BIN)/ruff format akg tests bench
+	$(BIN)/ruff format akg tests $(wildcard bench)
 
 types: $(VENV)/.dev  ## basedpyright, strict
-	$(BIN)/basedpyright
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 contracts: $(VENV)/.dev  ## import-linter: floors and cycles
 	$(BIN)/lint-imports --no-cache
@@ -39,7 +39,7 @@ bench: $(VENV)/.test  ## compile time and speed tables
 
 clean:  ## remove the environment and what tools left
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
-	find akg tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find akg tests $(wildcard bench) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
