@@ -16,7 +16,6 @@ import numpy as np
 
 from akg.base.dtype import DType
 from akg.base.errors import AkgError, suggest
-from akg.ir.expr import Var
 from akg.runtime import buffer
 from akg.runtime.buffer import View
 from akg.runtime.signature import ParamSpec, Signature
@@ -67,16 +66,15 @@ def prepare(signature: Signature, args: Sequence[Any], out: Any, given_sizes: Ma
         slots.append(view.address)
     sizes = binder.finish(views)
     _check_overlap(signature, views)
-    results = outs
+    results, fresh = outs, ()
     if results is None:
         fresh = tuple(_allocate(spec, sizes) for spec in signature.outputs)
         slots.extend(int(array.ctypes.data) for array in fresh)
         example = next((a for a, s in zip(args, signature.arguments, strict=True) if s.shape is not None), None)
         results = tuple(buffer.to_library_of(example, array) for array in fresh)
-        views.extend((s, buffer.view_of(a, s.name)) for s, a in zip(signature.outputs, fresh, strict=True))
-    slots.extend(sizes[Var(name)] & (2**64 - 1) for name in signature.sizes)
+    slots.extend(sizes[name] & (2**64 - 1) for name in signature.sizes)
     block = (ctypes.c_uint64 * max(len(slots), 1))(*slots)
-    return Prepared(block, results, outs is None, (views, args, results))
+    return Prepared(block, results, outs is None, (views, args, results, fresh))
 
 
 def _label(spec: ParamSpec) -> str:
@@ -180,8 +178,8 @@ class _Sizes:
 
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
-        self.values: dict[Var, int] = {}
-        self.source: dict[Var, str] = {}
+        self.values: dict[str, int] = {}
+        self.source: dict[str, str] = {}
 
     def give(self, name: str, value: Any) -> None:
         """A size that the caller passes by name."""
@@ -189,7 +187,7 @@ class _Sizes:
             number = operator.index(value)
         except TypeError:
             raise AkgError("AKG-E512", f"size {name!r} is no integer: {type(value).__name__}") from None
-        self._set(Var(name), number, "the keyword")
+        self._set(name, number, "the keyword")
 
     def bind(self, spec: ParamSpec, view: View) -> None:
         """Learn sizes from the shape of an argument, and check the dimensions that are known."""
@@ -200,22 +198,23 @@ class _Sizes:
             elif dim.is_const and dim.const != extent:
                 raise self._wrong(spec, view, axis, dim.const)
 
-    def _set(self, var: Var, value: int, source: str) -> None:
+    def _set(self, name: str, value: int, source: str) -> None:
         if value < 0:
             raise AkgError(
                 "AKG-E513",
-                f"size {var.name} is negative: {value} from {source}",
+                f"size {name} is negative: {value} from {source}",
                 because=_takes(self.signature),
                 hint="pass an array that is large enough",
             )
-        self.values[var], self.source[var] = value, source
+        self.values[name], self.source[name] = value, source
 
-    def finish(self, views: Sequence[tuple[ParamSpec, View]]) -> Mapping[Var, int]:
+    def finish(self, views: Sequence[tuple[ParamSpec, View]]) -> Mapping[str, int]:
         """All sizes, after every dimension of every argument has been checked."""
-        for spec, view in views:  # dimensions such as n + m, whose sizes later arguments told
-            self.bind(spec, view)
+        if len(self.values) < len(self.signature.sizes):
+            for spec, view in views:  # dimensions such as n + m, where later arguments told one of the two
+                self.bind(spec, view)
         for name in self.signature.sizes:
-            if Var(name) not in self.values:
+            if name not in self.values:
                 raise AkgError(
                     "AKG-E516",
                     f"the size {name} is not known",
@@ -239,10 +238,10 @@ class _Sizes:
                 because=f"dimension {axis} is {extent}, not {want}",
                 hint="build the kernel for this shape, or with a symbolic size",
             )
-        if Var(name) in self.source:
-            because = f"{name} is {want} from {self.source[Var(name)]} but {extent} from {spec.name}"
+        if name in self.source:
+            because = f"{name} is {want} from {self.source[name]} but {extent} from {spec.name}"
         else:
-            known = ", ".join(f"{v.name} = {n} from {self.source[v]}" for v, n in self.values.items())
+            known = ", ".join(f"{v} = {n} from {self.source[v]}" for v, n in self.values.items())
             because = f"{name} is {want} ({known}) but dimension {axis} of {spec.name} is {extent}"
         return AkgError(
             "AKG-E504", f"{_label(spec)} has shape {_shape(view.shape)}, expected {_shape(spec.shape or ())}",
@@ -306,13 +305,13 @@ def _check_overlap(signature: Signature, views: Sequence[tuple[ParamSpec, View]]
                 )
 
 
-def _allocate(spec: ParamSpec, sizes: Mapping[Var, int]) -> Any:
+def _allocate(spec: ParamSpec, sizes: Mapping[str, int]) -> Any:
     shape = tuple(dim.evaluate(sizes) for dim in spec.shape or ())
     if any(extent < 0 for extent in shape):
         raise AkgError(
             "AKG-E513",
             f"output {spec.name!r} would have shape {_shape(shape)}",
-            because=f"sizes are {', '.join(f'{v.name} = {n}' for v, n in sizes.items())}",
+            because=f"sizes are {', '.join(f'{v} = {n}' for v, n in sizes.items())}",
             hint="pass larger arrays",
         )
     return buffer.empty(shape, spec.dtype.numpy)

@@ -122,7 +122,7 @@ def view_of(value: Any, label: str) -> View:
 def _view_of_numpy(array: npt.NDArray[Any]) -> View:
     dtype = array.dtype
     found = _BY_NUMPY.get(dtype)
-    name = dtype.name if dtype.isnative else f"byte-swapped {dtype.name}"
+    name = found.name if found else dtype.name if dtype.isnative else f"byte-swapped {dtype.name}"
     address = int(array.ctypes.data)
     return View(address, array.shape, array.strides, found, name, dtype.itemsize, not array.flags.writeable, array)
 

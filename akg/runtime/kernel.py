@@ -77,8 +77,10 @@ class Kernel:
         address = code.address(signature.packed_symbol)
         self._function = _PACKED(address)
         careful = _careful_call(signature, self._function, code, threaded)
-        native = entry.make(signature, address, careful, keep=code)
-        self.__call__ = careful if native is None else _threaded_call(native) if threaded else native
+        native = entry.make(
+            signature, address, careful, before=openmp.refresh_threads if threaded else None, keep=code
+        )
+        self.__call__ = careful if native is None else native
 
     @property
     def name(self) -> str:
@@ -186,10 +188,3 @@ def _careful_call(signature: Signature, function: Any, code: Loaded, threaded: b
     call.__dict__["code"] = code  # addresses must not outlive the code
     return user_facing(call)
 
-
-def _threaded_call(native: Callable[..., Any]) -> Callable[..., Any]:
-    def call(*args: Any, **keywords: Any) -> Any:
-        openmp.refresh_threads()
-        return native(*args, **keywords)
-
-    return call

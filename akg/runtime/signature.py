@@ -36,40 +36,45 @@ class Dim:
         const: constant of the affine form.
     """
 
-    __slots__ = ("const", "expr", "terms")
+    __slots__ = ("const", "expr", "is_const", "terms")
 
     def __init__(self, expr: Expr | int) -> None:
         self.expr: Expr = Const(expr) if isinstance(expr, int) else expr
         form = Affine.of(self.expr)
         self.const = form.const if form is not None else 0
         self.terms = tuple((v.name, c) for v, c in form.terms.items()) if form is not None else None
+        self.is_const = self.terms == ()
 
-    @property
-    def is_const(self) -> bool:
-        """Whether the dimension is a number."""
-        return self.terms == ()
-
-    def evaluate(self, sizes: Mapping[Var, int]) -> int:
+    def evaluate(self, sizes: Mapping[str, int]) -> int:
         """The extent under given sizes.
 
         Raises:
             KeyError: a size is missing.
         """
         if self.terms is not None:
-            return self.const + sum(c * sizes[Var(name)] for name, c in self.terms)
-        value = simplify(substitute(self.expr, {v: Const(n) for v, n in sizes.items()}))
+            total = self.const
+            for name, c in self.terms:
+                total += c * sizes[name]
+            return total
+        value = simplify(substitute(self.expr, {Var(name): Const(n) for name, n in sizes.items()}))
         if not isinstance(value, Const):
             raise KeyError(str(value))
         return int(value.value)
 
-    def solve(self, extent: int, known: Mapping[Var, int]) -> tuple[Var, int] | None:
+    def solve(self, extent: int, known: Mapping[str, int]) -> tuple[str, int] | None:
         """The one unknown size that makes the dimension `extent`; None where there is not exactly one."""
-        unknown = [(Var(name), c) for name, c in self.terms or () if Var(name) not in known]
-        if len(unknown) != 1:
+        unknown = None
+        rest = extent - self.const
+        for name, c in self.terms or ():
+            if name in known:
+                rest -= c * known[name]
+            elif unknown is None:
+                unknown = (name, c)
+            else:
+                return None
+        if unknown is None or rest % unknown[1]:
             return None
-        var, coefficient = unknown[0]
-        rest = extent - self.const - sum(c * known[Var(n)] for n, c in self.terms or () if Var(n) in known)
-        return None if rest % coefficient else (var, rest // coefficient)
+        return unknown[0], rest // unknown[1]
 
     def __str__(self) -> str:
         if self.terms is None:
