@@ -1,0 +1,457 @@
+"""Expressions of a script: Python syntax in, typed values out."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import math
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any, ClassVar
+
+import numpy as np
+
+from akg.base.dtype import BUFFER_DTYPES, DType, bool_, dtype_of, float64, index, int64
+from akg.base.errors import AkgError, suggest
+from akg.ir.buffer import Buffer
+from akg.ir.expr import Const, Expr, Load, Var, unary
+from akg.ir.script.calls import NAMES, raise_power, rule_of
+from akg.ir.script.scope import Array, Binding, Facts, Gone, Loop, Names, Symbol
+from akg.ir.script.source import Source
+from akg.ir.script.values import (
+    Value, both, choose, combine, either, is_affine, literal, negate, reads_memory, truth, weak,
+)  # fmt: skip
+from akg.ir.simplify import simplify
+
+_OPERATORS: dict[type[ast.operator], str] = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floordiv", ast.Mod: "mod",
+    ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor", ast.LShift: "shl", ast.RShift: "shr",
+}  # fmt: skip
+_COMPARISONS: dict[type[ast.cmpop], str] = {
+    ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge",
+}  # fmt: skip
+_REFUSED: dict[type[ast.expr], tuple[str, str]] = {
+    ast.Lambda: ("a lambda", "write the expression where it is used"),
+    ast.ListComp: ("a list comprehension", "write a loop that stores into a local array"),
+    ast.GeneratorExp: ("a generator", "write a loop that stores into a local array"),
+    ast.SetComp: ("a set comprehension", "write a loop"),
+    ast.DictComp: ("a dict comprehension", "write a loop"),
+    ast.List: ("a list", "make a local array with np.zeros or np.empty"),
+    ast.Tuple: ("a tuple", "compute one number at a time"),
+    ast.Dict: ("a dict", "pass the values as arguments"),
+    ast.Set: ("a set", "pass the values as arguments"),
+    ast.NamedExpr: ("an assignment expression", "assign in a statement of its own"),
+    ast.JoinedStr: ("a string", "a script computes on numbers"),
+    ast.Await: ("await", "a script computes on numbers"),
+    ast.Yield: ("yield", "store the results in an array"),
+    ast.YieldFrom: ("yield", "store the results in an array"),
+    ast.Starred: ("a starred expression", "write the items one by one"),
+}
+MISSING = object()
+
+
+class ExpressionLowering:
+    """Lowers expressions. `env` says what the names stand for at this point of the source."""
+
+    def __init__(
+        self, name: str, source: Source, captured: Mapping[str, Any], local_names: set[str], facts: Facts
+    ) -> None:
+        self.name, self.source, self.captured, self.local_names, self.facts = name, source, captured, local_names, facts
+        self.env: dict[str, Binding] = {}
+        self.names = Names()
+        self.scalars: dict[str, Buffer] = {}
+        self.arguments: set[str] = set()
+        self.iterators: list[Var] = []  # of the enclosing loops
+        self.recurring: list[set[str]] = []  # per enclosing loop, the names that its body assigns
+
+    # --- Values ---
+
+    def value(self, node: ast.expr) -> Value:
+        """The value of an expression."""
+        handler = self._handlers.get(type(node))
+        if handler is not None:
+            return handler(self, node)
+        what, hint = _REFUSED.get(type(node), (f"`{ast.unparse(node)}`", ""))
+        self.source.fail(node, "AKG-E234", f"{what} cannot be compiled", "a script computes on single numbers", hint)
+
+    def condition(self, node: ast.expr) -> Expr:
+        """A condition, simplified."""
+        return simplify(truth(self.value(node)))
+
+    def _constant(self, node: ast.Constant) -> Value:
+        if isinstance(node.value, (bool, int, float)):
+            return literal(node.value)
+        self.source.fail(
+            node, "AKG-E234", f"{node.value!r} is not a number",
+            "a script computes on floats, integers and bools", "use a number",
+        )  # fmt: skip
+
+    def _name(self, node: ast.Name) -> Value:
+        binding = self.env.get(node.id)
+        if isinstance(binding, (Symbol, Loop)):
+            return binding.value
+        if isinstance(binding, Array):
+            return self._whole_array(node, binding)
+        if isinstance(binding, Gone):
+            return self._gone(node, binding)
+        if node.id in self.local_names:
+            return self._scalar(node)
+        found = self.object_of(node)
+        if found is MISSING:
+            self._unknown_name(node)
+        return self._captured(node, found)
+
+    def _whole_array(self, node: ast.expr, array: Array) -> Value:
+        if not array.buffer.shape:
+            return Value(Load(array.buffer, ()))
+        subscripts = ", ".join(["i", "j", "k", "l"][: len(array.buffer.shape)])
+        self.source.fail(
+            node, "AKG-E234", f"{ast.unparse(node)!r} is a whole array",
+            "a script computes on single elements; array expressions are for te and akg.ops",
+            f"write it as a loop over elements such as {ast.unparse(node)}[{subscripts}]",
+        )  # fmt: skip
+
+    def _gone(self, node: ast.Name, gone: Gone) -> Value:
+        if isinstance(gone.was, Loop):
+            self.source.fail(
+                node, "AKG-E227", f"loop variable {node.id!r} is used after its loop",
+                "after the loop it has a value only if the loop ran at least once",
+                "write the value in terms of the loop's bounds",
+            )  # fmt: skip
+        if isinstance(gone.was, Array):
+            self.source.fail(
+                node, "AKG-E235", f"array {node.id!r} is used outside the block that creates it",
+                "it exists only if that block ran", "create the array before the loop or branch",
+            )  # fmt: skip
+        self.facts.put_in_memory(node.id)  # it may have one of several values: the next pass stores it
+        self.facts.widen(node.id, gone.was.value)
+        return gone.was.value
+
+    def _scalar(self, node: ast.Name) -> Value:
+        assigned = node.id in self.scalars or any(node.id in names for names in self.recurring)
+        fact = self.facts.of(node.id)
+        if not assigned:
+            self.source.fail(
+                node, "AKG-E232", f"{node.id!r} is read before it is assigned",
+                "no statement before this one gives it a value", f"start with {node.id} = 0.0",
+            )  # fmt: skip
+        self.facts.put_in_memory(node.id)
+        if fact.type is None:  # assigned later in a loop: the type comes with the next pass
+            self.facts.changed = True
+            return literal(0)
+        return Value(Load(self.scalar_buffer(node.id), ()), fact.type.is_weak)
+
+    def scalar_buffer(self, name: str) -> Buffer:
+        """The memory of a local scalar, in the type known so far."""
+        known = self.facts.of(name).type
+        dtype = int64 if known is None or known.dtype is index else known.dtype
+        buffer = self.scalars.get(name)
+        if buffer is None:
+            buffer = self.scalars[name] = Buffer(self.names.fresh(name), (), dtype)
+        buffer.dtype = dtype
+        return buffer
+
+    # --- Names from outside the function ---
+
+    def object_of(self, node: ast.expr) -> Any:
+        """The Python object that a name or a dotted name of a module stands for, or `MISSING`."""
+        if isinstance(node, ast.Name) and node.id not in self.local_names and node.id not in self.env:
+            return self.captured.get(node.id, getattr(builtins, node.id, MISSING))
+        if isinstance(node, ast.Attribute):
+            owner = self.object_of(node.value)
+            if isinstance(owner, ModuleType):
+                return getattr(owner, node.attr, MISSING)
+        return MISSING
+
+    def _unknown_name(self, node: ast.Name) -> None:
+        sizes = [s.value.expr for s in self.env.values() if isinstance(s, Symbol)]
+        for name, binding in self.env.items():
+            shape = binding.buffer.shape if isinstance(binding, Array) else ()
+            for k, size in enumerate(shape):
+                if str(getattr(size, "name", "")) == node.id and size not in sizes:
+                    self.source.fail(
+                        node, "AKG-E224", f"unknown name {node.id!r}",
+                        "a name in an annotation's shape is not a Python variable",
+                        f"write {node.id} = {name}.shape[{k}] first",
+                    )  # fmt: skip
+        known = {*self.env, *self.local_names, *[k for k, v in self.captured.items() if isinstance(v, (int, float))]}
+        self.source.fail(
+            node, "AKG-E224", f"unknown name {node.id!r}",
+            "it is not an argument, a local name or a global", suggest(node.id, known),
+        )  # fmt: skip
+
+    def _captured(self, node: ast.expr, found: Any) -> Value:
+        if type(found) in (bool, int, float):
+            return literal(found)
+        if isinstance(found, np.generic):
+            return Value(Const(found.item(), dtype_of(found.dtype)))
+        self.source.fail(
+            node, "AKG-E224", f"{ast.unparse(node)!r} is a {type(found).__name__} from outside the script",
+            "a script takes only numbers from outside", "pass it as an argument",
+        )  # fmt: skip
+
+    def _attribute(self, node: ast.Attribute) -> Value:
+        array = self.array_of(node.value)
+        if array is not None:
+            if node.attr == "ndim":
+                return literal(len(array.buffer.shape))
+            if node.attr == "size":
+                result = literal(1)
+                for size in array.buffer.shape:
+                    result = combine("mul", result, weak(size))
+                return result
+            self.source.fail(
+                node, "AKG-E225", f"{ast.unparse(node)!r} cannot be compiled",
+                "of an array, a script knows .shape, .ndim, .size, .dtype and its elements",
+                suggest(node.attr, ("shape", "ndim", "size", "dtype")),
+            )  # fmt: skip
+        found = self.object_of(node)
+        if found is MISSING:
+            self.source.fail(
+                node, "AKG-E224", f"unknown name {ast.unparse(node)!r}",
+                "a dotted name is an attribute of a module or the shape of an array", suggest(node.attr, NAMES),
+            )  # fmt: skip
+        return self._captured(node, found)
+
+    # --- Operators ---
+
+    def _binary(self, node: ast.BinOp) -> Value:
+        a, b = self.value(node.left), self.value(node.right)
+        return self.operate(node, node.op, a, b)
+
+    def operate(self, node: ast.AST, op: ast.operator, a: Value, b: Value) -> Value:
+        """``a op b`` with a Python operator."""
+        name = _OPERATORS.get(type(op))
+        if isinstance(op, ast.Pow):
+            return self._power(node, a, b)
+        if name is None:
+            self.source.fail(node, "AKG-E234", "`@` cannot be compiled", "a script computes on single numbers",
+                             "write the three loops of the product")  # fmt: skip
+        if name in ("div", "floordiv", "mod") and isinstance(b.expr, Const) and b.dtype is index and not int(b.expr):
+            self.source.fail(node, "AKG-E234", "division by zero", "the divisor is the constant 0", "")
+        return self._spanned(node, lambda: combine(name, a, b))
+
+    def _power(self, node: ast.AST, a: Value, b: Value) -> Value:
+        exponent = b.expr.value if isinstance(b.expr, Const) else None
+        small = exponent is not None and 0 <= exponent <= 4
+        if a.dtype.is_integer and b.dtype.is_integer and not small and not (a.dtype is index and exponent is not None):
+            self.source.fail(
+                node, "AKG-E234", "an integer power with this exponent cannot be compiled",
+                "integer powers are products, with a constant exponent from 0 to 4",
+                "compute in floating point: float(x) ** y",
+            )  # fmt: skip
+        if exponent == 0:
+            return self._spanned(node, lambda: combine("add", combine("mul", a, literal(0)), literal(1)))
+        return self._spanned(node, lambda: raise_power(a, b))
+
+    def _spanned(self, node: ast.AST, make: Callable[[], Value]) -> Value:
+        """What `make` returns; a type error in it is reported at `node`."""
+        try:
+            return make()
+        except AkgError as error:
+            error.span = error.span or self.source.span(node)
+            error.hint = error.hint.replace("te.cast(x, 'float32')", "np.float32(x)")
+            raise
+
+    def _unary(self, node: ast.UnaryOp) -> Value:
+        a = self.value(node.operand)
+        if isinstance(node.op, ast.USub):
+            return negate(a)
+        if isinstance(node.op, ast.UAdd):
+            return a
+        if isinstance(node.op, ast.Not):
+            return Value(unary("not", truth(a)))
+        return self._spanned(node, lambda: Value(unary("not", a.expr), a.is_weak))
+
+    def _bool_op(self, node: ast.BoolOp) -> Value:
+        join = both if isinstance(node.op, ast.And) else either
+        result = truth(self.value(node.values[-1]))
+        for item in reversed(node.values[:-1]):
+            result = join(truth(self.value(item)), result)
+        return Value(result)
+
+    def _compare(self, node: ast.Compare) -> Value:
+        items = [node.left, *node.comparators]
+        values = [self.value(item) for item in items]
+        result: Expr = Const(True, bool_)
+        for op, a, b in zip(reversed(node.ops), reversed(values[:-1]), reversed(values[1:]), strict=True):
+            name = _COMPARISONS.get(type(op))
+            if name is None:
+                self.source.fail(
+                    node, "AKG-E234", f"`{ast.unparse(node)}` cannot be compiled",
+                    "a script compares numbers with == != < <= > >=", "",
+                )  # fmt: skip
+            result = both(self._spanned(node, lambda a=a, b=b, name=name: combine(name, a, b)).expr, result)
+        return Value(result)
+
+    def _if_exp(self, node: ast.IfExp) -> Value:
+        cond, a, b = self.condition(node.test), self.value(node.body), self.value(node.orelse)
+        return self._spanned(node, lambda: choose(cond, a, b))
+
+    # --- Arrays ---
+
+    def array_of(self, node: ast.expr) -> Array | None:
+        """The array that a name stands for here, or None."""
+        binding = self.env.get(node.id) if isinstance(node, ast.Name) else None
+        if isinstance(binding, Gone) and isinstance(binding.was, Array) and isinstance(node, ast.Name):
+            self._gone(node, binding)
+        return binding if isinstance(binding, Array) else None
+
+    def shape_of(self, node: ast.expr) -> tuple[Expr, ...] | None:
+        """The shape if `node` is ``A.shape``, else None."""
+        if isinstance(node, ast.Attribute) and node.attr == "shape":
+            array = self.array_of(node.value)
+            return None if array is None else array.buffer.shape
+        return None
+
+    def _subscript(self, node: ast.Subscript) -> Value:
+        shape = self.shape_of(node.value)
+        if shape is not None:
+            at = simplify(self.value(node.slice).expr) if not isinstance(node.slice, ast.Slice) else None
+            if isinstance(at, Const) and at.dtype is index and -len(shape) <= int(at) < len(shape):
+                return weak(shape[int(at)])
+            self.source.fail(
+                node, "AKG-E229", f"`{ast.unparse(node)}` is not a dimension",
+                f"the array has {len(shape)} dimension{'s' * (len(shape) != 1)}", "use a constant in range",
+            )  # fmt: skip
+        buffer, indices, _ = self.element(node)
+        return Value(Load(buffer, indices))
+
+    def element(self, node: ast.Subscript) -> tuple[Buffer, tuple[Expr, ...], Array]:
+        """The buffer and the subscripts of ``A[i, j]`` (or ``A[i][j]``), checked for rank and form."""
+        items: list[ast.expr] = []
+        base: ast.expr = node
+        while isinstance(base, ast.Subscript):
+            part = base.slice
+            items[:0] = part.elts if isinstance(part, ast.Tuple) else [part]
+            base = base.value
+        array = self.array_of(base)
+        if array is None:
+            self._not_an_array(base)
+        rank = len(array.buffer.shape)
+        for item in items:
+            if isinstance(item, ast.Slice):
+                self.source.fail(
+                    node, "AKG-E230", f"slice in `{ast.unparse(node)}`", "a statement computes one element",
+                    "write a loop over the slice",
+                )  # fmt: skip
+        if len(items) != rank:
+            self.source.fail(
+                node, "AKG-E229",
+                f"{ast.unparse(base)!r} has {rank} dimension{'s' * (rank != 1)}, got {len(items)} "
+                f"subscript{'s' * (len(items) != 1)}",
+                f"it is {array.buffer!r}", "give one subscript per dimension",
+            )  # fmt: skip
+        indices = tuple([self._subscript_item(i, s) for i, s in zip(items, array.buffer.shape, strict=True)])
+        return array.buffer, indices, array
+
+    def _not_an_array(self, base: ast.expr) -> Any:
+        if isinstance(base, ast.Name) and base.id not in self.env and base.id not in self.local_names:
+            if self.object_of(base) is MISSING:
+                known = [k for k, v in self.env.items() if isinstance(v, Array)]
+                self.source.fail(
+                    base, "AKG-E224", f"unknown name {base.id!r}", "it is not an argument, a local name or a global",
+                    suggest(base.id, known),
+                )  # fmt: skip
+            self._captured(base, self.object_of(base))
+        self.source.fail(
+            base, "AKG-E229", f"`{ast.unparse(base)}` is not an array", "only arrays have elements",
+            "annotate the argument as akg.Tensor[...], or make a local array with np.zeros",
+        )  # fmt: skip
+
+    def _subscript_item(self, item: ast.expr, size: Expr) -> Expr:
+        expr = self.affine(item, "subscript")
+        return simplify(size + expr) if isinstance(expr, Const) and int(expr) < 0 else expr
+
+    def affine(self, node: ast.expr, what: str) -> Expr:
+        """An index expression that is affine in loop variables and sizes; `what` names its role in errors."""
+        value = self.value(node)
+        if value.dtype.is_float or value.dtype is bool_:
+            self.source.fail(
+                node, "AKG-E230", f"{what} `{ast.unparse(node)}` is {value.dtype}", f"a {what} is an integer",
+                "use // for integer division" if "/" in ast.unparse(node) else "",
+            )  # fmt: skip
+        expr = simplify(value.expr)
+        if is_affine(expr):
+            return expr
+        self.source.fail(node, "AKG-E228", f"{what} `{ast.unparse(node)}` is not affine", *self._why(node, expr))
+
+    def _why(self, node: ast.expr, expr: Expr) -> tuple[str, str]:
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name) and part.id in self.local_names and self.facts.of(part.id).in_memory:
+                return f"{part.id!r} takes several values", "use the loop variables themselves"
+        if reads_memory(expr):
+            return "it depends on data that is read at run time", "subscripts and bounds are fixed by loops and sizes"
+        if expr.dtype is not index:
+            return f"it is {expr.dtype}, a number that is not known to be a size", "declare the argument as akg.Size"
+        return (
+            "it may only add loop variables and sizes, multiply, divide (//) and reduce (%) them by constants",
+            "give a product of sizes a name of its own: an argument annotated akg.Size",
+        )
+
+    def dtype(self, node: ast.expr) -> DType:
+        """A dtype as it is written: ``np.float32``, ``"float32"``, ``float``, ``akg.float32``, ``A.dtype``."""
+        if isinstance(node, ast.Attribute) and node.attr == "dtype":
+            array = self.array_of(node.value)
+            if array is not None:
+                return array.buffer.dtype
+        found = node.value if isinstance(node, ast.Constant) else self.object_of(node)
+        plain: dict[Any, DType] = {float: float64, int: int64, bool: bool_}
+        if isinstance(found, (str, DType, type, np.dtype)):
+            if isinstance(found, type) and found in plain:
+                return plain[found]
+            try:
+                return dtype_of(found)
+            except AkgError as error:
+                error.span = self.source.span(node)
+                raise
+        self.source.fail(
+            node, "AKG-E101", f"unknown dtype `{ast.unparse(node)}`",
+            f"akg computes on {', '.join(d.name for d in BUFFER_DTYPES)}", "write a dtype such as np.float32",
+        )  # fmt: skip
+
+    # --- Calls ---
+
+    def _call(self, node: ast.Call) -> Value:
+        function = self.object_of(node.func)
+        if function is builtins.len and len(node.args) == 1:
+            array = self.array_of(node.args[0])
+            if array is not None and array.buffer.shape:
+                return weak(array.buffer.shape[0])
+        self._check_function(node, function)
+        found = rule_of(function)
+        if found is None:
+            self.source.fail(
+                node.func, "AKG-E225", f"unknown function `{ast.unparse(node.func)}`",
+                "a script calls builtins, math and NumPy functions of numbers",
+                suggest(node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func), NAMES),
+            )  # fmt: skip
+        rule, least, most = found
+        if node.keywords or any(isinstance(a, ast.Starred) for a in node.args) or not least <= len(node.args) <= most:
+            wanted = str(least) if least == most else f"{least} or more"
+            self.source.fail(
+                node, "AKG-E225", f"`{ast.unparse(node.func)}` takes {wanted} positional arguments",
+                f"got {len(node.args)} positional and {len(node.keywords)} keyword arguments", "",
+            )  # fmt: skip
+        args = [self.value(a) for a in node.args]
+        return self._spanned(node, lambda: rule(*args))
+
+    def _check_function(self, node: ast.Call, function: Any) -> None:
+        if isinstance(node.func, ast.Name) and node.func.id == self.name:
+            self.source.fail(
+                node, "AKG-E236", f"{self.name!r} calls itself",
+                "a kernel is a nest of loops with bounds known before they start", "write the recursion as a loop",
+            )  # fmt: skip
+        if function is math.pow or function is builtins.pow:
+            return
+        if getattr(function, "lower", None) is not None and hasattr(function, "source"):
+            self.source.fail(
+                node, "AKG-E225", f"`{ast.unparse(node.func)}` is another script",
+                "a script is compiled on its own", "put the loops of both into one script, or build and call both",
+            )  # fmt: skip
+
+    _handlers: ClassVar[dict[type[ast.expr], Callable[..., Value]]] = {
+        ast.Constant: _constant, ast.Name: _name, ast.Attribute: _attribute, ast.BinOp: _binary,
+        ast.UnaryOp: _unary, ast.BoolOp: _bool_op, ast.Compare: _compare, ast.IfExp: _if_exp,
+        ast.Subscript: _subscript, ast.Call: _call,
+    }  # fmt: skip

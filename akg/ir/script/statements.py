@@ -1,0 +1,461 @@
+"""Statements of a script: Python syntax in, loop IR out."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from akg.base.dtype import bool_
+from akg.ir.buffer import Buffer
+from akg.ir.expr import Binary, Const, Expr, Load, Var, binary, unary
+from akg.ir.rewrite import loads_of
+from akg.ir.script.arrays import Creation, array_creation
+from akg.ir.script.expressions import ExpressionLowering
+from akg.ir.script.scope import (
+    Array, Gone, Loop, Symbol, assigned_names, count_names, used_names, written_names,
+)  # fmt: skip
+from akg.ir.script.values import (
+    Value, both, choose, combine, convert, is_affine_condition, negate, reads_memory, weak,
+)  # fmt: skip
+from akg.ir.simplify import simplify
+from akg.ir.stmt import REDUCTIONS, Alloc, Block, For, If, Stmt, Store, block
+
+_REFUSED: dict[type[ast.stmt], tuple[str, str, str]] = {
+    ast.While: ("`while`", "the number of iterations must be known before the loop starts", "write for i in range(...)"),
+    ast.Break: ("`break`", "every iteration of a loop runs", "put the rest of the body under an `if`"),
+    ast.Continue: ("`continue`", "every statement of a loop body runs", "put the rest of the body under an `if`"),
+    ast.FunctionDef: ("a nested function", "a script is one loop nest", "write its body where it is called"),
+    ast.ClassDef: ("a class", "a script is one loop nest", "pass numbers and arrays as arguments"),
+    ast.Import: ("`import`", "a script is compiled, not run", "import at the top of the file"),
+    ast.ImportFrom: ("`import`", "a script is compiled, not run", "import at the top of the file"),
+    ast.Global: ("`global`", "a script changes only its arguments and local names", "pass an array"),
+    ast.Nonlocal: ("`nonlocal`", "a script changes only its arguments and local names", "pass an array"),
+    ast.Try: ("`try`", "nothing in a script raises", "test with `if`"),
+    ast.With: ("`with`", "a script is one loop nest", "take the body out of the `with`"),
+    ast.Raise: ("`raise`", "nothing in a script raises", "check the arguments before the call"),
+    ast.Assert: ("`assert`", "nothing in a script raises", "check the arguments before the call"),
+    ast.Delete: ("`del`", "local names end with the call", "leave it out"),
+    ast.Match: ("`match`", "a script branches on conditions", "write if / elif / else"),
+}
+
+
+class StatementLowering(ExpressionLowering):
+    """Lowers the body of a script; one object is one pass."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.depth = 0  # loops and branches around this point
+        self.predicate: Expr | None = None  # the data-dependent condition under which this point runs
+        self.private: list[set[str]] = []  # per predicated branch: names that live in it alone
+        self.count = 0  # stores so far
+        self.total_names: dict[str, int] = {}
+
+    # --- Blocks ---
+
+    def body(self, nodes: list[ast.stmt]) -> Stmt:
+        """The statements of one block; bindings made in it are gone after it."""
+        before = dict(self.env)
+        self.depth += 1
+        result = self.sequence(nodes)
+        self.depth -= 1
+        after, self.env = self.env, before
+        for name, binding in after.items():
+            if before.get(name) is not binding:
+                self.env[name] = binding if isinstance(binding, Gone) else Gone(binding)
+        return result
+
+    def sequence(self, nodes: list[ast.stmt]) -> Stmt:
+        """Statements in order, in the current scope; each local array lives from its creation to the end."""
+        parts: list[Stmt] = []
+        arrays: list[tuple[int, Buffer]] = []
+        for node in nodes:
+            stmt = self.statement(node)
+            if isinstance(stmt, Alloc):  # a creation: its body is the init nest
+                arrays.append((len(parts), stmt.buffer))
+                stmt = stmt.body
+            parts.append(stmt)
+        for at, buffer in reversed(arrays):
+            parts[at:] = [Alloc(buffer, block(*parts[at:]))]
+        return block(*parts)
+
+    def statement(self, node: ast.stmt) -> Stmt:
+        """One statement."""
+        handler = self._statements.get(type(node))
+        if handler is not None:
+            return handler(self, node)
+        what, because, hint = _REFUSED.get(
+            type(node), (f"`{type(node).__name__}`", "a script has assignments, `for` and `if`", "")
+        )
+        self.source.fail(node, "AKG-E221", f"{what} cannot be compiled", because, hint)
+
+    def _pass(self, node: ast.Pass) -> Stmt:
+        return Block(())
+
+    def _expression(self, node: ast.Expr) -> Stmt:
+        if isinstance(node.value, ast.Constant):  # a docstring, or `...`
+            return Block(())
+        self.value(node.value)
+        self.source.fail(
+            node, "AKG-E221", f"`{ast.unparse(node)}` has no effect", "its value is not stored", "assign it to an element"
+        )
+
+    def _return(self, node: ast.Return) -> Stmt:
+        self.source.fail(
+            node, "AKG-E233", "`return` inside a loop or branch" if self.depth else "statements after `return`",
+            "a script returns once, as its last statement", "move the return to the end of the function",
+        )  # fmt: skip
+
+    # --- Loops ---
+
+    def _for(self, node: ast.For) -> Stmt:
+        name = self._loop_name(node)
+        begin, end, step = self._range(node)
+        var = Var(self.names.fresh(name))
+        if step == 1:
+            position: Expr = var
+        else:  # from 0 in unit steps
+            span = end - begin + (step - 1) if step > 0 else begin - end + (-step - 1)
+            position, end, begin = begin + var * step, simplify(span // abs(step)), Const(0)
+        assigned = assigned_names(node.body)
+        for other in (assigned & self.env.keys()) - self.arguments:  # may be from the iteration before
+            binding = self.env[other]
+            self.env[other] = binding if isinstance(binding, Gone) else Gone(binding)
+        loop = self.env[name] = Loop(weak(simplify(position)))
+        self.recurring.append(assigned)
+        self.iterators.append(var)
+        body = self.body(node.body)
+        self.iterators.pop()
+        self.recurring.pop()
+        self.env[name] = Gone(loop)
+        return For(var, begin, end, body, span=self.source.span(node))
+
+    def _loop_name(self, node: ast.For) -> str:
+        fail = self.source.fail
+        if node.orelse:
+            fail(node.orelse[0], "AKG-E226", "`else` on a loop", "a loop always runs to its end",
+                 "put the statements after the loop")  # fmt: skip
+        if not isinstance(node.target, ast.Name):
+            fail(node.target, "AKG-E226", "a loop has one variable", f"got `{ast.unparse(node.target)}`",
+                 "write for i in range(...)")  # fmt: skip
+        name = node.target.id
+        binding = self.env.get(name)
+        if isinstance(binding, Loop):
+            fail(node.target, "AKG-E227", f"{name!r} is already the variable of an enclosing loop",
+                 "the inner loop would change the outer one's variable", "rename one of them")  # fmt: skip
+        if isinstance(binding, (Symbol, Array)) or name in self.scalars:
+            fail(node.target, "AKG-E227", f"loop variable {name!r} shadows another name",
+                 f"{name!r} is an argument or was assigned before", "rename the loop variable")  # fmt: skip
+        return name
+
+    def _range(self, node: ast.For) -> tuple[Expr, Expr, int]:
+        call, flip = node.iter, False
+        if isinstance(call, ast.Call) and self.object_of(call.func) is reversed and len(call.args) == 1:
+            call, flip = call.args[0], True
+        if not isinstance(call, ast.Call) or self.object_of(call.func) is not range:
+            self.source.fail(
+                node.iter, "AKG-E226", f"cannot loop over `{ast.unparse(node.iter)}`", "a loop runs over a range",
+                "write for i in range(...) and use i as a subscript",
+            )  # fmt: skip
+        if not 1 <= len(call.args) <= 3 or call.keywords or any(isinstance(a, ast.Starred) for a in call.args):
+            self.source.fail(
+                call, "AKG-E226", "range takes one to three arguments", f"got `{ast.unparse(call)}`",
+                "write range(end), range(begin, end) or range(begin, end, step)",
+            )  # fmt: skip
+        bounds = [self.affine(a, "loop bound") for a in call.args[:2]]
+        begin, end = bounds if len(bounds) == 2 else (Const(0), bounds[0])
+        step = self._step(call.args[2]) if len(call.args) == 3 else 1
+        if flip:
+            trips = (end - begin + (step - 1)) // step if step > 0 else (begin - end + (-step - 1)) // -step
+            last = begin + (trips - 1) * step
+            begin, end, step = last, (begin - 1 if step > 0 else begin + 1), -step
+        return simplify(begin), simplify(end), step
+
+    def _step(self, node: ast.expr) -> int:
+        step = simplify(self.value(node).expr)
+        if not isinstance(step, Const) or not step.dtype.is_integer:
+            self.source.fail(
+                node, "AKG-E226", f"step `{ast.unparse(node)}` is not a constant",
+                "the distance of iterations must be known when the script is compiled", "use an integer constant",
+            )  # fmt: skip
+        if int(step) == 0:
+            self.source.fail(node, "AKG-E226", "step is zero", "the loop would never end", "use 1, -1 or another step")
+        return int(step)
+
+    # --- Branches ---
+
+    def _if(self, node: ast.If) -> Stmt:
+        cond = self.condition(node.test)
+        if isinstance(cond, Const):
+            return self.body(node.body if cond.value else node.orelse)
+        if is_affine_condition(cond):
+            return self._branch(cond, node)
+        merged = _conditional_assignment(node)
+        if merged is not None:
+            return self._assign(merged)
+        first = node.test.values[0] if isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.And) else None
+        if first is not None and not node.orelse and is_affine_condition(self.condition(first)):
+            return self._if(_nested(node))
+        return self._predicated(node, cond)
+
+    def _branch(self, cond: Expr, node: ast.If) -> Stmt:
+        before = dict(self.env)
+        then = self.body(node.body)
+        after, self.env = self.env, before
+        orelse = self.body(node.orelse) if node.orelse else None
+        for name, binding in after.items():
+            if isinstance(binding, Gone):
+                self.env[name] = binding
+        return If(cond, then, orelse, span=self.source.span(node))
+
+    def _predicated(self, node: ast.If, cond: Expr) -> Stmt:
+        """If-conversion: every store of the branches keeps the old value where the condition does not hold."""
+        outer = self.predicate
+        branches = [*node.body, *node.orelse]
+        setup: list[Stmt] = []
+        if written_names(branches) & used_names([node.test]):  # decide before the branches change the operands
+            flag = Buffer(self.names.fresh("test"), (), bool_)
+            self.scalars[flag.name] = flag
+            setup.append(self.store(node.test, flag, (), Value(cond), predicated=False))
+            cond = Load(flag, ())
+        parts: list[Stmt] = []
+        before = dict(self.env)
+        gone: dict[str, Gone] = {}
+        for body, condition in ((node.body, cond), (node.orelse, unary("not", cond))):
+            self.env = dict(before)
+            self.predicate = condition if outer is None else both(outer, condition)
+            self.private.append(self._private_names(body))
+            parts.append(self.body(body))
+            self.private.pop()
+            gone.update({k: v for k, v in self.env.items() if isinstance(v, Gone)})
+        self.predicate = outer
+        self.env = {**before, **gone}
+        return block(*setup, *parts)
+
+    def _private_names(self, body: list[ast.stmt]) -> set[str]:
+        """Names that occur only in `body`, and are assigned there, unconditionally, before anything else."""
+        inside = count_names(body)
+        found: set[str] = set()
+        for name, times in inside.items():
+            first = next(s for s in body if name in used_names([s]))
+            is_assigned = isinstance(first, (ast.Assign, ast.AnnAssign)) and name in assigned_names([first])
+            value_names = used_names([first.value]) if is_assigned and first.value is not None else {name}  # type: ignore[union-attr]
+            if times == self.total_names.get(name) and is_assigned and name not in value_names:
+                found.add(name)
+        return found
+
+    # --- Assignments ---
+
+    def _assign(self, node: ast.Assign) -> Stmt:
+        if len(node.targets) > 1:
+            self.source.fail(
+                node, "AKG-E221", "several targets in one assignment", "each statement stores one element",
+                "write one assignment per target",
+            )  # fmt: skip
+        target = node.targets[0]
+        if isinstance(target, (ast.Tuple, ast.List)):
+            return self._unpack(node, target)
+        if isinstance(target, ast.Name):
+            return self._assign_name(node, target, node.value)
+        if isinstance(target, ast.Subscript):
+            buffer, indices = self._target(target)
+            value = self.value(node.value)
+            return self.store(node, buffer, indices, value, self._as_update(buffer, indices, value))
+        self.source.fail(
+            target, "AKG-E221", f"cannot assign to `{ast.unparse(target)}`", "a script assigns elements and local names",
+            "assign to A[i, j] or to a name",
+        )  # fmt: skip
+
+    def _annotated(self, node: ast.AnnAssign) -> Stmt:
+        if not isinstance(node.target, ast.Name) or node.value is None:
+            self.source.fail(
+                node, "AKG-E221", f"`{ast.unparse(node)}` cannot be compiled",
+                "an annotation gives the type of a local scalar with its first value", 'write s: "float32" = 0',
+            )  # fmt: skip
+        self._check_rebinding(node.target)
+        name = node.target.id
+        self.facts.put_in_memory(name)
+        self.facts.declare(name, self.dtype(node.annotation))
+        return self._assign_name(node, node.target, node.value)
+
+    def _augmented(self, node: ast.AugAssign) -> Stmt:
+        if isinstance(node.target, ast.Name):
+            self._check_rebinding(node.target)
+            read = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
+            value = ast.copy_location(ast.BinOp(read, node.op, node.value), node)
+            return self._assign_name(node, node.target, value)
+        if isinstance(node.target, ast.Subscript):
+            buffer, indices = self._target(node.target)
+            old, term = Value(Load(buffer, indices)), self.value(node.value)
+            value = self.operate(node, node.op, old, term)
+            return self.store(node, buffer, indices, value, self._as_update(buffer, indices, value))
+        self.source.fail(node, "AKG-E221", f"cannot assign to `{ast.unparse(node.target)}`",
+                         "a script assigns elements and local names", "assign to A[i, j] or to a name")  # fmt: skip
+
+    def _unpack(self, node: ast.Assign, target: ast.Tuple | ast.List) -> Stmt:
+        shape = self.shape_of(node.value)
+        names = [t for t in target.elts if isinstance(t, ast.Name)]
+        if shape is None or len(names) != len(target.elts):
+            self.source.fail(
+                node, "AKG-E221", f"`{ast.unparse(node)}` cannot be compiled", "only a shape is unpacked into names",
+                "write one assignment per target",
+            )  # fmt: skip
+        if len(shape) != len(names):
+            self.source.fail(
+                node, "AKG-E229", f"{len(names)} names for {len(shape)} dimensions",
+                f"`{ast.unparse(node.value)}` has {len(shape)} items", "give one name per dimension",
+            )  # fmt: skip
+        for name, size in zip(names, shape, strict=True):
+            self._check_rebinding(name)
+            if name.id != "_":
+                self._bind(name, weak(size))
+        return Block(())
+
+    def _check_rebinding(self, target: ast.Name) -> None:
+        binding = self.env.get(target.id)
+        if isinstance(binding, Loop):
+            self.source.fail(
+                target, "AKG-E227", f"loop variable {target.id!r} is assigned",
+                "a loop variable takes the values of its range", "use another name",
+            )  # fmt: skip
+        if isinstance(binding, Symbol) and target.id in self.arguments:
+            self.source.fail(
+                target, "AKG-E231", f"argument {target.id!r} is assigned", "scalar arguments are read-only",
+                "copy it to a local name first",
+            )  # fmt: skip
+        if isinstance(binding, Array) and target.id in self.arguments:
+            subscripts = ", ".join(["i", "j", "k", "l"][: len(binding.buffer.shape)]) or "()"
+            self.source.fail(
+                target, "AKG-E231", f"argument {target.id!r} is assigned as a whole",
+                "the name would mean another array, and the caller's would stay as it is",
+                f"store elements: {target.id}[{subscripts}] = ...",
+            )  # fmt: skip
+
+    def _assign_name(self, node: ast.stmt, target: ast.Name, source: ast.expr) -> Stmt:
+        self._check_rebinding(target)
+        alias = self.array_of(source)
+        if alias is not None and alias.buffer.shape:
+            self.env[target.id] = alias
+            return Block(())
+        creation = array_creation(self, source)
+        if creation is not None:
+            return self._create(node, target, creation)
+        value = self.value(source)
+        fact = self.facts.of(target.id)
+        if not fact.in_memory and not reads_memory(value.expr):
+            self._bind(target, value)
+            return Block(())
+        self.facts.put_in_memory(target.id)
+        self.facts.widen(target.id, value)
+        buffer = self.scalar_buffer(target.id)
+        self.env.pop(target.id, None)
+        update = self._as_update(buffer, (), value)
+        return self.store(node, buffer, (), value, update, name=target.id)
+
+    def _bind(self, target: ast.Name, value: Value) -> None:
+        if self.facts.of(target.id).in_memory:
+            self.source.fail(
+                target, "AKG-E232", f"{target.id!r} is both a dimension and a number that changes",
+                "it is assigned several times", "use two names",
+            )  # fmt: skip
+        self.env[target.id] = Symbol(Value(simplify(value.expr), value.is_weak))
+
+    def _create(self, node: ast.stmt, target: ast.Name, creation: Creation) -> Stmt:
+        if self.predicate is not None:
+            self.source.fail(
+                node, "AKG-E235", "a local array is created under a condition on data",
+                "whether it exists would be known only at run time", "create it before the `if`",
+            )  # fmt: skip
+        buffer = Buffer(self.names.fresh(target.id), creation.shape, creation.dtype)
+        self.env[target.id] = Array(buffer, "local", self.depth)
+        elements = 1
+        for size in buffer.const_shape or (1 << 20,):
+            elements *= size
+        if self.recurring and elements <= 1024:
+            buffer.scope = "local"
+        return Alloc(buffer, self._fill(node, buffer, creation))
+
+    def _target(self, node: ast.Subscript) -> tuple[Buffer, tuple[Expr, ...]]:
+        buffer, indices, array = self.element(node)
+        if array.access == "in":
+            self.source.fail(
+                node, "AKG-E231", f"write to input {buffer.name!r}", "its annotation is akg.In[...], which is read-only",
+                "annotate it as akg.Tensor[...] to update it in place",
+            )  # fmt: skip
+        return buffer, indices
+
+    # --- Stores ---
+
+    def store(
+        self, node: ast.AST, buffer: Buffer, indices: tuple[Expr, ...], value: Value,
+        update: tuple[Value, str] | None = None, *, name: str = "", predicated: bool = True,
+    ) -> Store:  # fmt: skip
+        """``buffer[indices] = value``, under the predicate of this point, as the next statement."""
+        reduction: str | None = None
+        if update is not None and update[0].dtype is buffer.dtype:
+            value, reduction = update
+        result = convert(value.expr, buffer.dtype)
+        if self.predicate is not None and predicated:
+            is_private = any(name in names for names in self.private)
+            old = Const(0, buffer.dtype) if is_private else Load(buffer, indices)
+            result = choose(self.predicate, Value(result), Value(old)).expr
+            reduction = None
+        self.count += 1
+        return Store(buffer, indices, result, f"S{self.count - 1}", reduction, self.source.span(node))
+
+    def _as_update(self, buffer: Buffer, indices: tuple[Expr, ...], value: Value) -> tuple[Value, str] | None:
+        """`value` as an update of the element, with the element first, and the name of the reduction."""
+        expr = value.expr
+        if not isinstance(expr, Binary) or expr.dtype is not buffer.dtype:
+            return None
+        old = Load(buffer, indices)
+        a, b = expr.a, expr.b
+        if b is old and expr.op in ("add", "mul", "max", "min"):
+            a, b = b, a
+        if a is not old or any(load.buffer is buffer for load in loads_of(b)):
+            return None
+        if expr.op == "sub":
+            return Value(binary("add", a, negate(Value(b)).expr)), "sum"
+        tag = next((t for t, op in REDUCTIONS.items() if op == expr.op), None)
+        return None if tag is None else (Value(binary(expr.op, a, b)), tag)
+
+    def _fill(self, node: ast.stmt, buffer: Buffer, creation: Creation) -> Stmt:
+        """The nest that sets the initial values of a local array."""
+        if creation.element is None:
+            return Block(())
+        at = tuple([Var(self.names.fresh("d")) for _ in buffer.shape])
+        result: Stmt = self.store(node, buffer, at, creation.element(at))
+        for var, size in zip(reversed(at), reversed(buffer.shape), strict=True):
+            result = For(var, Const(0), size, result, span=self.source.span(node))
+        return result
+
+    _statements: ClassVar[dict[type[ast.stmt], Callable[..., Stmt]]] = {
+        ast.Pass: _pass, ast.Expr: _expression, ast.Return: _return, ast.For: _for, ast.If: _if,
+        ast.Assign: _assign, ast.AnnAssign: _annotated, ast.AugAssign: _augmented,
+    }  # fmt: skip
+
+
+def _conditional_assignment(node: ast.If) -> ast.Assign | None:
+    """``if c: x = a  else: x = b`` as ``x = a if c else b``."""
+    branches: list[ast.Assign] = []
+    for body in (node.body, node.orelse):
+        only = body[0] if len(body) == 1 else None
+        if isinstance(only, ast.If):
+            only = _conditional_assignment(only)
+        if not isinstance(only, ast.Assign) or len(only.targets) != 1 or isinstance(only.targets[0], ast.Tuple):
+            return None
+        branches.append(only)
+    a, b = branches
+    if ast.dump(a.targets[0]) != ast.dump(b.targets[0]):
+        return None
+    value = ast.copy_location(ast.IfExp(node.test, a.value, b.value), node)
+    return ast.copy_location(ast.Assign(a.targets, value), a)
+
+
+def _nested(node: ast.If) -> ast.If:
+    """``if a and b: ...`` as ``if a: if b: ...``."""
+    assert isinstance(node.test, ast.BoolOp)
+    first, *rest = node.test.values
+    test = rest[0] if len(rest) == 1 else ast.copy_location(ast.BoolOp(node.test.op, rest), rest[0])
+    inner = ast.copy_location(ast.If(test, node.body, []), node)
+    return ast.copy_location(ast.If(first, [inner], []), node)
