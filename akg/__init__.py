@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from akg.driver.build import lower as lower
     from akg.ir import te as te
     from akg.ir.script import In as In
-    from akg.ir.script import Local as Local
+    from akg.ir.script import Out as Out
     from akg.ir.script import Scalar as Scalar
+    from akg.ir.script import Script as Script
+    from akg.ir.script import Size as Size
     from akg.ir.script import Tensor as Tensor
     from akg.ir.script import script as script
     from akg.runtime.kernel import Kernel as Kernel
@@ -42,9 +44,11 @@ _PUBLIC: dict[str, str] = {
     "te": "akg.ir.te",
     "script": "akg.ir.script:script",
     "Tensor": "akg.ir.script:Tensor",
+    "Script": "akg.ir.script:Script",
     "In": "akg.ir.script:In",
+    "Out": "akg.ir.script:Out",
     "Scalar": "akg.ir.script:Scalar",
-    "Local": "akg.ir.script:Local",
+    "Size": "akg.ir.script:Size",
     "build": "akg.driver.build:build",
     "lower": "akg.driver.build:lower",
     "Kernel": "akg.runtime.kernel:Kernel",
