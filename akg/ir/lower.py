@@ -24,11 +24,12 @@ from akg.ir.te.tensor import Compute, Placeholder, Tensor, is_axis_var, plain_na
 Argument = Tensor | Var
 
 # Words that C, CUDA or AscendC reserve, and that a user may well choose.
-_RESERVED = frozenset(
-    "auto bool break case char const continue default do double else enum extern float for goto half if inline int"
-    " long main register restrict return short signed sizeof static struct switch this typedef union unsigned void"
-    " volatile while".split()
-)
+_RESERVED = frozenset({
+    "auto", "bool", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern",
+    "float", "for", "goto", "half", "if", "inline", "int", "long", "main", "register", "restrict", "return", "short",
+    "signed", "sizeof", "static", "struct", "switch", "this", "typedef", "union", "unsigned", "void", "volatile",
+    "while",
+})  # fmt: skip
 
 
 class Names:
@@ -63,8 +64,8 @@ def lower_te(
         name: of the kernel; by default that of the last output.
 
     Raises:
-        AkgError: AKG-E224 for an output that cannot be one, AKG-E228 if `inputs` does not match what is in use,
-            AKG-E227 for a size that no input tells.
+        AkgError: AKG-E244 for an output that cannot be one, AKG-E248 if `inputs` does not match what is in use,
+            AKG-E247 for a size that no input tells.
     """
     results = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
     _check_outputs(results)
@@ -77,20 +78,20 @@ def lower_te(
 
 def _check_outputs(outputs: tuple[Tensor, ...]) -> None:
     if not outputs:
-        raise AkgError("AKG-E224", "no outputs", hint="give the tensors to compute: [C]")
+        raise AkgError("AKG-E244", "no outputs", hint="give the tensors to compute: [C]")
     for position, tensor in enumerate(outputs):
         if not isinstance(tensor, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise AkgError("AKG-E224", f"output {position} is a {type(tensor).__name__}", hint="outputs are te tensors")
+            raise AkgError("AKG-E244", f"output {position} is of type {type(tensor).__name__}", hint="outputs are te tensors")
         if isinstance(tensor.op, Placeholder):
             raise AkgError(
-                "AKG-E224",
+                "AKG-E244",
                 f"output {tensor.name} is a placeholder",
                 span=tensor.op.span,
                 because="a kernel computes its outputs",
                 hint="copy it: te.compute(A.shape, lambda *i: A[i])",
             )
         if tensor in outputs[:position]:
-            raise AkgError("AKG-E224", f"output {tensor.name} is given twice", hint="give every output once")
+            raise AkgError("AKG-E244", f"output {tensor.name} is given twice", hint="give every output once")
 
 
 def _arguments_in_use(stages: list[Stage]) -> list[Argument]:
@@ -115,14 +116,14 @@ def _check_inputs(
     needed_sizes = set(_symbols(stages, outputs))
     for position, value in enumerate(inputs):
         if not isinstance(value, (Tensor, Var)) or (isinstance(value, Tensor) and isinstance(value.op, Compute)):
-            what = f"{value.name}, which is computed" if isinstance(value, Tensor) else f"a {type(value).__name__}"
-            raise AkgError("AKG-E228", f"input {position} is {what}", hint="inputs are placeholders and scalars")
+            what = f"{value.name}, which is computed" if isinstance(value, Tensor) else f"of type {type(value).__name__}"
+            raise AkgError("AKG-E248", f"input {position} is {what}", hint="inputs are placeholders and scalars")
         if any(value is other for other in given):
-            raise AkgError("AKG-E228", f"input {value.name} is given twice", hint="give every input once")
+            raise AkgError("AKG-E248", f"input {value.name} is given twice", hint="give every input once")
         is_size = value in needed_sizes if isinstance(value, Var) else any(s in needed_sizes for s in value.shape)
         if not any(value is other for other in used) and not is_size:
             raise AkgError(
-                "AKG-E228",
+                "AKG-E248",
                 f"input {value.name} is not used",
                 span=_span_of(value),
                 because=f"no output depends on {value.name}",
@@ -132,7 +133,7 @@ def _check_inputs(
     for value in used:
         if not any(value is other for other in given):
             raise AkgError(
-                "AKG-E228",
+                "AKG-E248",
                 f"{value.name} is missing from inputs",
                 span=_span_of(value),
                 because=f"the outputs depend on {value.name}",
@@ -168,7 +169,7 @@ def _sizes(stages: list[Stage], arguments: list[Argument], outputs: tuple[Tensor
         if size not in told:
             shapes = ", ".join(f"{t.name} {shape_text(t.shape)}" for t in tensors) or "there are none"
             raise AkgError(
-                "AKG-E227",
+                "AKG-E247",
                 f"size {size.name} cannot be told from the inputs",
                 because=f"it is no dimension of an input: {shapes}",
                 hint=f"pass it as an argument: inputs=[..., {size.name}]",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -59,7 +59,7 @@ def sum(expr: ExprLike, axis: Axes, where: ExprLike | None = None) -> Expr:
     The 16-bit floats accumulate in float32; bool counts in int64.
 
     Raises:
-        AkgError: AKG-E229 if `axis` is not made of reduction axes.
+        AkgError: AKG-E249 if `axis` is not made of reduction axes.
     """
     return _reduce_one("sum", expr, axis, where)
 
@@ -69,7 +69,7 @@ def prod(expr: ExprLike, axis: Axes, where: ExprLike | None = None) -> Expr:
     """The product over `axis`, 1 if empty; types as for `sum`.
 
     Raises:
-        AkgError: AKG-E229 if `axis` is not made of reduction axes.
+        AkgError: AKG-E249 if `axis` is not made of reduction axes.
     """
     return _reduce_one("prod", expr, axis, where)
 
@@ -79,7 +79,7 @@ def max(expr: ExprLike, axis: Axes, where: ExprLike | None = None) -> Expr:
     """The greatest element over `axis`; minus infinity, or the least integer, if empty. NaN wins.
 
     Raises:
-        AkgError: AKG-E229 if `axis` is not made of reduction axes.
+        AkgError: AKG-E249 if `axis` is not made of reduction axes.
     """
     return _reduce_one("max", expr, axis, where)
 
@@ -89,7 +89,7 @@ def min(expr: ExprLike, axis: Axes, where: ExprLike | None = None) -> Expr:
     """The least element over `axis`; infinity, or the greatest integer, if empty. NaN wins.
 
     Raises:
-        AkgError: AKG-E229 if `axis` is not made of reduction axes.
+        AkgError: AKG-E249 if `axis` is not made of reduction axes.
     """
     return _reduce_one("min", expr, axis, where)
 
@@ -130,7 +130,7 @@ def _widen(node: Expr, memo: dict[Expr, Expr]) -> Expr:
     return done
 
 
-@lru_cache(maxsize=None)
+@cache
 def _combiner(name: str, kind: DType) -> Combiner:
     identity = {
         "sum": lambda: Const(0, kind), "prod": lambda: Const(1, kind),
@@ -141,22 +141,22 @@ def _combiner(name: str, kind: DType) -> Combiner:
 
 
 def _axes_of(axis: Axes) -> tuple[Axis, ...]:
-    variables = axis if isinstance(axis, (tuple, list)) else (axis,)
+    variables: Sequence[Var] = axis if isinstance(axis, (tuple, list)) else (axis,)  # pyright: ignore
     axes: list[Axis] = []
     for v in variables:
         bounds = _ranges.get(v) if isinstance(v, Var) else None
         if bounds is None:
             raise AkgError(
-                "AKG-E229",
+                "AKG-E249",
                 f"axis={v.name.partition('$')[0] if isinstance(v, Var) else repr(v)} is not a reduction axis",
                 because="a reduction runs over axes that te.reduce_axis made",
                 hint="write k = te.reduce_axis(extent), use k in the expression, and give axis=k",
             )
         if any(v is other.var for other in axes):
-            raise AkgError("AKG-E229", f"axis {v.name.partition('$')[0]} is given twice", hint="give every axis once")
+            raise AkgError("AKG-E249", f"axis {v.name.partition('$')[0]} is given twice", hint="give every axis once")
         axes.append(Axis(v, *bounds, is_reduce=True))
     if not axes:
-        raise AkgError("AKG-E229", "a reduction over no axis", hint="give axis=k with k = te.reduce_axis(extent)")
+        raise AkgError("AKG-E249", "a reduction over no axis", hint="give axis=k with k = te.reduce_axis(extent)")
     return tuple(axes)
 
 
@@ -179,7 +179,7 @@ class Reducer:
         """The reduction of `expr` over `axis`: an expression, or a tuple of them if `expr` is a tuple.
 
         Raises:
-            AkgError: AKG-E229 if `axis` is not made of reduction axes, AKG-E230 for a combiner that does not fit.
+            AkgError: AKG-E249 if `axis` is not made of reduction axes, AKG-E250 for a combiner that does not fit.
         """
         is_tuple = isinstance(expr, (tuple, list))
         terms = tuple([_value(as_expr(e)) for e in (expr if is_tuple else (expr,))])
@@ -200,7 +200,7 @@ class Reducer:
         for what, values in (("combiner", raw), ("identity", identity)):
             if len(values) != len(kinds):
                 raise AkgError(
-                    "AKG-E230",
+                    "AKG-E250",
                     f"the {what} of {self.name} gives {len(values)} values for {len(kinds)}",
                     because="a reduction of tuples combines tuples of one length",
                     hint=f"return {len(kinds)} values",
@@ -208,7 +208,7 @@ class Reducer:
         result = tuple([self._fit("combiner", p, as_expr(r, k), k) for p, (r, k) in enumerate(zip(raw, kinds))])  # noqa: B905
         consts = tuple([self._fit("identity", p, as_expr(r, k), k) for p, (r, k) in enumerate(zip(identity, kinds))])  # noqa: B905
         if not all(isinstance(c, Const) for c in consts):
-            raise AkgError("AKG-E230", f"the identity of {self.name} is not constant", hint="use te.const or a number")
+            raise AkgError("AKG-E250", f"the identity of {self.name} is not constant", hint="use te.const or a number")
         return _recognised(Combiner(self.name, lhs, rhs, result, consts))
 
     def _fit(self, what: str, position: int, value: Expr, kind: DType) -> Expr:
@@ -217,7 +217,7 @@ class Reducer:
         if isinstance(value, Const):
             return cast(value, kind) if not isinstance(cast(value, kind), Cast) else Const(value.value, kind)
         raise AkgError(
-            "AKG-E230",
+            "AKG-E250",
             f"the {what} of {self.name} gives {value.dtype} for value {position}, which is {kind}",
             because="a reduction keeps its types",
             hint=f"return te.cast(x, {kind.name!r})",
@@ -231,7 +231,9 @@ def _value(term: Expr) -> Expr:
 def _recognised(combiner: Combiner) -> Combiner:
     """The built-in combiner that a user's one is equal to, or itself."""
     body = combiner.result[0]
-    if len(combiner.result) == 1 and isinstance(body, Binary) and {body.a, body.b} == {combiner.lhs[0], combiner.rhs[0]}:
+    if len(combiner.result) > 1 or not isinstance(body, Binary):
+        return combiner
+    if {body.a, body.b} == {combiner.lhs[0], combiner.rhs[0]}:
         for name, op in REDUCTIONS.items():
             if body.op == op and _combiner(name, body.dtype).identity[0] is combiner.identity[0]:
                 return _combiner(name, body.dtype)
@@ -270,7 +272,7 @@ def argmax(pair: tuple[ExprLike, ExprLike], axis: Axes, where: ExprLike | None =
     """The greatest value and its index from ``(value, index)`` pairs; the least index among equals, NaN wins.
 
     Raises:
-        AkgError: AKG-E229 if `axis` is not made of reduction axes.
+        AkgError: AKG-E249 if `axis` is not made of reduction axes.
     """
     return _argmax(pair, axis, where)
 
@@ -280,6 +282,6 @@ def argmin(pair: tuple[ExprLike, ExprLike], axis: Axes, where: ExprLike | None =
     """The least value and its index from ``(value, index)`` pairs; the least index among equals, NaN wins.
 
     Raises:
-        AkgError: AKG-E229 if `axis` is not made of reduction axes.
+        AkgError: AKG-E249 if `axis` is not made of reduction axes.
     """
     return _argmin(pair, axis, where)

@@ -70,13 +70,13 @@ class Tensor(Buffer):
         """The element at `key`: one integer expression per dimension; ``T[()]`` for rank 0.
 
         Raises:
-            AkgError: AKG-E220 for a wrong number of subscripts, AKG-E106 for one that is not an integer,
-                AKG-E225 for one that is not affine, AKG-E226 for a constant that is out of bounds.
+            AkgError: AKG-E240 for a wrong number of subscripts, AKG-E106 for one that is not an integer,
+                AKG-E245 for one that is not affine, AKG-E246 for a constant that is out of bounds.
         """
         keys: tuple[object, ...] = key if isinstance(key, tuple) else (key,)
         if len(keys) != len(self.shape):
             raise AkgError(
-                "AKG-E220",
+                "AKG-E240",
                 f"{self.name} has {_count(self.ndim, 'dimension')} but got {_count(len(keys), 'subscript')}",
                 because=f"{self.name} is a {self.dtype} tensor of shape {shape_text(self.shape)}",
                 hint=f"write {self.name}[{', '.join('ijklmnpq'[: self.ndim]) or '()'}]",
@@ -106,14 +106,14 @@ class Tensor(Buffer):
         if isinstance(node, Const):
             if int(node) < 0 or (isinstance(size, Const) and int(node) >= int(size)):
                 raise AkgError(
-                    "AKG-E226",
+                    "AKG-E246",
                     f"{where} is {int(node)}, out of bounds",
                     because=f"dimension {dimension} of {self.name} has size {shape_text((size,))[1:-2]}",
                     hint="subscripts count from 0 and do not wrap around",
                 )
         elif not isinstance(node, Var) and not is_quasi_affine(node) and not _is_data_dependent(node):
             raise AkgError(
-                "AKG-E225",
+                "AKG-E245",
                 f"{where} is not affine",
                 because="it multiplies or divides variables by one another",
                 hint="subscripts may add axes and sizes, multiply by constants, and use // and % by constants",
@@ -212,10 +212,10 @@ def var(name: str, dtype: DType | str = "index") -> Var:
     """A symbolic size (dtype index) or scalar argument; one name is one variable.
 
     Raises:
-        AkgError: AKG-E110 if `name` is not an identifier.
+        AkgError: AKG-E107 if `name` is not an identifier.
     """
     if not isinstance(name, str) or not name.isidentifier():  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise AkgError("AKG-E110", f"{name!r} is not a name", because="names are identifiers", hint="as in te.var('n')")
+        raise AkgError("AKG-E107", f"{name!r} is not a name", because="names are identifiers", hint="as in te.var('n')")
     return Var(name, dtype_of(dtype))
 
 
@@ -224,7 +224,7 @@ def scalar(name: str, dtype: DType | str = "float32") -> Var:
     """A scalar argument of the kernel, passed by value.
 
     Raises:
-        AkgError: AKG-E110 if `name` is not an identifier.
+        AkgError: AKG-E107 if `name` is not an identifier.
     """
     return var(name, dtype)
 
@@ -261,8 +261,8 @@ def compute(
     reduction of tuples. Parameter names of `fn` become loop names.
 
     Raises:
-        AkgError: AKG-E105 for a shape that is none, AKG-E221 if `fn` does not take one argument per dimension,
-            AKG-E222 and AKG-E223 for axes and reductions that are out of place, AKG-E103 for a body that is no scalar.
+        AkgError: AKG-E105 for a shape that is none, AKG-E241 if `fn` does not take one argument per dimension,
+            AKG-E242 and AKG-E243 for axes and reductions that are out of place, AKG-E103 for a body that is no scalar.
     """
     sizes = _shape_of(shape)
     variables = [fresh_var(n) for n in _parameter_names(fn, len(sizes))]
@@ -275,7 +275,7 @@ def compute(
         bodies.append(cast(body, int64) if body.dtype is index else body)
         _check_scope(body, frozenset(variables))
     if not bodies:
-        raise AkgError("AKG-E221", "the function returned no value", hint="return one expression, or a tuple of them")
+        raise AkgError("AKG-E241", "the function returned no value", hint="return one expression, or a tuple of them")
     title = name or "T"
     op = Compute(title, axes, tuple(bodies), user_span(2))
     if not is_tuple:
@@ -298,7 +298,7 @@ def _parameter_names(fn: Callable[..., Any], rank: int) -> list[str]:
         is_variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     if required > rank or (len(names) < rank and not is_variadic):
         raise AkgError(
-            "AKG-E221",
+            "AKG-E241",
             f"the function takes {_count(len(names), 'argument')} but the shape has {_count(rank, 'dimension')}",
             because="it is called with one axis per dimension",
             hint=f"write lambda {', '.join('ijklmnpq'[:rank])}: ..." if rank else "write lambda: ...",
@@ -321,7 +321,7 @@ def _check_scope(body: Expr, spatial: frozenset[Var]) -> None:
         elif isinstance(node, Reduce):
             if inside is not None:
                 raise AkgError(
-                    "AKG-E223",
+                    "AKG-E243",
                     f"a {node.combiner.name} reduction inside a {inside.combiner.name} reduction",
                     because="a definition reduces once, over all its reduction axes",
                     hint="give the inner reduction a te.compute of its own, or reduce over a tuple of axes",
@@ -336,7 +336,7 @@ def _check_bound(v: Var, inside: Reduce | None) -> None:
     if inside is not None and any(axis.var is v for axis in inside.axes):
         return
     raise AkgError(
-        "AKG-E222",
+        "AKG-E242",
         f"axis {plain_name(v)} is used outside of its range",
         because=f"{plain_name(v)} is neither an axis of this tensor nor of a reduction around the place",
         hint=f"reduce over it: te.sum(..., axis={plain_name(v)})",
