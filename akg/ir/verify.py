@@ -32,7 +32,7 @@ from akg.ir.expr import (
     Var,
 )
 from akg.ir.rewrite import walk_expr
-from akg.ir.stmt import REDUCTIONS, Alloc, Barrier, Block, For, If, Kernel, Param, Stmt, Store
+from akg.ir.stmt import REDUCTIONS, Alloc, Block, For, If, Kernel, Param, Stmt, Store
 from akg.ir.text import to_text
 from akg.ir.text.syntax import KINDS
 
@@ -98,9 +98,9 @@ class _Verifier:
             return
         if param.role not in ("scalar", "size"):
             self.fail(f"a variable has the role {param.role!r}", param)
-        if param.role == "size":
-            if value.dtype is not index:
-                self.fail(f"a size is {value.dtype}, not index", param)
+        if param.role == "size" and value.dtype is not index:
+            self.fail(f"a size is {value.dtype}, not index", param)
+        if value.dtype is index:  # a scalar of type index is a size that the caller gives
             self.sizes.add(value)
         self.variables.add(value)
 
@@ -194,9 +194,9 @@ class _Verifier:
             elif isinstance(node, Load):
                 if node.buffer not in self.buffers:
                     self.fail(f"a load of {node.buffer.name}, which is not declared here", at)
-            elif node in self.typed:
+            if node in self.typed:
                 continue
-            problem = None if node in self.typed else _CHECKS[type(node)](node)
+            problem = _CHECKS[type(node)](node)
             if problem is not None:
                 self.fail(f"{problem} in {node}", at)
             self.typed.add(node)

@@ -6,10 +6,9 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 
-import ml_dtypes
 import numpy as np
 
-from akg.base.errors import InternalError
+from akg.base.dtype import bfloat16
 from akg.ir.buffer import Buffer
 from akg.ir.interp import values
 from akg.ir.interp.source import Source, generate
@@ -26,7 +25,8 @@ def interpret(
     """Run `kernel` on its arguments, in the order of `kernel.params`, in place.
 
     Args:
-        args: an ndarray of the declared dtype and shape for each buffer, an int for each size, a number for each scalar.
+        kernel: what to run.
+        args: an ndarray of the declared dtype and shape for a buffer, an int for a size, a number for a scalar.
         order: of the iterations of loops that claim independence (parallel, vector, block, thread).
         seed: of the shuffle.
         check_uninitialised: raise on a read of an element of a temporary or of an "out" buffer before its first write.
@@ -90,9 +90,8 @@ def _allocate(dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
     """A temporary full of values that a correct program never reads: NaN, or a pattern of bits."""
     if any(n < 0 for n in shape):
         raise ValueError(f"a temporary of shape {shape}")
-    array = np.empty(shape, dtype)
-    array.fill(dtype.type("nan") if dtype.kind == "f" or dtype == ml_dtypes.bfloat16 else True if dtype.kind == "b" else 85)
-    return array
+    is_float = dtype.kind == "f" or dtype == bfloat16.numpy
+    return np.full(shape, float("nan") if is_float else 85, dtype)
 
 
 def _out_of_range(array: Array, where: Where, subscripts: Sequence[int]) -> IndexError:
@@ -156,10 +155,6 @@ def _lockstep(threads: list[Generator[str, None, None]], releases: str) -> Gener
         live = still
         if scopes and releases not in scopes:
             yield scopes.pop()
-
-
-def _internal(message: str) -> InternalError:
-    return InternalError(message)
 
 
 _RUNTIME: dict[str, Any] = {

@@ -92,9 +92,6 @@ class _Emitter:
         self.constants.setdefault(found, value)
         return found
 
-    def where(self, statement: str, buffer: Buffer) -> str:
-        return self.constant(("where", statement, buffer.name), "at", (statement, buffer.name))
-
     def track(self, buffer: Buffer, shape: str) -> None:
         self.tracked[buffer] = self.named(("written", buffer), "w", buffer.name)
         self.line(f"{self.tracked[buffer]} = np.zeros({shape}, bool)")
@@ -142,10 +139,16 @@ class _Emitter:
         dtype = stmt.buffer.dtype
         if dtype in (float16, bfloat16):
             value = f"{self.constant(('type', dtype), dtype.name, dtype.numpy.type)}({value})"
-        where = self.where(stmt.name, stmt.buffer)
-        written = self.tracked.get(stmt.buffer)
-        head = f"store({self.array(stmt.buffer)}" if written is None else f"store_checked({self.array(stmt.buffer)}, {written}"
-        self.line(f"{head}, {', '.join([where, value, *subscripts])})")
+        access = self.access("store", stmt.buffer, stmt.name)
+        self.line(f"{access}, {', '.join([value, *subscripts])})")
+
+    def access(self, verb: str, buffer: Buffer, at: str, rank: int | str = "") -> str:
+        """The call of an access up to its first arguments: array, mask where there is one, place."""
+        where = self.constant(("where", at, buffer.name), "at", (at, buffer.name))
+        written = self.tracked.get(buffer)
+        if written is None:
+            return f"{verb}{rank}({self.array(buffer)}, {where}"
+        return f"{verb}_checked({self.array(buffer)}, {written}, {where}"
 
     def branch(self, stmt: If, context: _Context) -> None:
         (cond,) = self.expressions((stmt.cond,), "if")
@@ -237,10 +240,8 @@ class _Emitter:
 
     def load(self, node: Load, operands: list[str], at: str) -> str:
         buffer = node.buffer
-        written = self.tracked.get(buffer)
         rank = len(operands) if len(operands) in (1, 2) and len(buffer.shape) == len(operands) else ""
-        head = f"load{rank}({self.array(buffer)}" if written is None else f"load_checked({self.array(buffer)}, {written}"
-        text = f"{head}, {', '.join([self.where(at, buffer), *operands])})"
+        text = f"{', '.join([self.access('load', buffer, at, rank), *operands])})"
         return f"f32({text})" if buffer.dtype in (float16, bfloat16) else text
 
     def function(self, node: Call) -> str:

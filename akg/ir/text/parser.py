@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar, cast
 
-from akg.base.dtype import BUFFER_DTYPES, DType, bool_, dtype_of, index
+from akg.base.dtype import BUFFER_DTYPES, bool_, dtype_of, index
 from akg.base.errors import AkgError, Span, suggest
 from akg.ir.buffer import Buffer, Scope
 from akg.ir.expr import (
@@ -33,7 +33,7 @@ _DTYPES = {d.name: d for d in (*BUFFER_DTYPES, index)}
 _TOKEN = re.compile(
     r"""(?P<space>[ \t]+|\#.*)
       | (?P<number>(?:\d+\.\d*|\.\d+|\d+)(?:e[+-]?\d+)?(?P<suffix>[a-z]+\d+)?)
-      | (?P<name>[A-Za-z_][A-Za-z_0-9]*)
+      | (?P<name>[A-Za-z_][A-Za-z_0-9$]*)
       | (?P<string>"(?:[^"\\]|\\.)*")
       | (?P<temp>\$\d+)
       | (?P<op>==|!=|<=|>=|<<|>>|//|[-+*/%&|^~<>=()\[\],:.])""",
@@ -73,7 +73,10 @@ def parse_kernel(text: str) -> Kernel:
 
 def _error(line: int, column: int, text: str, message: str, hint: str = "") -> NoReturn:
     raise AkgError(
-        "AKG-E210", f"line {line}, column {column + 1}: {message}", span=Span("<kernel>", line, column, -1, text), hint=hint
+        "AKG-E210",
+        f"line {line}, column {column + 1}: {message}",
+        span=Span("<kernel>", line, column, -1, text),
+        hint=hint,
     )
 
 
@@ -250,7 +253,8 @@ class _Parser:
             self.temps[temp] = self.expr()
             self.end_of_line()
             if not self.advance() or self.line.indent != indent:
-                _error(self.line.number, self.line.indent, self.line.text, "expected the statement that uses the temporaries")
+                line = self.line
+                _error(line.number, line.indent, line.text, "expected the statement that uses the temporaries")
         special = _STATEMENTS.get(self.token.text) if self.token.kind == "name" else None
         return self.store() if special is None else special(self, indent)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 
 from akg.base.dtype import bool_, index
-from akg.base.errors import InternalError
 from akg.ir.buffer import Buffer
 from akg.ir.expr import (
     FLOAT_CALLS,

@@ -26,5 +26,5 @@ STATEMENT_WORDS = frozenset({*KINDS, "for", "if", "else", "alloc", "barrier", "p
 LITERAL_WORDS = frozenset(
     {"True", "False", *(f"{w}_{s}" for d, s in LITERAL_SUFFIX.items() if d.is_float for w in ("inf", "nan"))}
 )
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_0-9]*\Z")
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z_0-9$]*\Z")  # axes of definitions are called i$3
 assert LITERAL_SUFFIX[float32] == "f32"
