@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from akg.base.errors import InternalError
-from akg.codegen.math import exponential, logarithm, power, special
+from akg.codegen.math import exponential, inverse, logarithm, power, special, trigonometric
 from akg.codegen.math.build import is_finite, is_infinite, is_nan, literal, sqrt
 from akg.ir.expr import Call, Expr
 
@@ -25,6 +25,9 @@ _RULES: dict[str, Callable[..., Expr]] = {
     "exp": exponential.exp, "exp2": exponential.exp2, "expm1": exponential.expm1, "log": logarithm.log,
     "log2": logarithm.log2, "log10": logarithm.log10, "log1p": logarithm.log1p, "tanh": exponential.tanh,
     "sinh": exponential.sinh, "cosh": exponential.cosh, "erf": special.erf, "sigmoid": exponential.sigmoid,
+    "sin": trigonometric.sin, "cos": trigonometric.cos, "tan": trigonometric.tan, "asin": inverse.asin,
+    "acos": inverse.acos, "atan": inverse.atan, "atan2": inverse.atan2, "asinh": inverse.asinh,
+    "acosh": inverse.acosh, "atanh": inverse.atanh,
     "pow": power.pow_, "rsqrt": _rsqrt, "isnan": is_nan, "isinf": is_infinite, "isfinite": is_finite,
 }  # fmt: skip
 

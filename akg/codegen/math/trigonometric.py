@@ -1,0 +1,158 @@
+"""sin, cos, tan over the whole range; float32 computes in float64.
+
+Up to 2**30 the argument is reduced by multiples of pi/2 in several parts (Cody and Waite 1980). Beyond, its product
+with 2/pi is needed modulo 4 only (Payne and Hanek 1983): 2/pi is cut into chunks whose products with the argument
+are exact, each product is reduced modulo 4 exactly, and the remainders are added with compensation.
+"""
+
+from __future__ import annotations
+
+from akg.base.dtype import float32, float64, int64
+from akg.codegen.math import coefficients as co
+from akg.codegen.math.build import (
+    absolute, at_least, bits_of, choose, fma, format_of, from_bits, horner, literal, widen,
+)  # fmt: skip
+from akg.ir.expr import Binary, Call, Cast, Const, Expr, binary, select
+
+# 1300 bits of 2/pi as one integer; beyond them a float64 argument has no digits left.
+_BITS = 1300
+_TWO_OVER_PI = int(
+    "a2f9836e4e441529fc2757d1f534ddc0db6295993c439041fe5163abdebbc561b7246e3a424dd2e006492eea09d1921c"
+    "fe1deb1cb129a73ee88235f52ebb4484e99c7026b45f7e413991d639835339f49c845f8bbdf9283b1ff897ffde05980f"
+    "ef2f118b5a0a6d1f6d367ecf27cb09b74f463f669e5fea2d7527bac7ebe5f17b3d0739f78a5292ea6bfb5fb11f8d5d08"
+    "56033046fc7b6babf0cfbc209af4361da9e39",
+    16,
+)
+# The double nearest to pi/2, what it leaves, and what that leaves.
+_HALF_PI = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33)
+_CODY_WAITE_END = 2.0**30
+
+Pair = tuple[Expr, Expr]
+
+
+def _chunks(width: int, count: int) -> list[int]:
+    """The first ``width*count`` bits of 2/pi, `width` bits each."""
+    head = _TWO_OVER_PI >> (_BITS - width * count)
+    return [(head >> (width * (count - 1 - k))) & ((1 << width) - 1) for k in range(count)]
+
+
+def _sum(a: Expr, b: Expr) -> Pair:
+    """``a + b`` exactly (Knuth 1969)."""
+    s = a + b
+    part = s - a
+    return s, (a - (s - part)) + (b - part)
+
+
+def _modulo_4(x: Expr) -> Expr:
+    """`x` less the nearest multiple of 4, exact."""
+    return fma(Call("round", (x * 0.25,), x.dtype), -4.0, x)
+
+
+def _nearest(x: Expr, per_unit: float) -> tuple[Expr, Expr]:
+    """``n = round(x*per_unit)`` below 2**51 as a float, and an int64 with its low bits."""
+    magic = literal(format_of(x).round_magic, x)
+    t = fma(x, per_unit, magic)
+    return t - magic, bits_of(t)
+
+
+def _reduce_near(x: Expr) -> tuple[Expr, Pair]:
+    """``(n, r)`` with ``x = n*pi/2 + r`` for ``|x| < 2**30``."""
+    n, n_bits = _nearest(x, 0.6366197723675814)
+    rest = fma(n, -_HALF_PI[0], x)  # exact: both are multiples of one ulp, and the difference is small
+    step = n * _HALF_PI[1]
+    high, error = _sum(rest, -step)
+    low = error - fma(n, _HALF_PI[2], fma(n, _HALF_PI[1], -step))
+    return n_bits, _sum(high, low)
+
+
+def _reduce_terms(terms: list[Expr]) -> tuple[Expr, Pair]:
+    """``(n, r)`` with ``n*pi/2 + r = (sum of terms)*pi/2``, n modulo 4; every term at most 2 in magnitude."""
+    total, low = terms[0], literal(0.0, terms[0])
+    for term in terms[1:]:
+        total, error = _sum(total, term)
+        low = low + error
+    n, n_bits = _nearest(total, 1.0)
+    high, low = _sum(total - n, low)
+    product = high * _HALF_PI[0]
+    return n_bits, (product, fma(high, _HALF_PI[0], -product) + fma(high, _HALF_PI[1], low * _HALF_PI[0]))
+
+
+def _reduce_far_f32(x: Expr) -> tuple[Expr, Pair]:
+    """The same for a float32 value of any size in float64: 24 bits times 29 are exact."""
+    terms = [_modulo_4(x * (c * 2.0 ** (-29 * (k + 1)))) for k, c in enumerate(_chunks(29, 7))]
+    return _reduce_terms(terms)
+
+
+def _reduce_far_f64(x: Expr) -> tuple[Expr, Pair]:
+    """The same for float64 of 2**30 and more: five chunks of 53 bits, from where the product is below a multiple of 4."""
+    exponent = ((bits_of(x) >> 52) & 0x7FF) - 1075  # x = integer * 2**exponent
+    first = Cast(at_least(Call("floor", ((Cast(exponent, float64) - 2.0) / 53.0,), float64), 0.0), int64)
+    first = select(Binary("lt", first, Const(19, int64)), first, Const(19, int64))
+    window: list[Expr] = [Const(float(c), float64) for c in _chunks(53, 24)]
+    for power in (4, 3, 2, 1, 0):
+        step, needed = 1 << power, 4 + (1 << power)
+        window += [Const(0.0, float64)] * (needed + step - len(window))
+        is_on = Binary("ne", first & step, Const(0, int64))
+        window = [select(is_on, window[k + step], window[k]) for k in range(needed)]
+    scale = from_bits((Const(1023, int64) - first * 53) << 52)
+    scaled = x * scale
+    terms: list[Expr] = []
+    for k, chunk in enumerate(window):
+        digits = chunk * 2.0 ** (-53 * (k + 1))
+        product = scaled * digits
+        error = fma(scaled, digits, -product)
+        terms += [_modulo_4(product) if k < 2 else product, _modulo_4(error) if k < 1 else error]
+    return _reduce_terms(terms)
+
+
+def _reduced(x: Expr) -> tuple[Expr, Pair]:
+    """``(n, r)``: the quadrant in the low bits of n, ``|r| <= pi/4`` as a pair of float64."""
+    wide = widen(x)
+    is_near = Binary("lt", absolute(wide), literal(_CODY_WAITE_END, wide))
+    n1, r1 = _reduce_near(wide)
+    n2, r2 = _reduce_far_f32(wide) if x.dtype is float32 else _reduce_far_f64(wide)
+    return select(is_near, n1, n2), (select(is_near, r1[0], r2[0]), select(is_near, r1[1], r2[1]))
+
+
+def _sin_cos(r: Pair, short: bool) -> Pair:
+    """sin and cos of the pair `r` in [-pi/4, pi/4] (float64)."""
+    x, low = r
+    z = x * x
+    tail = fma(x * z, horner(z, co.SIN_F32 if short else co.SIN_F64), low * fma(z, -0.5, 1.0))
+    half = z * 0.5
+    top = literal(1.0, x) - half
+    rest = (literal(1.0, x) - top) - half
+    cos = top + fma(z * z, horner(z, co.COS_F32 if short else co.COS_F64), rest - x * low)
+    return x + tail, cos
+
+
+def _quadrant(x: Expr, shift: int) -> Pair:
+    """sin of ``x + shift*pi/2`` and of the quadrant after it, in float64."""
+    n, r = _reduced(x)
+    sin, cos = _sin_cos(r, x.dtype is float32)
+    n = n + shift
+    is_odd = Binary("ne", n & 1, Const(0, int64))
+    sign = (n & 2) << 62
+    first = binary("xor", bits_of(select(is_odd, cos, sin)), sign)
+    second = binary("xor", bits_of(select(is_odd, -sin, cos)), sign)
+    return from_bits(first), from_bits(second)
+
+
+def _narrow(value: Expr, x: Expr) -> Expr:
+    return value if x.dtype is float64 else Cast(value, float32)
+
+
+def sin(x: Expr) -> Expr:
+    """sin."""
+    return choose(Binary("eq", x, literal(0.0, x)), x, _narrow(_quadrant(x, 0)[0], x), x)
+
+
+def cos(x: Expr) -> Expr:
+    """cos."""
+    return _narrow(_quadrant(x, 1)[0], x)
+
+
+def tan(x: Expr) -> Expr:
+    """tan as sin over cos."""
+    top, bottom = _quadrant(x, 0)
+    return choose(Binary("eq", x, literal(0.0, x)), x, _narrow(top / bottom, x), x)
