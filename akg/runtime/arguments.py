@@ -117,7 +117,8 @@ def _given_outputs(signature: Signature, out: Any) -> tuple[Any, ...] | None:
         names = ", ".join(str(p) for p in signature.outputs) or "none"
         raise AkgError(
             "AKG-E514",
-            f"out= holds {len(outs)} array{'s' * (len(outs) != 1)}, {signature.name} has {len(signature.outputs)} outputs",
+            f"out= has {len(outs)} array{'s' * (len(outs) != 1)}, {signature.name} {len(signature.outputs)} output"
+            f"{'s' * (len(signature.outputs) != 1)}",
             because=f"its outputs are {names}",
             hint="pass one array per output, in that order" if signature.outputs else "leave out= away",
         )
@@ -159,11 +160,12 @@ def _checked_view(spec: ParamSpec, value: Any, signature: Signature) -> View:
             because="the kernel writes to it",
             hint="pass a writable array, such as a copy",
         )
-    if view.address % view.itemsize_bytes and view.size_bytes:
+    offset = view.address % view.itemsize_bytes
+    if offset and view.size_bytes:
         raise AkgError(
             "AKG-E509",
             f"{label} is misaligned",
-            because=f"its data begin {view.address % view.itemsize_bytes} bytes past a multiple of {view.itemsize_bytes}",
+            because=f"its data begin {offset} bytes past a multiple of {view.itemsize_bytes}",
             hint="pass a copy: array.copy()",
         )
     return view

@@ -158,7 +158,11 @@ def _address_of(name: str) -> int:
 
 def _layout_fits() -> bool:
     """Whether the fields of an ndarray are where NumPy's C macros, and so the entry, read them."""
-    if sys.byteorder != "little" or ctypes.sizeof(ctypes.c_void_p) != 8 or np.ndarray.__basicsize__ < entry_ir.FLAGS + 4:
+    if (
+        sys.byteorder != "little"
+        or ctypes.sizeof(ctypes.c_void_p) != 8
+        or np.ndarray.__basicsize__ < entry_ir.FLAGS + 4
+    ):
         return False
     probe = np.zeros((3, 5, 7), np.float32)
     probe.flags.writeable = False

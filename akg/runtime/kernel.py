@@ -77,9 +77,7 @@ class Kernel:
         address = code.address(signature.packed_symbol)
         self._function = _PACKED(address)
         careful = _careful_call(signature, self._function, code, threaded)
-        native = entry.make(
-            signature, address, careful, before=openmp.refresh_threads if threaded else None, keep=code
-        )
+        native = entry.make(signature, address, careful, before=openmp.refresh_threads if threaded else None, keep=code)
         self.__call__ = careful if native is None else native
 
     @property
@@ -187,4 +185,3 @@ def _careful_call(signature: Signature, function: Any, code: Loaded, threaded: b
     call.__doc__ = str(signature)
     call.__dict__["code"] = code  # addresses must not outlive the code
     return user_facing(call)
-

@@ -15,6 +15,8 @@ from time import perf_counter_ns
 
 import numpy as np
 
+from akg.base.dtype import DType, float32
+from akg.base.target import Target, resolve_target
 from akg.runtime import buffer, jit, openmp
 
 _BURST_NS = 50_000  # samples shorter than this are repeated, so that reading the clock does not show
@@ -111,3 +113,156 @@ def summarize(times_us: list[float], calls: int = 1) -> Timing:
     if len(ordered) > 1:
         low, _, high = statistics.quantiles(ordered, n=4, method="inclusive")
     return Timing(statistics.median(ordered), ordered[0], low, high, len(ordered), calls)
+
+
+# Independent chains x = x * a + b hide the latency of the multiply-add; a and b come from memory, so that
+# nothing folds, and keep x near 1.
+_FMA_HEAD = """
+define void @fma_body(ptr %data) {{
+entry:
+  %pn = getelementptr i64, ptr %data, i64 8
+  %n = load i64, ptr %pn
+  %sa = load {scalar}, ptr %data
+  %pb = getelementptr i64, ptr %data, i64 1
+  %sb = load {scalar}, ptr %pb
+  %ia = insertelement {vector} poison, {scalar} %sa, i64 0
+  %a = shufflevector {vector} %ia, {vector} poison, <{lanes} x i32> zeroinitializer
+  %ib = insertelement {vector} poison, {scalar} %sb, i64 0
+  %b = shufflevector {vector} %ib, {vector} poison, <{lanes} x i32> zeroinitializer
+  br label %loop
+loop:
+  %i = phi i64 [0, %entry], [%i1, %loop]
+"""
+
+_PARALLEL = """
+declare void @GOMP_parallel(ptr, ptr, i32, i32)
+define void @{name}_team(ptr %data, i32 %threads) {{
+  call void @GOMP_parallel(ptr @{name}_body, ptr %data, i32 %threads, i32 0)
+  ret void
+}}
+"""
+
+_COPY = """
+declare i32 @omp_get_thread_num()
+declare i32 @omp_get_num_threads()
+define void @copy_body(ptr %data) {{
+entry:
+  %dst = load ptr, ptr %data
+  %psrc = getelementptr i64, ptr %data, i64 1
+  %src = load ptr, ptr %psrc
+  %plen = getelementptr i64, ptr %data, i64 2
+  %len = load i64, ptr %plen
+  %t32 = call i32 @omp_get_thread_num()
+  %n32 = call i32 @omp_get_num_threads()
+  %t = sext i32 %t32 to i64
+  %n = sext i32 %n32 to i64
+  %lo = mul i64 %t, %len
+  %begin = sdiv i64 %lo, %n
+  %t1 = add i64 %t, 1
+  %hi = mul i64 %t1, %len
+  %end = sdiv i64 %hi, %n
+  %some = icmp slt i64 %begin, %end
+  br i1 %some, label %loop, label %done
+loop:
+  %i = phi i64 [%begin, %entry], [%i1, %loop]
+  %p = getelementptr <16 x float>, ptr %src, i64 %i
+  %q = getelementptr <16 x float>, ptr %dst, i64 %i
+  %v = load <16 x float>, ptr %p, align 64
+  store <16 x float> %v, ptr %q, align 64{hint}
+  %i1 = add i64 %i, 1
+  %more = icmp slt i64 %i1, %end
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}}
+!0 = !{{i32 1}}
+"""
+_TEAM = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32)
+
+
+def measure_fma_peak(threads: int = 1, *, dtype: DType = float32, burst_us: float = 2000.0, samples: int = 9) -> float:
+    """Floating-point operations per second of independent vector multiply-adds, the median of some bursts.
+
+    Args:
+        threads: threads that run at the same time.
+        dtype: float32 or float64.
+        burst_us: length of a burst in microseconds. Compare a kernel with bursts as long as its calls: short ones
+            run at other clocks.
+        samples: number of bursts.
+    """
+    host = resolve_target("cpu")
+    team, chains, lanes = _fma_team(dtype, host)
+    data = (ctypes.c_int64 * 9)()
+    constants = np.array([0.999, 1e-3], dtype.numpy)
+    for k in range(2):
+        ctypes.memmove(ctypes.addressof(data) + 8 * k, constants[k : k + 1].tobytes(), dtype.itemsize_bytes)
+    data[8] = 10_000
+    warm = sample(lambda: team(data, threads), repeat=3)
+    data[8] = max(int(10_000 * burst_us / warm.best_us), 1)
+    timing = sample(lambda: team(data, threads), repeat=samples)
+    return timing.rate(2.0 * chains * lanes * data[8] * threads)
+
+
+@lru_cache(maxsize=4)
+def _fma_team(dtype: DType, host: Target) -> tuple[Callable[..., None], int, int]:
+    lanes, chains = host.lanes(dtype.bits), max(host.vector_registers - 8, 8)
+    scalar = "float" if dtype.bits == 32 else "double"
+    vector = f"<{lanes} x {scalar}>"
+    names = {"scalar": scalar, "vector": vector, "lanes": lanes}
+    intrinsic = f"@llvm.fmuladd.v{lanes}f{dtype.bits}"
+    lines = [f"declare {vector} {intrinsic}({vector}, {vector}, {vector})", _FMA_HEAD.format(**names)]
+    lines += [f"  %x{k} = phi {vector} [%a, %entry], [%y{k}, %loop]" for k in range(chains)]
+    lines += [f"  %y{k} = call {vector} {intrinsic}({vector} %x{k}, {vector} %a, {vector} %b)" for k in range(chains)]
+    lines += ["  %i1 = add i64 %i, 1", "  %more = icmp slt i64 %i1, %n", "  br i1 %more, label %loop, label %done"]
+    lines.append("done:")
+    total = "%y0"
+    for k in range(1, chains):
+        lines.append(f"  %s{k} = fadd {vector} {total}, %y{k}")
+        total = f"%s{k}"
+    lines += [
+        f"  %sink = alloca {vector}",
+        f"  store volatile {vector} {total}, ptr %sink",
+        "  ret void",
+        "}",
+        _PARALLEL.format(name="fma"),
+    ]
+    return _team("\n".join(lines), "fma_team"), chains, lanes
+
+
+def measure_copy_bandwidth(
+    size_bytes: int = 1 << 27, threads: int = 1, *, nontemporal: bool = False, samples: int = 9
+) -> float:
+    """Bytes per second of copying an array, the median of some copies: bytes read plus bytes written.
+
+    Args:
+        size_bytes: of the array; it should be several times the last-level cache.
+        threads: threads that share the copy.
+        nontemporal: whether stores bypass the caches, which saves reading the lines that are overwritten.
+        samples: number of copies.
+    """
+    vectors = max(size_bytes // 64, 1)
+    source = buffer.empty_aligned((vectors * 16,), np.dtype(np.float32))
+    target = buffer.empty_aligned((vectors * 16,), np.dtype(np.float32))
+    source.fill(1.0)
+    target.fill(0.0)
+    team = _copy_team(nontemporal)
+    data = (ctypes.c_int64 * 3)(int(target.ctypes.data), int(source.ctypes.data), vectors)
+    return sample(lambda: team(data, threads), repeat=samples).rate(2.0 * 64 * vectors)
+
+
+@lru_cache(maxsize=2)
+def _copy_team(nontemporal: bool) -> Callable[..., None]:
+    text = _COPY.format(hint=", !nontemporal !0" if nontemporal else "") + _PARALLEL.format(name="copy")
+    return _team(text, "copy_team")
+
+
+def _team(text: str, symbol: str) -> Callable[..., None]:
+    """A JITted function that lives as long as the result."""
+    loaded = jit.load_object(jit.compile_llvm(text), (symbol,), openmp.symbols())
+    function = _TEAM(loaded.address(symbol))
+
+    def call(data: object, threads: int) -> None:
+        function(data, threads)
+
+    call.__dict__["code"] = loaded
+    return call

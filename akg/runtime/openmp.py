@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from akg.base import trace
-from akg.base.config import effective_threads
+from akg.base.config import Config, effective_threads
 from akg.runtime import jit
 
 _log = trace.logger("runtime.openmp")
@@ -88,9 +88,15 @@ def symbols() -> dict[str, int]:
 
 def refresh_threads() -> int:
     """Set `akg_num_threads` from the configuration in force; returns it. Parallel kernels call it per call."""
-    count = 1 if _forked else effective_threads()
+    wanted, _ = Config.num_threads.resolve()
+    count = 1 if _forked else wanted if wanted > 0 else _default_threads()
     _threads.value = count
     return count
+
+
+@lru_cache(maxsize=1)
+def _default_threads() -> int:
+    return effective_threads()  # asks the system, so once: OpenMP runtimes size their pools once, too
 
 
 def _candidates() -> Iterator[tuple[str, str]]:

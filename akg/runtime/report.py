@@ -58,7 +58,9 @@ class Report(Mapping[str, Any]):
     def rows(self) -> list[tuple[str, str]]:
         """Name and text of each fact that is there, passes summed up at the end."""
         rows = [
-            (name, str(self[name])) for name in _FIELDS if name not in ("passes", "notes") and self[name] not in ("", None)
+            (name, str(self[name]))
+            for name in _FIELDS
+            if name not in ("passes", "notes") and self[name] not in ("", None)
         ]
         rows += [("note", note) for note in self.notes]
         for name, ms, note in self.passes:
