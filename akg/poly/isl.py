@@ -164,6 +164,11 @@ def access_map(space: Space, name: str, values: Sequence[Aff | PwAff | None]) ->
     return result
 
 
+def graph(value: PwAff) -> Map:
+    """The relation from points to the value of a function."""
+    return _isl.Map.from_pw_aff(value)
+
+
 # --- operations with checks --------------------------------------------------------------------------
 
 
