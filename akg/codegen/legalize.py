@@ -1,0 +1,98 @@
+"""Loop IR that a backend for plain machines can print: no 16-bit arithmetic, no bool arrays, no libm.
+
+  * float16 and bfloat16 are storage: a load is widened to float32 at once, arithmetic is float32, and only a
+    store or an explicit cast rounds (to nearest even);
+  * bool arrays become uint8 arrays of 0 and 1;
+  * mathematical functions become arithmetic, by `akg.codegen.math.expand`.
+
+The result is loop IR over the same parameters in the same order, so the interpreter can run it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import ml_dtypes
+import numpy as np
+
+from akg.base.dtype import DType, bfloat16, bool_, float16, float32, uint8
+from akg.codegen.math import expand
+from akg.ir.buffer import Buffer
+from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Var
+from akg.ir.rewrite import rewrite, rewrite_stmt
+from akg.ir.stmt import Alloc, Kernel, Param, Stmt, Store
+
+NARROW = (float16, bfloat16)
+# Functions that machines have as instructions.
+PRIMITIVE = frozenset({
+    "sqrt", "floor", "ceil", "round", "trunc", "copysign", "fma", "isnan", "isinf", "isfinite", "bitcast",
+})  # fmt: skip
+
+
+def legalize(kernel: Kernel) -> Kernel:
+    """The kernel with 16-bit floats widened, bool arrays as bytes and mathematical functions expanded."""
+    bytes_of: dict[Buffer, Buffer] = {}
+    memo: dict[Expr, Expr] = {}
+
+    def buffer_of(buffer: Buffer) -> Buffer:
+        if buffer.dtype is not bool_:
+            return buffer
+        found = bytes_of.get(buffer)
+        if found is None:
+            found = bytes_of[buffer] = Buffer(buffer.name, buffer.shape, uint8, buffer.scope)
+        return found
+
+    def rule(node: Expr) -> Expr | None:
+        if isinstance(node, Load) and node.dtype is bool_:
+            return Binary("ne", Load(buffer_of(node.buffer), node.indices), Const(0, uint8))
+        return _rule(node)
+
+    def on_expr(expr: Expr) -> Expr:
+        return rewrite(expr, rule, memo)
+
+    def on_stmt(stmt: Stmt) -> Stmt | None:
+        if isinstance(stmt, Store):
+            buffer = buffer_of(stmt.buffer)
+            value = stmt.value if stmt.value.dtype is buffer.dtype else Cast(stmt.value, buffer.dtype)
+            return stmt if value is stmt.value and buffer is stmt.buffer else replace(stmt, buffer=buffer, value=value)
+        if isinstance(stmt, Alloc) and stmt.buffer.dtype is bool_:
+            return replace(stmt, buffer=buffer_of(stmt.buffer))
+        return None
+
+    params = tuple(
+        Param(buffer_of(p.value), p.role) if isinstance(p.value, Buffer) and p.value.dtype is bool_ else p
+        for p in kernel.params
+    )
+    return replace(kernel, params=params, body=rewrite_stmt(kernel.body, on_stmt, on_expr))
+
+
+def _rule(node: Expr) -> Expr | None:
+    """Widen what is narrow. The operands are wide already, and operators take their type from them."""
+    if isinstance(node, Const):
+        return Const(_rounded(float(node.value), node.dtype), float32) if node.dtype in NARROW else None
+    if isinstance(node, (Var, Load)):
+        return Cast(node, float32) if node.dtype in NARROW else None
+    if isinstance(node, Cast):
+        return Cast(Cast(node.a, node.dtype), float32) if node.dtype in NARROW else _cast(node)
+    if isinstance(node, Call):
+        return _call(node)
+    return None
+
+
+def _cast(node: Cast) -> Expr | None:
+    return node.a if node.a.dtype is node.dtype else None
+
+
+def _call(node: Call) -> Expr | None:
+    wide = node
+    if node.dtype in NARROW and node.fn != "bitcast":
+        wide = Call(node.fn, node.args, float32)
+    if wide.fn not in PRIMITIVE:
+        return expand(wide)
+    return wide if wide is not node else None
+
+
+def _rounded(value: float, dtype: DType) -> float:
+    kind = np.float16 if dtype is float16 else ml_dtypes.bfloat16
+    with np.errstate(over="ignore"):
+        return float(kind(value))

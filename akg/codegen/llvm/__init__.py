@@ -1,0 +1,1 @@
+"""Loop IR to LLVM IR as text, with explicit vectors."""

@@ -1,0 +1,46 @@
+"""The backend "llvm": CPUs, through LLVM IR."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from akg.base.target import Target
+from akg.codegen.backend import Module, backends
+from akg.codegen.legalize import legalize
+from akg.codegen.llvm.entry import emit_module
+from akg.codegen.llvm.parallel import THREADS
+from akg.ir.stmt import Kernel
+
+# Register tiles and accumulators are stack slots in the text; these passes turn them into registers.
+PASSES = ("sroa",)
+
+
+class LlvmBackend:
+    """Emits a module of LLVM IR.
+
+    `Module.meta` has "passes", the names of the LLVM passes to run before code generation, and "symbols", the
+    names that the loader must provide: functions of the C library and of an OpenMP runtime, and the global
+    ``int32 akg_num_threads``.
+    """
+
+    name = "llvm"
+
+    def emit(self, kernel: Kernel, target: Target) -> Module:
+        """The module of a kernel; its entry point returns 0, or 1 if a temporary could not be allocated."""
+        text = emit_module(legalize(kernel), target)
+        meta: dict[str, Any] = {"passes": PASSES, "symbols": _imports(text)}
+        return Module(text, "llvm", kernel.name, target, meta)
+
+
+def _imports(text: str) -> tuple[str, ...]:
+    """The names that the module declares and LLVM does not provide itself."""
+    known = ("malloc", "free", "GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads", THREADS)
+    return tuple(name for name in known if f"@{name}" in text)
+
+
+def emit(kernel: Kernel, target: Target) -> Module:
+    """`LlvmBackend.emit`, for callers that need no backend object."""
+    return BACKEND.emit(kernel, target)
+
+
+BACKEND = backends.register("llvm", LlvmBackend())

@@ -1,0 +1,147 @@
+"""Statements to instructions: blocks, branches, loops, stores and temporaries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from akg.base.dtype import bool_
+from akg.base.errors import InternalError
+from akg.codegen.llvm.arith import apply, fused, narrow
+from akg.codegen.llvm.builder import Function, Place, Value
+from akg.codegen.llvm.control import counted_loop, trip_count
+from akg.codegen.llvm.convert import convert
+from akg.codegen.llvm.memory import as_index, row_major_strides, store
+from akg.codegen.llvm.parallel import emit_parallel
+from akg.codegen.llvm.reduction import emit_lane_reduction, split_update
+from akg.codegen.llvm.types import in_memory, llvm_type
+from akg.codegen.llvm.vector import emit_vector
+from akg.codegen.llvm.workspace import is_on_stack
+from akg.ir.buffer import Buffer
+from akg.ir.expr import Binary, Const, Expr
+from akg.ir.rewrite import substitute_stmt
+from akg.ir.simplify import simplify_stmt
+from akg.ir.stmt import Alloc, Barrier, Block, For, If, Stmt, Store
+
+
+def emit_for(f: Function, loop: For) -> None:
+    """A loop of any kind."""
+    trips = trip_count(f, loop)
+    if trips == 0:
+        return
+    if trips == 1:
+        f.emit(substitute_stmt(loop.body, {loop.var: loop.begin}))
+    elif loop.kind == "unroll":
+        _unroll(f, loop, trips)
+    elif loop.kind == "vector" and f.lanes is None:
+        if not emit_vector(f, loop, trips):
+            emit_serial(f, loop, trips)
+    elif loop.kind == "parallel" and not f.is_parallel and f.lanes is None:
+        emit_parallel(f, loop)
+    else:
+        emit_serial(f, loop, trips)
+
+
+def emit_serial(f: Function, loop: For, trips: int | None) -> None:
+    """One iteration after the other."""
+    begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
+    counted_loop(f, loop, begin, end, lambda: f.emit(loop.body), trips is not None)
+
+
+def _unroll(f: Function, loop: For, trips: int | None) -> None:
+    if trips is None:
+        raise InternalError(f"unrolled loop over {loop.var.name} has no constant trip count")
+    for k in range(trips):
+        position = loop.begin + Const(k * loop.step)
+        f.emit(simplify_stmt(substitute_stmt(loop.body, {loop.var: position})))
+
+
+def emit_if(f: Function, stmt: If) -> None:
+    """A branch; where the condition differs by lane, both sides under masks."""
+    condition = f.value(stmt.cond)
+    if condition.lanes:
+        outer = f.guard
+        for part, polarity in ((stmt.then, True), (stmt.orelse, False)):
+            if part is not None:
+                f.guard = narrow(f, outer, condition, (stmt.cond, polarity), polarity)
+                f.emit(part)
+        f.guard = outer
+        return
+    if condition.is_const:
+        chosen = stmt.then if condition.text == "true" else stmt.orelse
+        if chosen is not None:
+            f.emit(chosen)
+        return
+    with f.branch(condition):
+        f.emit(stmt.then)
+    if stmt.orelse is not None:
+        with f.branch(apply(f, bool_, "xor {t} {0}, {1}", condition, Value("true", bool_, 0, 0, True))):
+            f.emit(stmt.orelse)
+
+
+def emit_store(f: Function, stmt: Store) -> None:
+    """Write a value; a reduction over the lanes goes to its accumulator or is summed up first."""
+    if f.lanes is not None and stmt.reduction is not None and emit_lane_reduction(f, stmt):
+        return
+    store(f, stmt.buffer, stmt.indices, convert(f, _stored_value(f, stmt), in_memory(stmt.buffer.dtype)))
+
+
+def _stored_value(f: Function, stmt: Store) -> Value:
+    """The new value; the product in a sum's update is contracted to a fused multiply-add."""
+    update = split_update(stmt)
+    if update is not None and update.op == "add" and update.dtype.is_float and f.unit.target.has_fma:
+        term: Expr = update.term
+        if isinstance(term, Binary) and term.op == "mul":
+            return fused(f, f.value(term.a), f.value(term.b), f.value(update.old))
+    return f.value(stmt.value)
+
+
+def emit_alloc(f: Function, stmt: Alloc) -> None:
+    """Memory for a temporary while its body runs."""
+    buffer = stmt.buffer
+    f.invalidate(buffer)
+    if f.lanes is not None:
+        f.places[buffer] = _stack_place(f, buffer, buffer.shape, f.lanes.count, True)
+    elif buffer.scope == "register":
+        f.places[buffer] = _stack_place(f, buffer, _padded(buffer), 0, True)
+    elif is_on_stack(buffer):
+        f.places[buffer] = _stack_place(f, buffer, buffer.shape, 0, False)
+    else:
+        pointer = f.workspace[buffer]
+        f.places[buffer] = Place(pointer, row_major_strides(buffer.shape), align_bytes=64)
+    f.emit(stmt.body)
+
+
+def _padded(buffer: Buffer) -> tuple[Expr, ...]:
+    """The shape with whole vectors in its last dimension, so that vectors never straddle rows."""
+    if not buffer.shape:
+        return ()
+    last, line = buffer.shape[-1], 64 // buffer.dtype.itemsize_bytes
+    if not isinstance(last, Const):
+        raise InternalError(f"register buffer {buffer.name} has a symbolic shape")
+    return (*buffer.shape[:-1], Const(-(-int(last) // line) * line))
+
+
+def _stack_place(f: Function, buffer: Buffer, shape: tuple[Expr, ...], lanes: int, private: bool) -> Place:
+    count = 1
+    for size in shape:
+        if not isinstance(size, Const):
+            raise InternalError(f"{buffer.name} has a symbolic shape on the stack")
+        count *= int(size)
+    pointer = f.alloca(f"[{max(count, 1)} x {llvm_type(in_memory(buffer.dtype), lanes)}]")
+    return Place(pointer, row_major_strides(shape), lanes, private, 64)
+
+
+def emit_block(f: Function, stmt: Block) -> None:
+    """Statements in order."""
+    for part in stmt.body:
+        f.emit(part)
+
+
+def emit_barrier(f: Function, stmt: Barrier) -> None:
+    """Nothing: a parallel loop ends with one, and its iterations are never split over threads."""
+
+
+STATEMENTS: dict[type[Stmt], Callable[[Function, Any], None]] = {
+    Block: emit_block, For: emit_for, If: emit_if, Store: emit_store, Alloc: emit_alloc, Barrier: emit_barrier,
+}  # fmt: skip

@@ -1,0 +1,330 @@
+"""Loads and stores: addresses, strides, masks, and which copy of a private buffer a lane sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from akg.base.dtype import bool_, index
+from akg.base.errors import InternalError
+from akg.codegen.llvm.address import Polynomial, added, multiplied, polynomial, split_lane, term
+from akg.codegen.llvm.arith import apply, choose
+from akg.codegen.llvm.builder import Function, Place, Value
+from akg.codegen.llvm.types import in_memory, llvm_type, mangled
+from akg.ir.buffer import Buffer
+from akg.ir.expr import Const, Expr, Load
+
+ZEROS = "akg.zeros"  # 64 readable bytes for loads whose condition does not hold
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where an access goes.
+
+    Attributes:
+        pointer: address of the element, or of lane 0.
+        stride: 0 for one element for all lanes, 1 for neighbours, another constant, or None with `pointer` a
+            vector of addresses.
+        level: the level of the scope that holds `pointer`.
+        align_bytes: known alignment.
+    """
+
+    pointer: str
+    stride: int | None
+    level: int
+    align_bytes: int
+
+
+def row_major_strides(shape: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    """Elements between neighbours in each dimension of a dense array."""
+    strides: list[Expr] = []
+    step: Expr = Const(1)
+    for size in reversed(shape):
+        strides.append(step)
+        step = step * size
+    return tuple(reversed(strides))
+
+
+def linear(f: Function, place: Place, indices: tuple[Expr, ...]) -> Polynomial:
+    """The linearised subscript."""
+    memo = f.unit.polynomials
+    form: Polynomial = {}
+    for position, stride in zip(indices, place.strides, strict=True):
+        form = added(form, multiplied(polynomial(position, memo), polynomial(stride, memo)))
+    return form
+
+
+def access(f: Function, buffer: Buffer, indices: tuple[Expr, ...]) -> Access:
+    """The address of an element, or of the elements of all lanes."""
+    place = f.places.get(buffer)
+    if place is None:
+        raise InternalError(f"buffer {buffer.name} is used outside its allocation")
+    form = linear(f, place, indices)
+    stride: int | None = 0
+    if f.lanes is not None:
+        stride, form = split_lane(form, f.lanes.var)
+        if place.lanes and stride != 0:
+            raise InternalError(f"private buffer {buffer.name} is indexed by the lane")
+    element = llvm_type(in_memory(buffer.dtype), place.lanes)
+    align = buffer.dtype.itemsize_bytes
+    if stride is None:
+        return _scattered(f, place, form, element, align)
+    pointer, level = _pointer(f, place, form, element)
+    return Access(pointer, stride, level, align)
+
+
+def _pointer(f: Function, place: Place, form: Polynomial, element: str) -> tuple[str, int]:
+    """Add the terms level by level, outermost first, then the constant."""
+    by_level: dict[int, list[Value]] = {}
+    for key, coefficient in form.items():
+        if key:
+            value = as_index(f, f.value(term(key, coefficient)))
+            by_level.setdefault(value.level, []).append(value)
+    pointer, level = place.pointer, 0
+    for level in sorted(by_level):
+        texts = sorted(v.text for v in by_level[level])
+        key = ("address", pointer, element, *texts)
+        found = f.memo.get(key)
+        if found is None:
+            total = texts[0]
+            for text in texts[1:]:
+                total = f.at(level, f"add i64 {total}, {text}")
+            found = f.at(level, f"getelementptr inbounds {element}, ptr {pointer}, i64 {total}")
+            f.remember(key, found, level)
+        pointer = found
+    offset = form.get((), 0)
+    if offset:
+        key = ("address", pointer, element, offset)
+        found = f.memo.get(key)
+        if found is None:
+            found = f.at(level, f"getelementptr inbounds {element}, ptr {pointer}, i64 {offset}")
+            f.remember(key, found, level)
+        pointer = found
+    return pointer, level
+
+
+def _scattered(f: Function, place: Place, form: Polynomial, element: str, align: int) -> Access:
+    """Addresses that differ by lane in no constant step."""
+    assert f.lanes is not None
+    total: Value | None = None
+    for key, coefficient in form.items():
+        part = f.value(term(key, coefficient) if key else Const(coefficient))
+        part = as_index(f, part)
+        total = part if total is None else apply(f, index, "add {t} {0}, {1}", total, part)
+    assert total is not None
+    total = f.splat(total, f.lanes.count)
+    pointer = f.at(total.level, f"getelementptr inbounds {element}, ptr {place.pointer}, {total}")
+    return Access(pointer, None, total.level, align)
+
+
+def as_index(f: Function, value: Value) -> Value:
+    """A subscript as a 64-bit integer."""
+    if value.dtype.bits == 64:
+        return value
+    extend = "sext" if value.dtype.kind == "int" else "zext"
+    kind = llvm_type(index, value.lanes)
+    return Value(f.at(value.level, f"{extend} {value} to {kind}"), index, value.lanes, value.level)
+
+
+# --- masks --------------------------------------------------------------------------------------------
+
+
+def lane_mask(f: Function, varies: bool) -> Value | None:
+    """The lanes for which an access happens: None if all; `varies` if the address depends on the lane."""
+    mask = f.lanes.mask if f.lanes is not None and varies else None
+    if f.guard is None:
+        return mask
+    guard = f.guard.mask
+    return guard if mask is None else apply(f, bool_, "and {t} {0}, {1}", mask, guard)
+
+
+def _any(f: Function, mask: Value) -> Value:
+    if not mask.lanes:
+        return mask
+    name = f"llvm.vector.reduce.or.v{mask.lanes}i1"
+    callee = f.unit.declare(name, f"declare i1 @{name}({mask.type})")
+    return Value(f.at(mask.level, f"call i1 {callee}({mask})"), bool_, 0, mask.level)
+
+
+def _safe_pointer(f: Function, pointer: str, level: int, condition: Value) -> tuple[str, int]:
+    """`pointer` where the condition holds, else zeros that may be read."""
+    zeros = f.unit.declare(ZEROS, f"@{ZEROS} = private constant [64 x i8] zeroinitializer, align 64")
+    level = max(level, condition.level)
+    return f.at(level, f"select {condition}, ptr {pointer}, ptr {zeros}"), level
+
+
+# --- loads --------------------------------------------------------------------------------------------
+
+
+def load(f: Function, node: Load) -> Value:
+    """The value of an element, or of one element per lane."""
+    place = f.places.get(node.buffer)
+    if place is None:
+        raise InternalError(f"buffer {node.buffer.name} is used outside its allocation")
+    where = access(f, node.buffer, node.indices)
+    dtype = in_memory(node.dtype)
+    barrier = f.barrier_level(node.buffer)
+    if place.is_private:
+        lanes = place.lanes or (f.lanes.count if f.lanes is not None and where.stride == 1 else 0)
+        if where.stride == 0 or where.stride == 1:
+            level = max(where.level, barrier)
+            align = "" if not lanes else f", align {where.align_bytes}"
+            text = f.at(level, f"load {llvm_type(dtype, lanes)}, ptr {where.pointer}{align}")
+            return _as_bool(f, Value(text, dtype, lanes, level), node)
+    if where.stride == 0:
+        return _as_bool(f, _load_scalar(f, where, node, barrier), node)
+    return _as_bool(f, _load_lanes(f, where, node, barrier), node)
+
+
+def _as_bool(f: Function, value: Value, node: Load) -> Value:
+    if node.dtype is not bool_:
+        return value
+    return apply(f, bool_, "icmp ne {t} {0}, {1}", value, Value("0", value.dtype, 0, 0, True))
+
+
+def _load_scalar(f: Function, where: Access, node: Load, barrier: int) -> Value:
+    pointer, level = where.pointer, where.level
+    mask = lane_mask(f, False)
+    if mask is not None:
+        pointer, level = _safe_pointer(f, pointer, level, _any(f, mask))
+    level = max(level, barrier)
+    dtype = in_memory(node.dtype)
+    return Value(f.at(level, f"load {llvm_type(dtype)}, ptr {pointer}"), dtype, 0, level)
+
+
+def _load_lanes(f: Function, where: Access, node: Load, barrier: int) -> Value:
+    assert f.lanes is not None
+    lanes, dtype = f.lanes.count, in_memory(node.dtype)
+    kind, pointer, level = llvm_type(dtype, lanes), where.pointer, where.level
+    mask = lane_mask(f, True)
+    if mask is not None and not mask.lanes and where.stride == 1:
+        pointer, level = _safe_pointer(f, pointer, level, mask)
+        mask = None
+    level = max(level, barrier, mask.level if mask is not None else 0)
+    if where.stride == 1 and mask is None:
+        return Value(f.at(level, f"load {kind}, ptr {pointer}, align {where.align_bytes}"), dtype, lanes, level)
+    if where.stride == -1:
+        return _load_reversed(f, Access(pointer, -1, level, where.align_bytes), node, mask)
+    if where.stride == 2 and mask is None:
+        return _load_alternate(f, pointer, level, node)
+    full = mask or Value("true", bool_, 0, 0, True)
+    full = f.splat(full, lanes)
+    if where.stride == 1:
+        name = f"llvm.masked.load.{mangled(dtype, lanes)}.p0"
+        address = f"ptr {pointer}"
+    else:
+        name = f"llvm.masked.gather.{mangled(dtype, lanes)}.v{lanes}p0"
+        address = f"<{lanes} x ptr> {_lane_pointers(f, where, level, node.buffer)}"
+    callee = f.unit.declare(name, f"declare {kind} @{name}({address.rpartition(' ')[0]}, i32, {full.type}, {kind})")
+    text = f.at(level, f"call {kind} {callee}({address}, i32 {where.align_bytes}, {full}, {kind} zeroinitializer)")
+    return Value(text, dtype, lanes, level)
+
+
+def _lane_pointers(f: Function, where: Access, level: int, buffer: Buffer) -> str:
+    """The vector of addresses of a strided access."""
+    if where.stride is None:
+        return where.pointer
+    assert f.lanes is not None
+    steps = ", ".join(f"i64 {lane * where.stride}" for lane in range(f.lanes.count))
+    element = llvm_type(in_memory(buffer.dtype))
+    offsets = f"<{f.lanes.count} x i64> <{steps}>"
+    return f.at(level, f"getelementptr inbounds {element}, ptr {where.pointer}, {offsets}")
+
+
+def _load_reversed(f: Function, where: Access, node: Load, mask: Value | None) -> Value:
+    """Lane 0 is the last element in memory: load upwards and reverse."""
+    assert f.lanes is not None
+    lanes, dtype, level = f.lanes.count, in_memory(node.dtype), where.level
+    kind, element = llvm_type(dtype, lanes), llvm_type(dtype)
+    first = f.at(level, f"getelementptr {element}, ptr {where.pointer}, i64 {1 - lanes}")
+    if mask is None:
+        text = f.at(level, f"load {kind}, ptr {first}, align {where.align_bytes}")
+    else:
+        full = f.splat(mask, lanes)
+        turned = reverse(f, full)
+        name = f"llvm.masked.load.{mangled(dtype, lanes)}.p0"
+        callee = f.unit.declare(name, f"declare {kind} @{name}(ptr, i32, {full.type}, {kind})")
+        args = f"ptr {first}, i32 {where.align_bytes}, {turned}, {kind} zeroinitializer"
+        text = f.at(level, f"call {kind} {callee}({args})")
+    return reverse(f, Value(text, dtype, lanes, level))
+
+
+def reverse(f: Function, value: Value) -> Value:
+    """The lanes in the opposite order."""
+    order = ", ".join(f"i32 {lane}" for lane in reversed(range(value.lanes)))
+    text = f.at(value.level, f"shufflevector {value}, {value.type} poison, <{value.lanes} x i32> <{order}>")
+    return Value(text, value.dtype, value.lanes, value.level)
+
+
+def _load_alternate(f: Function, pointer: str, level: int, node: Load) -> Value:
+    """Stride 2: two loads that together cover 2N - 1 elements, and one shuffle."""
+    assert f.lanes is not None
+    lanes, dtype = f.lanes.count, in_memory(node.dtype)
+    kind, element, align = llvm_type(dtype, lanes), llvm_type(dtype), node.dtype.itemsize_bytes
+    upper = f.at(level, f"getelementptr inbounds {element}, ptr {pointer}, i64 {lanes - 1}")
+    low = f.at(level, f"load {kind}, ptr {pointer}, align {align}")
+    high = f.at(level, f"load {kind}, ptr {upper}, align {align}")
+    picks = [2 * k if 2 * k < lanes else 2 * k - (lanes - 1) + lanes for k in range(lanes)]
+    order = ", ".join(f"i32 {p}" for p in picks)
+    text = f.at(level, f"shufflevector {kind} {low}, {kind} {high}, <{lanes} x i32> <{order}>")
+    return Value(text, dtype, lanes, level)
+
+
+# --- stores -------------------------------------------------------------------------------------------
+
+
+def store(f: Function, buffer: Buffer, indices: tuple[Expr, ...], value: Value) -> None:
+    """Write an element, or one element per lane; lanes that are off write nothing."""
+    where = access(f, buffer, indices)
+    place, dtype = f.places[buffer], in_memory(buffer.dtype)
+    if value.dtype is bool_:
+        text = f.at(value.level, f"zext {value} to {llvm_type(dtype, value.lanes)}")
+        value = Value(text, dtype, value.lanes, value.level)
+    if place.is_private and (where.stride == 0 or where.stride == 1):
+        _store_private(f, place, where, value)
+    elif where.stride == 0:
+        if value.lanes or (f.guard is not None and f.guard.mask.lanes):
+            raise InternalError(f"lanes store to one element of {buffer.name}")
+        f.line(f"store {value}, ptr {where.pointer}")
+    else:
+        _store_lanes(f, buffer, where, value)
+    f.invalidate(buffer)
+
+
+def _store_private(f: Function, place: Place, where: Access, value: Value) -> None:
+    lanes = place.lanes or (f.lanes.count if f.lanes is not None and where.stride == 1 else 0)
+    if lanes:
+        value = f.splat(value, lanes)
+    elif value.lanes:
+        raise InternalError("lanes store to one private element")
+    align = f", align {where.align_bytes}" if lanes else ""
+    if f.guard is not None:
+        old = f.here(f"load {value.type}, ptr {where.pointer}{align}")
+        value = choose(f, f.guard.mask, value, Value(old, value.dtype, value.lanes, f.level))
+    f.line(f"store {value}, ptr {where.pointer}{align}")
+
+
+def _store_lanes(f: Function, buffer: Buffer, where: Access, value: Value) -> None:
+    assert f.lanes is not None
+    lanes, align = f.lanes.count, where.align_bytes
+    value = f.splat(value, lanes)
+    mask = lane_mask(f, True)
+    pointer, stride = where.pointer, where.stride
+    if stride == -1:
+        value = reverse(f, value)
+        mask = reverse(f, f.splat(mask, lanes)) if mask is not None else None
+        element = llvm_type(value.dtype)
+        pointer, stride = f.here(f"getelementptr {element}, ptr {pointer}, i64 {1 - lanes}"), 1
+    if stride == 1 and mask is None:
+        f.line(f"store {value}, ptr {pointer}, align {align}")
+        return
+    full = f.splat(mask or Value("true", bool_, 0, 0, True), lanes)
+    if stride == 1:
+        name, address = f"llvm.masked.store.{mangled(value.dtype, lanes)}.p0", f"ptr {pointer}"
+    else:
+        name = f"llvm.masked.scatter.{mangled(value.dtype, lanes)}.v{lanes}p0"
+        address = f"<{lanes} x ptr> {_lane_pointers(f, where, f.level, buffer)}"
+    kinds = f"{value.type}, {address.rpartition(' ')[0]}, i32, {full.type}"
+    callee = f.unit.declare(name, f"declare void @{name}({kinds})")
+    f.line(f"call void {callee}({value}, {address}, i32 {align}, {full})")
+
+

@@ -1,0 +1,163 @@
+"""Parallel loops: the body becomes a function over a range, which threads of an OpenMP runtime share.
+
+The caller packs what the body uses into an array on its stack and calls ``GOMP_parallel``, which every thread
+leaves together. Each thread takes one contiguous piece of the range. Where the work is small, or one thread is
+allowed, the caller runs the whole range itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from akg.base.dtype import bool_, index
+from akg.codegen.llvm.arith import apply
+from akg.codegen.llvm.builder import Function, Place, Value
+from akg.codegen.llvm.control import counted_loop
+from akg.codegen.llvm.cost import work
+from akg.codegen.llvm.memory import as_index
+from akg.codegen.llvm.workspace import with_workspace
+from akg.ir.buffer import Buffer
+from akg.ir.expr import Expr, Var
+from akg.ir.rewrite import buffers_read, buffers_written, variables_of
+from akg.ir.stmt import Alloc, For, expressions, walk
+
+THRESHOLD = 30_000  # simple operations below which threads cost more than they give
+THREADS = "akg_num_threads"
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What the body uses of its surroundings, in the order of its parameters."""
+
+    buffers: list[Buffer]
+    variables: list[Var]
+
+
+def emit_parallel(f: Function, loop: For) -> None:
+    """A loop whose iterations threads share."""
+    capture = _capture(f, loop)
+    body, may_fail = _outline(f, loop, capture)
+    entry = _thread_entry(f, body, capture)
+    begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
+    with f.branch(apply(f, bool_, "icmp slt {t} {0}, {1}", begin, end)):
+        span = f.here(f"sub i64 {end.text}, {begin.text}")
+        if loop.step > 1:
+            span = f.here(f"udiv i64 {f.here(f'add i64 {span}, {loop.step - 1}')}, {loop.step}")
+        status = f.alloca("i32", 4)
+        f.line(f"store i32 0, ptr {status}")
+        operands = [f"ptr {f.places[b].pointer}" for b in capture.buffers]
+        operands += [str(f.value(v)) for v in capture.variables]
+        common = ", ".join([*operands, str(begin), f"ptr {status}"])
+        cost = f.value(work(loop))
+        if cost.is_const and int(cost.text) < THRESHOLD:
+            f.line(f"call void {body}({common}, i64 0, i64 {span})")
+        else:
+            _fork(f, body, entry, common, span, cost)
+        if may_fail:
+            _propagate(f, status)
+    for buffer in buffers_written(loop.body):
+        f.invalidate(buffer)
+
+
+def _propagate(f: Function, status: str) -> None:
+    f.has_failure = True
+    failed, earlier = f.here(f"load i32, ptr {status}"), f.here("load i32, ptr %failed")
+    either = f.here(f"or i32 {earlier}, {failed}")
+    f.line(f"store i32 {either}, ptr %failed")
+
+
+def _fork(f: Function, body: str, entry: str, common: str, span: str, cost: Value) -> None:
+    threads = f.here(f"load i32, ptr {f.unit.declare(THREADS, f'@{THREADS} = external global i32')}")
+    wide = f.here(f"sext i32 {threads} to i64")
+    fewer = f.here(f"icmp slt i64 {span}, {wide}")
+    team = f.here(f"select i1 {fewer}, i64 {span}, i64 {wide}")
+    several = f.here(f"icmp sgt i64 {team}, 1")
+    much = f.here(f"icmp sge {cost}, {THRESHOLD}")
+    fork = Value(f.here(f"and i1 {several}, {much}"), bool_, 0, f.level)
+    with f.branch(fork):
+        arguments = [*common.split(", "), f"i64 {span}"]
+        data = f.alloca(f"[{len(arguments)} x i64]", 8)
+        for slot, argument in enumerate(arguments):
+            where = f.here(f"getelementptr i64, ptr {data}, i64 {slot}")
+            f.line(f"store {argument}, ptr {where}")
+        start = f.unit.declare("GOMP_parallel", "declare void @GOMP_parallel(ptr, ptr, i32, i32)")
+        small = f.here(f"trunc i64 {team} to i32")
+        f.line(f"call void {start}(ptr {entry}, ptr {data}, i32 {small}, i32 0)")
+    alone = Value(f.here(f"xor i1 {fork.text}, true"), bool_, 0, f.level)
+    with f.branch(alone):
+        f.line(f"call void {body}({common}, i64 0, i64 {span})")
+
+
+def _capture(f: Function, loop: For) -> Capture:
+    own = {s.buffer for s in walk(loop.body) if isinstance(s, Alloc)}
+    used = (buffers_read(loop.body) | buffers_written(loop.body)) - own
+    buffers = [b for b in f.places if b in used]
+    roots: list[Expr] = [e for s in walk(loop.body) for e in expressions(s)]
+    roots += [size for b in (*buffers, *own) for size in b.shape]
+    names: dict[Var, None] = {v: None for e in roots for v in variables_of(e) if v in f.vars and v is not loop.var}
+    return Capture(buffers, list(names))
+
+
+def _parameters(f: Function, capture: Capture) -> list[tuple[str, str]]:
+    """Types and names of the parameters of the body, without the piece of the range."""
+    result = [("ptr", f"%b.{b.name}") for b in capture.buffers]
+    result += [(f.vars[v].type, f"%s.{v.name}") for v in capture.variables]
+    return [*result, ("i64", "%begin"), ("ptr", "%status")]
+
+
+def _outline(f: Function, loop: For, capture: Capture) -> tuple[str, bool]:
+    """The function that runs iterations %low <= number < %high; whether it may run out of memory."""
+    name = f"{f.name}.body{f.unit.unique()}"
+    inner = Function(f.unit, name, is_parallel=True)
+    for buffer in capture.buffers:
+        outer = f.places[buffer]
+        inner.places[buffer] = Place(f"%b.{buffer.name}", outer.strides, 0, outer.is_private, outer.align_bytes)
+    for var in capture.variables:
+        inner.vars[var] = Value(f"%s.{var.name}", f.vars[var].dtype)
+    begin = Value("%begin", index)
+
+    def position(number: str) -> Value:
+        offset = inner.here(f"mul i64 {number}, {loop.step}") if loop.step > 1 else number
+        return Value(inner.here(f"add i64 {begin.text}, {offset}"), index, 0, inner.level)
+
+    def run() -> None:
+        counted_loop(inner, loop, position("%low"), position("%high"), lambda: inner.emit(loop.body), runs=False)
+
+    got = with_workspace(inner, loop.body, run)
+    if got is not None:
+        missing = Value(inner.here(f"xor i1 {got.text}, true"), bool_)
+        with inner.branch(missing):
+            inner.line("store i32 1, ptr %status")
+    inner.line("ret void")
+    arguments = ", ".join(
+        f"{kind}{' noalias' if text.startswith('%b.') else ''} {text}" for kind, text in _parameters(f, capture)
+    )
+    signature = f"internal void @{name}({arguments}, i64 %low, i64 %high)"
+    f.unit.functions.append(inner.text(signature, "#0"))
+    return f"@{name}", got is not None
+
+
+def _thread_entry(f: Function, body: str, capture: Capture) -> str:
+    """The function that each thread enters: unpack, find the piece of the range, run it."""
+    name = f"{body[1:]}.thread"
+    inner = Function(f.unit, name, is_parallel=True)
+    loaded: list[str] = []
+    for slot, (kind, _) in enumerate([*_parameters(f, capture), ("i64", "span")]):
+        where = inner.here(f"getelementptr i64, ptr %data, i64 {slot}")
+        loaded.append(f"{kind} {inner.here(f'load {kind}, ptr {where}')}")
+    span = loaded.pop().split()[1]
+    thread, threads = (
+        inner.here(f"sext i32 {inner.here(f'call i32 {callee}()')} to i64")
+        for callee in (
+            f.unit.declare("omp_get_thread_num", "declare i32 @omp_get_thread_num()"),
+            f.unit.declare("omp_get_num_threads", "declare i32 @omp_get_num_threads()"),
+        )
+    )
+    following = inner.here(f"add i64 {thread}, 1")
+    low, high = (
+        inner.here(f"sdiv i64 {inner.here(f'mul i64 {span}, {number}')}, {threads}") for number in (thread, following)
+    )
+    inner.line(f"call void {body}({', '.join(loaded)}, i64 {low}, i64 {high})")
+    inner.line("ret void")
+    f.unit.functions.append(inner.text(f"internal void @{name}(ptr %data)", "#0"))
+    return f"@{name}"

@@ -1,0 +1,210 @@
+"""Vector loops: lanes, masked tails, and straight-line code for short constant trip counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from akg.base.dtype import bool_, index, int32
+from akg.base.trace import logger
+from akg.codegen.llvm.arith import apply
+from akg.codegen.llvm.builder import Function, Lanes, Value
+from akg.codegen.llvm.control import counted_loop
+from akg.codegen.llvm.memory import as_index
+from akg.codegen.llvm.reduction import SLOTS, Update, close_accumulators, open_accumulators, split_update
+from akg.codegen.llvm.workspace import is_on_stack
+from akg.ir.buffer import Buffer
+from akg.ir.expr import Const, Expr, Load, Var
+from akg.ir.rewrite import substitute_stmt, walk_expr
+from akg.ir.stmt import Alloc, Block, For, Stmt, Store, expressions, walk
+
+MAX_STRAIGHT = 8  # vectors in a loop that becomes straight-line code
+MAX_STRAIGHT_NODES = 1500  # and the size of that code
+
+log = logger("codegen.llvm")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a loop becomes lanes.
+
+    Attributes:
+        lanes: elements of a vector.
+        sums: the stores that reduce over the loop and whose element no inner loop changes.
+        is_pure_reduction: the body is nothing but such stores, so that they may interleave.
+        nodes: distinct expression nodes in the body.
+    """
+
+    lanes: int
+    sums: list[Store]
+    is_pure_reduction: bool
+    nodes: int
+
+
+def plan_vector(f: Function, loop: For) -> Plan | None:
+    """Whether and how the iterations of a loop can be lanes."""
+    statements = list(walk(loop.body))
+    inner = [s for s in statements if isinstance(s, For)]
+    own = {s.buffer for s in statements if isinstance(s, Alloc)}
+    if any(s.kind not in ("serial", "unroll") for s in inner) or not all(is_on_stack(b) for b in own):
+        return None
+    varying = _Varying(loop.var, own)
+    if any(varying.of(s.begin) or varying.of(s.end) for s in inner):
+        return None
+    sums: list[Store] = []
+    stores = [s for s in statements if isinstance(s, Store)]
+    for store in stores:
+        indices_vary = any(varying.of(i) for i in store.indices)
+        if store.buffer in own:
+            if indices_vary:
+                return None
+        elif not indices_vary:
+            if split_update(store) is None or _accesses(statements, store.buffer) != 2:
+                return None
+            if not any(_uses(i, s.var) for i in store.indices for s in inner):
+                sums.append(store)
+    nodes = {n for s in statements for e in expressions(s) for n in walk_expr(e)}
+    if any(isinstance(n, Load) and n.buffer in own and any(map(varying.of, n.indices)) for n in nodes):
+        return None
+    pure = bool(sums) and len(sums) == sum(not isinstance(s, Block) for s in statements)
+    return Plan(_lanes(f, nodes, stores), sums, pure, len(nodes))
+
+
+class _Varying:
+    """Which expressions differ from lane to lane."""
+
+    def __init__(self, var: Var, own: set[Buffer]) -> None:
+        self.var, self.own = var, own
+        self.memo: dict[Expr, bool] = {}
+
+    def of(self, node: Expr) -> bool:
+        found = self.memo.get(node)
+        if found is None:
+            found = node is self.var or (isinstance(node, Load) and node.buffer in self.own)
+            found = found or any([self.of(c) for c in node.children])
+            self.memo[node] = found
+        return found
+
+
+def _uses(expr: Expr, var: Var) -> bool:
+    return any(node is var for node in walk_expr(expr))
+
+
+def _accesses(statements: list[Stmt], buffer: Buffer) -> int:
+    """How many stores and distinct loads of `buffer` the statements have."""
+    count = 0
+    for stmt in statements:
+        count += isinstance(stmt, Store) and stmt.buffer is buffer
+        loads = {n for e in expressions(stmt) for n in walk_expr(e) if isinstance(n, Load) and n.buffer is buffer}
+        count += len(loads)
+    return count
+
+
+def _lanes(f: Function, nodes: set[Expr], stores: list[Store]) -> int:
+    """A register of the widest type that is computed with."""
+    widths = [n.dtype.compute.bits for n in nodes if n.dtype not in (index, bool_)]
+    widths += [s.buffer.dtype.compute.bits for s in stores]
+    return max(2, f.unit.target.lanes(max(widths, default=64)))
+
+
+def emit_vector(f: Function, loop: For, trips: int | None) -> bool:
+    """Emit a loop as lanes; False, with nothing emitted, if that is impossible."""
+    plan = plan_vector(f, loop) if loop.step == 1 else None
+    if plan is None:
+        log.debug("%s: loop over %s stays serial", f.name, loop.var.name)
+        return False
+    if trips is not None:
+        plan = replace(plan, lanes=min(plan.lanes, max(2, 1 << (trips - 1).bit_length())))
+    updates = {s.name: u for s in plan.sums if (u := split_update(s)) is not None}
+    slots = SLOTS if plan.is_pure_reduction and (trips is None or trips > plan.lanes) else 1
+    if trips is not None:
+        sums = open_accumulators(f, updates, plan.lanes, slots)
+        _constant(f, loop, plan, trips, sums)
+        close_accumulators(f, plan.sums, sums, plan.lanes)
+        return True
+    begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
+    with f.branch(apply(f, bool_, "icmp slt {t} {0}, {1}", begin, end)):
+        sums = open_accumulators(f, updates, plan.lanes, slots)
+        _symbolic(f, loop, plan, begin, end, sums)
+        close_accumulators(f, plan.sums, sums, plan.lanes)
+    return True
+
+
+def _constant(f: Function, loop: For, plan: Plan, trips: int, sums: dict[str, list[str]]) -> None:
+    lanes = plan.lanes
+    whole, rest = trips // lanes, trips % lanes
+    chunks = whole + (rest > 0)
+    first = whole
+    if chunks > 1 and (chunks > MAX_STRAIGHT or chunks * plan.nodes > MAX_STRAIGHT_NODES):
+        first = 0
+        begin = as_index(f, f.value(loop.begin))
+        done = 0
+        for step in _steps(sums, lanes):
+            size = (trips - done) // step * step
+            if size:
+                start = apply(f, index, "add {t} {0}, {1}", begin, Value(str(done), index, 0, 0, True))
+                stop = apply(f, index, "add {t} {0}, {1}", begin, Value(str(done + size), index, 0, 0, True))
+                _main(f, loop, plan, start, stop, step, sums)
+            done += size
+    for k in range(first):
+        lane = Var(f"lane{lanes}")
+        f.vars[lane] = _lane_numbers(lanes, 0)
+        _chunk(f, loop, loop.begin + Const(k * lanes), Lanes(lane, lanes, None, sums, k))
+    if rest:
+        lane = Var(f"lane{lanes}of{rest}")
+        f.vars[lane] = _lane_numbers(lanes, 0)
+        bits = ", ".join(f"i1 {'true' if k < rest else 'false'}" for k in range(lanes))
+        mask = Value(f"<{bits}>", bool_, lanes)
+        _chunk(f, loop, loop.begin + Const(whole * lanes), Lanes(lane, lanes, mask, sums, whole))
+
+
+def _steps(sums: dict[str, list[str]], lanes: int) -> list[int]:
+    """The strides of the loops to run, one after the other."""
+    slots = max((len(s) for s in sums.values()), default=1)
+    return [lanes * slots, lanes] if slots > 1 else [lanes]
+
+
+def _symbolic(f: Function, loop: For, plan: Plan, begin: Value, end: Value, sums: dict[str, list[str]]) -> None:
+    lanes = plan.lanes
+    start = begin
+    for step in _steps(sums, lanes):
+        left = apply(f, index, "sub {t} {0}, {1}", end, start)
+        size = apply(f, index, "and {t} {0}, {1}", left, Value(str(-step), index, 0, 0, True))
+        stop = apply(f, index, "add {t} {0}, {1}", start, size)
+        _main(f, loop, plan, start, stop, step, sums)
+        start = stop
+    with f.branch(apply(f, bool_, "icmp slt {t} {0}, {1}", start, end)):
+        left = apply(f, index, "sub {t} {0}, {1}", end, start)
+        short = Value(f.at(left.level, f"trunc {left} to i32"), int32, 0, left.level)
+        numbers = Value("<" + ", ".join(f"i32 {k}" for k in range(lanes)) + ">", int32, lanes)
+        mask = apply(f, bool_, "icmp slt {t} {0}, {1}", numbers, short)
+        lane, base = Var(f"lane{lanes}t{f.unit.unique()}"), Var(f"{loop.var.name}.tail{f.unit.unique()}")
+        f.vars[lane], f.vars[base] = _lane_numbers(lanes, mask.level), start
+        _chunk(f, loop, base, Lanes(lane, lanes, mask, sums))
+
+
+def _main(f: Function, loop: For, plan: Plan, start: Value, stop: Value, step: int, sums: dict[str, list[str]]) -> None:
+    """Whole vectors from `start` to `stop`."""
+    counter = Var(f"{loop.var.name}.v{f.unit.unique()}")
+    lane = Var(f"lane{plan.lanes}")
+    f.vars[lane] = _lane_numbers(plan.lanes, 0)
+
+    def body() -> None:
+        for slot in range(step // plan.lanes):
+            base = counter + Const(slot * plan.lanes)
+            _chunk(f, loop, base, Lanes(lane, plan.lanes, None, sums, slot))
+
+    counted_loop(f, replace(loop, var=counter, step=step), start, stop, body, runs=False)
+
+
+def _chunk(f: Function, loop: For, base: Expr, lanes: Lanes) -> None:
+    """The body for one vector of iterations that starts at `base`."""
+    f.lanes = lanes
+    f.emit(substitute_stmt(loop.body, {loop.var: base + lanes.var}))
+    f.lanes = None
+
+
+def _lane_numbers(lanes: int, level: int) -> Value:
+    numbers = ", ".join(f"i64 {k}" for k in range(lanes))
+    return Value(f"<{numbers}>", index, lanes, level)
+
+

@@ -1,0 +1,84 @@
+"""Temporaries on the heap: one block a call, laid out like a stack of the nested allocations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from akg.base.dtype import bool_, index
+from akg.codegen.llvm.arith import apply
+from akg.codegen.llvm.builder import Function, Value
+from akg.codegen.llvm.types import in_memory
+from akg.ir.buffer import Buffer
+from akg.ir.expr import Const, Expr, binary
+from akg.ir.stmt import Alloc, For, Stmt, sub_statements
+
+STACK_LIMIT_BYTES = 64 * 1024
+ALIGN_BYTES = 64
+
+
+def is_on_stack(buffer: Buffer) -> bool:
+    """Whether a temporary is small, of constant shape, and of one thread."""
+    if buffer.scope not in ("local", "register"):
+        return False
+    size = size_bytes(buffer)
+    return isinstance(size, Const) and int(size) <= STACK_LIMIT_BYTES
+
+
+def size_bytes(buffer: Buffer) -> Expr:
+    """The size of a buffer as an index expression."""
+    size: Expr = Const(in_memory(buffer.dtype).itemsize_bytes)
+    for extent in buffer.shape:
+        size = extent * size
+    return size
+
+
+def heap_layout(f: Function, body: Stmt) -> tuple[Expr, dict[Buffer, Expr]]:
+    """The bytes that the temporaries of `body` need at once, and the offset of each.
+
+    Parallel loops are left out where they become functions of their own, which have their own workspaces.
+    """
+    offsets: dict[Buffer, Expr] = {}
+
+    def visit(stmt: Stmt, base: Expr) -> Expr:
+        if isinstance(stmt, For) and stmt.kind == "parallel" and not f.is_parallel:
+            return base
+        if isinstance(stmt, Alloc) and stmt.buffer.scope != "register" and not is_on_stack(stmt.buffer):
+            offsets[stmt.buffer] = base
+            lines = binary("floordiv", size_bytes(stmt.buffer) + (ALIGN_BYTES - 1), ALIGN_BYTES)
+            base = base + lines * ALIGN_BYTES
+        highest = base
+        for inner in sub_statements(stmt):
+            top = visit(inner, base)
+            if top is not base and top is not highest:
+                highest = top if highest is base else binary("max", highest, top)
+        return highest
+
+    return visit(body, Const(0)), offsets
+
+
+def with_workspace(f: Function, body: Stmt, emit: Callable[[], None]) -> Value | None:
+    """Run `emit` between the allocation and the release of the workspace of `body`.
+
+    Returns:
+        Whether the allocation succeeded, as a bool value; None if nothing is allocated.
+    """
+    size, offsets = heap_layout(f, body)
+    if not offsets:
+        emit()
+        return None
+    malloc = f.unit.declare("malloc", "declare noalias ptr @malloc(i64)")
+    free = f.unit.declare("free", "declare void @free(ptr)")
+    padded = apply(f, index, "add {t} {0}, {1}", f.value(size), Value(str(ALIGN_BYTES), index, 0, 0, True))
+    raw = f.here(f"call ptr {malloc}({padded})")
+    got = Value(f.here(f"icmp ne ptr {raw}, null"), bool_, 0, f.level)
+    with f.branch(got):
+        number = f.here(f"ptrtoint ptr {raw} to i64")
+        negative = f.here(f"sub i64 0, {number}")
+        gap = f.here(f"and i64 {negative}, {ALIGN_BYTES - 1}")
+        base = f.here(f"getelementptr i8, ptr {raw}, i64 {gap}")
+        for buffer, offset in offsets.items():
+            where = f.here(f"getelementptr i8, ptr {base}, {f.value(offset)}")
+            f.workspace[buffer] = where
+        emit()
+        f.line(f"call void {free}(ptr {raw})")
+    return got
