@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import reduce
 
 from akg.base.dtype import index
 from akg.base.errors import AkgError, Span, user_facing
@@ -81,7 +82,8 @@ def _check_outputs(outputs: tuple[Tensor, ...]) -> None:
         raise AkgError("AKG-E244", "no outputs", hint="give the tensors to compute: [C]")
     for position, tensor in enumerate(outputs):
         if not isinstance(tensor, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise AkgError("AKG-E244", f"output {position} is of type {type(tensor).__name__}", hint="outputs are te tensors")
+            kind = type(tensor).__name__
+            raise AkgError("AKG-E244", f"output {position} is of type {kind}", hint="outputs are te tensors")
         if isinstance(tensor.op, Placeholder):
             raise AkgError(
                 "AKG-E244",
@@ -116,7 +118,8 @@ def _check_inputs(
     needed_sizes = set(_symbols(stages, outputs))
     for position, value in enumerate(inputs):
         if not isinstance(value, (Tensor, Var)) or (isinstance(value, Tensor) and isinstance(value.op, Compute)):
-            what = f"{value.name}, which is computed" if isinstance(value, Tensor) else f"of type {type(value).__name__}"
+            kind = type(value).__name__
+            what = f"{value.name}, which is computed" if isinstance(value, Tensor) else f"of type {kind}"
             raise AkgError("AKG-E248", f"input {position} is {what}", hint="inputs are placeholders and scalars")
         if any(value is other for other in given):
             raise AkgError("AKG-E248", f"input {value.name} is given twice", hint="give every input once")
@@ -268,9 +271,9 @@ class _Emitter:
         """One iteration of a reduction: every needed component takes in its term."""
         combiner = stage.combiner
         assert combiner is not None
-        condition = None if stage.condition is None else self._final(stage.condition)
-        is_guard = condition is not None and is_affine_condition(condition)
-        select_on = None if is_guard else condition
+        conditions = [] if stage.condition is None else _conjuncts(self._final(stage.condition))
+        guard = [c for c in conditions if is_affine_condition(c)]
+        select_on = [c for c in conditions if not is_affine_condition(c)]
         targets = {p: self.buffers[b] for p, b in enumerate(stage.outputs) if b is not None}
         terms = {p: self._final(stage.values[p]) for p in targets}
         values = {p: _combined(combiner, p, targets, terms, place, select_on) for p in targets}
@@ -279,7 +282,7 @@ class _Emitter:
             body = self._through_temporaries(stage, targets, values, place)
         else:
             body = block(*[self._update_store(stage, p, targets, values[p], place) for p in order])
-        return If(condition, body, span=stage.span) if is_guard and condition is not None else body
+        return If(reduce(lambda a, b: a & b, guard), body, span=stage.span) if guard else body
 
     def _update_store(
         self, stage: Stage, p: int, targets: dict[int, Buffer], value: Expr, place: tuple[Expr, ...]
@@ -309,12 +312,14 @@ class _Emitter:
 
 def _combined(
     combiner: Combiner, p: int, targets: dict[int, Buffer], terms: dict[int, Expr], place: tuple[Expr, ...],
-    condition: Expr | None,
+    conditions: list[Expr],
 ) -> Expr:  # fmt: skip
-    """The new value of component `p`; where `condition` does not hold, the old one."""
+    """The new value of component `p`; where one of `conditions` does not hold, the old one."""
     old = Load(targets[p], place)
     if _reduction_tag(combiner, p) is not None:
-        term = terms[p] if condition is None else Select(condition, terms[p], combiner.identity[p])
+        term = terms[p]
+        for condition in reversed(conditions):  # nested: a later condition may read what an earlier one guards
+            term = Select(condition, term, combiner.identity[p])
         result = combiner.result[p]
         assert isinstance(result, Binary)
         return Binary(result.op, old, term)
@@ -323,7 +328,16 @@ def _combined(
         values[combiner.lhs[q]] = Load(target, place)
         values[combiner.rhs[q]] = terms[q]
     value = rewrite(combiner.result[p], lambda node: values.get(node) if isinstance(node, Var) else None)
-    return value if condition is None else Select(condition, value, old)
+    for condition in reversed(conditions):
+        value = Select(condition, value, old)
+    return value
+
+
+def _conjuncts(condition: Expr) -> list[Expr]:
+    """The conditions that `condition` is the conjunction of."""
+    if isinstance(condition, Binary) and condition.op == "and":
+        return [*_conjuncts(condition.a), *_conjuncts(condition.b)]
+    return [condition]
 
 
 def _reduction_tag(combiner: Combiner, p: int) -> str | None:

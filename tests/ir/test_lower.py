@@ -121,9 +121,7 @@ def test_layer_norm():
     k, k2 = te.reduce_axis(m), te.reduce_axis(m)
     mean = te.compute((n,), lambda i: te.sum(X[i, k], axis=k) / m, name="mean")
     var = te.compute((n,), lambda i: te.sum((X[i, k2] - mean[i]) ** 2, axis=k2) * (1 / m), name="var")
-    out = te.compute(
-        (n, m), lambda i, j: (X[i, j] - mean[i]) * te.rsqrt(var[i] + 1e-5) * G[j] + B[j], name="out"
-    )
+    out = te.compute((n, m), lambda i, j: (X[i, j] - mean[i]) * te.rsqrt(var[i] + 1e-5) * G[j] + B[j], name="out")
     x, g, b = draw(n, m), draw(m, seed=1), draw(m, seed=2)
     expected = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5) * g + b
     close(run(out, x, g, b, inputs=[X, G, B]), expected, terms=4 * m)
@@ -143,9 +141,7 @@ def test_conv2d(stride, pad):
     rc, ry, rx = te.reduce_axis(ci, "rc"), te.reduce_axis(r, "ry"), te.reduce_axis(r, "rx")
     Y = te.compute(
         (n, co, oh, ow),
-        lambda b, f, y, x: te.sum(
-            P[b, rc, y * stride + ry, x * stride + rx] * W[f, rc, ry, rx], axis=(rc, ry, rx)
-        ),
+        lambda b, f, y, x: te.sum(P[b, rc, y * stride + ry, x * stride + rx] * W[f, rc, ry, rx], axis=(rc, ry, rx)),
         name="Y",
     )
     x, wgt = draw(n, ci, h, w), draw(co, ci, r, r, seed=1)
@@ -296,6 +292,18 @@ def test_a_reduction_under_a_select_reads_nothing_where_it_is_not_taken():
     out = te.compute((4,), lambda i: te.select(i > 0, te.sum(X[i - 1, k], axis=k), 7.0), name="out")
     x = draw(4, 3)
     close(run(out, x), np.concatenate([[7], x.sum(1)[:-1]]), terms=3)  # the interpreter checks bounds
+
+
+def test_conditions_guard_each_other():
+    X = te.placeholder((4, 3), name="X")
+    k = te.reduce_axis(3)
+    out = te.compute(
+        (4,),
+        lambda i: te.select(i > 0, te.sum(X[i - 1, k], axis=k, where=X[i - 1, k] > 0), 7.0),
+        name="out",
+    )
+    x = draw(4, 3)
+    close(run(out, x), np.concatenate([[7], np.maximum(x, 0).sum(1)[:-1]]), terms=3)
 
 
 def test_transpose_gather_and_integer_subscripts():

@@ -7,7 +7,7 @@ import pytest
 
 from akg.base.errors import AkgError
 from akg.ir import te
-from akg.ir.expr import CALLS, BIT_CALLS, Const, Load
+from akg.ir.expr import BIT_CALLS, CALLS, Const, Load
 from akg.ir.lower import lower_te
 
 
@@ -284,6 +284,12 @@ ERRORS = {
         "AKG-E250: the combiner of mine gives 1 values for 2",
         "because: a reduction of tuples combines tuples of one length",
         "hint: return 2 values",
+    ),
+    "combiner of more": (
+        lambda: te.comm_reducer(lambda x, y: x + y * te.scalar("s"), lambda t: 0, name="mine")(A[0, k], axis=k),
+        "AKG-E250: the combiner of mine depends on s",
+        "because: a combiner computes from its two operands alone",
+        "hint: put it into the expression that is reduced",
     ),
     "identity": (
         lambda: te.comm_reducer(lambda x, y: x + y, lambda t: V[0], name="mine")(A[0, k], axis=k),

@@ -19,6 +19,7 @@ from akg.ir.expr import (
     Const,
     Expr,
     ExprLike,
+    Load,
     Reduce,
     Select,
     Unary,
@@ -29,9 +30,10 @@ from akg.ir.expr import (
     cast,
     select,
 )
+from akg.ir.rewrite import walk_expr
 from akg.ir.stmt import REDUCTIONS
 from akg.ir.te.functions import extreme
-from akg.ir.te.tensor import Size, fresh_var, size_of
+from akg.ir.te.tensor import Size, fresh_var, plain_name, size_of
 
 Axes: TypeAlias = "Var | Sequence[Var]"
 
@@ -207,6 +209,15 @@ class Reducer:
                 )
         result = tuple([self._fit("combiner", p, as_expr(r, k), k) for p, (r, k) in enumerate(zip(raw, kinds))])  # noqa: B905
         consts = tuple([self._fit("identity", p, as_expr(r, k), k) for p, (r, k) in enumerate(zip(identity, kinds))])  # noqa: B905
+        known = {*lhs, *rhs}
+        for leaf in (n for r in result for n in walk_expr(r)):
+            if isinstance(leaf, Load) or (isinstance(leaf, Var) and leaf not in known):
+                raise AkgError(
+                    "AKG-E250",
+                    f"the combiner of {self.name} depends on {plain_name(leaf) if isinstance(leaf, Var) else leaf}",
+                    because="a combiner computes from its two operands alone",
+                    hint="put it into the expression that is reduced",
+                )
         if not all(isinstance(c, Const) for c in consts):
             raise AkgError("AKG-E250", f"the identity of {self.name} is not constant", hint="use te.const or a number")
         return _recognised(Combiner(self.name, lhs, rhs, result, consts))

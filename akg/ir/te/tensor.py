@@ -244,9 +244,7 @@ def placeholder(shape: Size | Sequence[Size], dtype: DType | str = "float32", na
 
 
 @overload
-def compute(
-    shape: Size | Sequence[Size], fn: Callable[..., ExprLike], name: str | None = None
-) -> Tensor: ...
+def compute(shape: Size | Sequence[Size], fn: Callable[..., ExprLike], name: str | None = None) -> Tensor: ...
 @overload
 def compute(
     shape: Size | Sequence[Size], fn: Callable[..., tuple[ExprLike, ...]], name: str | None = None
