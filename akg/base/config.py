@@ -164,7 +164,7 @@ class Config:
     debug_kernel = Option(lambda: "*", str, "kernels that dump and debug apply to, a glob pattern")
     log = Option(lambda: "", str, "loggers shown on stderr, as in 'info' or 'poly.scheduler=debug,driver=info'")
     target = Option(lambda: "cpu", str, "target where the call names none")
-    strategy = Option(lambda: "isl", str, "scheduling strategy where the call names none")
+    strategy = Option(lambda: "auto", str, "scheduling strategy where the call names none")
     legality = Option(lambda: True, _flag, "prove each schedule against the dependences", changes_code=True)
 
     def override(self, **values: object) -> Override:

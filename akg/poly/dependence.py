@@ -10,7 +10,8 @@ The same relation between the same statements is listed once, as flow before out
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence as Seq
+from collections.abc import Iterable
+from collections.abc import Sequence as Seq
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -232,13 +233,14 @@ def _annotate_band(model: Model, band: Band, parts: list[Open]) -> Node:
     groups: list[list[Member]] = []
     group: list[Member] = []
     for member in band.members:
-        negative, carries = _test(model, parts, member)
+        negative, carries, reduces = _test(model, parts, member)
         if group and negative:
             parts = left_open(model, parts, group)
             groups.append(group)
             group = []
-            negative, carries = _test(model, parts, member)
-        group.append(replace(member, coincident=not carries and not negative))
+            negative, carries, reduces = _test(model, parts, member)
+        is_free = not carries and not negative
+        group.append(replace(member, coincident=is_free and not reduces, reduction=is_free and reduces))
         if negative:  # the order itself is broken here; `legality` says so
             groups.append(group)
             parts = left_open(model, parts, group)
@@ -252,16 +254,16 @@ def _annotate_band(model: Model, band: Band, parts: list[Open]) -> Node:
     return node
 
 
-def _test(model: Model, parts: list[Open], member: Member) -> tuple[bool, bool]:
-    """(some dependence that is no reduction has a negative distance, some dependence is carried)."""
-    negative = carries = False
+def _test(model: Model, parts: list[Open], member: Member) -> tuple[bool, bool, bool]:
+    """Whether some dependence has a negative distance, is carried, is carried as a reduction's own."""
+    negative = carries = reduces = False
     for part in parts:
         below, above = signs(model, part, member)
         if part[0].is_reduction:
-            carries = carries or below or above
+            reduces = reduces or below or above
         else:
             negative, carries = negative or below, carries or above
-    return negative, carries
+    return negative, carries, reduces
 
 
 def carried(scop: Scop, tree: Domain, dependences: Iterable[Dependence], band: Band, position: int) -> list[Dependence]:

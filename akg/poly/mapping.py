@@ -16,6 +16,7 @@ All transformations move coincident members only, across which no dependence run
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from akg.base.target import Target
 from akg.ir.expr import Const, Var
@@ -26,6 +27,25 @@ from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, 
 
 UNKNOWN_TRIPS = 1 << 30  # a symbolic extent counts as long
 STRIP = 4096  # elements of one thread's strip where the only parallel loop is also the vector loop
+
+
+class MappingOptions(Protocol):
+    """What a strategy allows the mapping to do."""
+
+    @property
+    def parallel(self) -> bool:
+        """Share a loop among threads."""
+        ...
+
+    @property
+    def vectorize(self) -> bool:
+        """Fill lanes."""
+        ...
+
+    @property
+    def tile(self) -> bool:
+        """Tile for registers and caches."""
+        ...
 
 
 @dataclass
@@ -39,6 +59,10 @@ class Decisions:
         if text not in self.lines:
             self.lines.append(text)
 
+    def copy(self) -> Decisions:
+        """The same lines, to go on from."""
+        return Decisions(list(self.lines))
+
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
@@ -50,7 +74,7 @@ class _Choice:
 
 
 def map_cpu(
-    scop: Scop, tree: Domain, target: Target, decisions: Decisions | None = None
+    scop: Scop, tree: Domain, target: Target, options: MappingOptions, decisions: Decisions | None = None
 ) -> Domain:
     """`tree` with kinds set, tiles added and points sunk for a CPU.
 
@@ -58,15 +82,16 @@ def map_cpu(
         scop: the statements.
         tree: a schedule with `coincident` and `permutable` annotated.
         target: the machine.
+        options: what is allowed.
         decisions: collects the reasons.
     """
-    mapper = _Mapper(scop, target, decisions if decisions is not None else Decisions())
+    mapper = _Mapper(scop, target, options, decisions if decisions is not None else Decisions())
     return replace(tree, child=mapper.node(tree.child, (), False))
 
 
 class _Mapper:
-    def __init__(self, scop: Scop, target: Target, decisions: Decisions) -> None:
-        self.scop, self.target, self.decisions = scop, target, decisions
+    def __init__(self, scop: Scop, target: Target, options: MappingOptions, decisions: Decisions) -> None:
+        self.scop, self.target, self.options, self.decisions = scop, target, options, decisions
 
     # -- walking ----------------------------------------------------------------------------------------
 
@@ -135,7 +160,7 @@ class _Mapper:
         members, point = list(band.members), None
         inner = [f for f in band.child.children if isinstance(f.child, Band)] if isinstance(band.child, Sequence) else []
         last = members[-1]
-        if last.coincident and self.trips(last) >= 16:
+        if self.options.tile and last.coincident and self.trips(last) >= 16:
             tile = self.rows_of_tile(self.trips(last))
             if any(self.tiles_with(f, (replace(last, kind="unroll"),)) for f in inner):
                 members[-1] = replace(last, tile=tile)
@@ -147,7 +172,7 @@ class _Mapper:
 
     def thread(self, members: list[Member], threaded: bool) -> int | None:
         """Make the outermost parallel member with enough iterations the threads' loop; bring it to the front."""
-        if threaded:
+        if threaded or not self.options.parallel:
             return None
         parallel = [k for k, m in enumerate(members) if m.coincident]
         if not parallel:
@@ -204,6 +229,8 @@ class _Mapper:
 
     def may_vectorise(self, member: Member, statement: Statement) -> bool:
         """A parallel loop, or one along which the statement only reduces into one element."""
+        if not self.options.vectorize:
+            return False
         if member.coincident:
             return True
         var = _var(member, statement)
@@ -234,6 +261,8 @@ class _Mapper:
 
     def contraction(self, members: tuple[Member, ...], child: Node) -> _Choice | None:
         """The register tile for the one reduction in a nest that re-uses operands; None if there is no such."""
+        if not (self.options.tile and self.options.vectorize):
+            return None
         inner = _inner_band(child)
         if inner is None:
             below: tuple[Member, ...] = ()

@@ -9,7 +9,8 @@
 A leaf ends every path. Instances are ordered by the bands' rows, outermost first, and by the position in
 sequences. A member with ``tile = T > 0`` is a *tile* dimension: its value is ``T * floor(row / T)``, so the
 same row can stand again below as a *point* dimension. `coincident`: the dimension carries no dependence
-that the dimensions outside its band leave open, so its loop is parallel. `permutable`: every dependence
+that the dimensions outside its band leave open, so its loop is parallel. `reduction`: it carries dependences of reductions
+on their accumulators and no others, so its iterations may be reordered and split. `permutable`: every dependence
 that enters the band is carried non-negatively by each member, so members may be interchanged and tiled.
 
 `kind` and `tile` say how a member becomes a loop; they do not change the meaning of the order except that
@@ -32,6 +33,7 @@ class Member:
 
     rows: dict[str, Affine]  # statement name -> row; never mutated
     coincident: bool = False
+    reduction: bool = False
     kind: LoopKind = "serial"
     tile: int = 0
 
@@ -186,6 +188,8 @@ def _member_text(member: Member) -> str:
         notes.append(f"tile {member.tile}")
     if member.coincident:
         notes.append("coincident")
+    if member.reduction:
+        notes.append("reduction")
     return body + (f"  [{', '.join(notes)}]" if notes else "")
 
 

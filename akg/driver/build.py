@@ -1,0 +1,212 @@
+"""`akg.build` and `akg.lower`: from a computation to a kernel, by stages that print and explain themselves.
+
+    low = akg.lower([D], inputs=[A, B])     # Lowered: loop IR
+    sch = low.schedule("isl")               # Scheduled: schedule tree
+    kernel = sch.compile("cpu")             # Kernel
+
+`build` does the same, and answers from memory or from the disk where it can.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TypeAlias
+from weakref import WeakValueDictionary
+
+from akg.base.config import config
+from akg.base.errors import AkgError, user_facing
+from akg.base.target import Target, resolve_target
+from akg.base.trace import Recorder, is_dumped, phase
+from akg.driver import pipeline, store
+from akg.driver.assemble import assemble, compile_kernel
+from akg.driver.pipeline import Compilation
+from akg.ir import stmt, te
+from akg.ir.expr import Var
+from akg.ir.lower import lower_te
+from akg.ir.script import Script
+from akg.ir.text import to_text
+from akg.poly.explain import explain
+from akg.poly.legality import Legality, prove
+from akg.poly.strategy import Strategy, StrategyLike, resolve_strategy
+from akg.poly.tree import Domain, tree_text
+from akg.runtime.kernel import Kernel
+
+Computation: TypeAlias = "te.Tensor | Sequence[te.Tensor] | Script | stmt.Kernel | Lowered"
+_memory: WeakValueDictionary[str, Kernel] = WeakValueDictionary()
+
+
+class Lowered:
+    """A computation as loop IR, in the order of its definition."""
+
+    def __init__(self, kernel: stmt.Kernel) -> None:
+        self.kernel = kernel
+
+    @property
+    def text(self) -> str:
+        """The loop IR."""
+        return to_text(self.kernel)
+
+    @user_facing
+    def schedule(self, strategy: StrategyLike = None, target: str | Target | None = None) -> Scheduled:
+        """Find an order by a strategy (a name, a path to JSON, a dict; None: the option `strategy`).
+
+        Raises:
+            AkgError: AKG-E301, AKG-E302 for a bad strategy, AKG-E220, AKG-E221 for a bad access.
+        """
+        recorder = Recorder()
+        with recorder:
+            chosen = resolve_strategy(strategy, config.strategy)
+            state = pipeline.start(self.kernel, chosen, resolve_target(target))
+            pipeline.run(state, pipeline.SCHEDULE)
+        return Scheduled(state, recorder)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.text)}</pre>"
+
+
+class Scheduled:
+    """A schedule: which instance runs when. Still free of the machine."""
+
+    def __init__(self, state: Compilation, recorder: Recorder) -> None:
+        self.state, self.recorder = state, recorder
+
+    @property
+    def tree(self) -> Domain:
+        """The schedule tree."""
+        return self.state.schedule or self.state.scop.tree
+
+    @property
+    def text(self) -> str:
+        """The schedule tree, indented."""
+        return tree_text(self.tree)
+
+    @property
+    def legality(self) -> Legality:
+        """Whether the order is legal: yes, no with a witness pair, or unknown."""
+        return prove(self.state.scop, self.tree)
+
+    def explain(self) -> str:
+        """For each loop: parallel or not, and which dependence forbids it."""
+        return explain(self.state.scop, self.tree, self.state.dependences)
+
+    @user_facing
+    def compile(self, target: str | Target | None = None) -> Kernel:
+        """Machine code for a target; None: the target that it was scheduled with.
+
+        Raises:
+            AkgError: AKG-E401 for an unknown target.
+        """
+        state = replace(self.state, decisions=self.state.decisions.copy())
+        if target is not None:
+            state.target = resolve_target(target)
+        recorder = Recorder()
+        recorder.events.extend(self.recorder.events)
+        with recorder:
+            code = compile_kernel(state)
+        return assemble(code, state.kernel, state.strategy, state.target, recorder, "off", lambda: state)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(self.text)}</pre><pre>{html.escape(self.explain())}</pre>"
+
+
+@user_facing
+def lower(computation: Computation, inputs: Sequence[te.Tensor | Var] | None = None, name: str | None = None) -> Lowered:
+    """The loop IR of a computation.
+
+    Args:
+        computation: output tensors of a definition, a script, or loop IR.
+        inputs: for a definition, its placeholders and scalars in calling order; None: in order of first use.
+        name: of the kernel.
+
+    Raises:
+        AkgError: AKG-E2xx for a mistake in the definition, AKG-E201 for something that is no computation.
+    """
+    return Lowered(_kernel_of(computation, inputs, name))
+
+
+@user_facing
+def build(
+    computation: Computation,
+    inputs: Sequence[te.Tensor | Var] | None = None,
+    target: str | Target | None = None,
+    strategy: StrategyLike = None,
+    name: str | None = None,
+) -> Kernel:
+    """Compile a computation.
+
+    Args:
+        computation: output tensors of a definition, a script, loop IR, or what `lower` returned.
+        inputs: for a definition, its placeholders and scalars in calling order; None: in order of first use.
+        target: a name or description; None: the option `target`.
+        strategy: a name, a path to a JSON file, a dict; None: the option `strategy`.
+        name: of the kernel.
+
+    Returns:
+        A `Kernel`: call it with arrays.
+
+    Raises:
+        AkgError: for any mistake in what was given; see the codes in `docs/errors.md`.
+    """
+    recorder = Recorder()
+    with recorder:
+        with phase("lower"):
+            kernel = _kernel_of(computation, inputs, name)
+        machine = resolve_target(target)
+        chosen = resolve_strategy(strategy, config.strategy)
+        with phase("key"):
+            key = store.key(kernel, chosen, machine)
+        fresh = is_dumped(kernel.name)
+        found = None if fresh else _memory.get(key)
+        if found is not None:
+            return found
+        code = None if fresh else store.load(key)
+        hit = code is not None
+        state: Compilation | None = None
+        if code is None:
+            state = _compiled(kernel, chosen, machine)
+            code = compile_kernel(state)
+            store.save(key, code)
+    built = assemble(
+        code, kernel, chosen, machine, recorder, "hit" if hit else "miss" if config.cache != "off" else "off",
+        lambda: state or _mapped(kernel, chosen, machine),
+    )  # fmt: skip
+    _memory[key] = built
+    return built
+
+
+def _compiled(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilation:
+    state = pipeline.start(kernel, strategy, target)
+    return pipeline.run(state, pipeline.SCHEDULE)
+
+
+def _mapped(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilation:
+    """The passes again, for the texts of a kernel that came from the cache."""
+    return pipeline.run(_compiled(kernel, strategy, target), pipeline.MAP)
+
+
+def _kernel_of(computation: Computation, inputs: Sequence[te.Tensor | Var] | None, name: str | None) -> stmt.Kernel:
+    if isinstance(computation, Lowered):
+        return computation.kernel
+    if isinstance(computation, stmt.Kernel):
+        return computation
+    if isinstance(computation, Script):
+        kernel = computation.lower()
+        return replace(kernel, name=name) if name else kernel
+    if isinstance(computation, te.Tensor):
+        return lower_te([computation], inputs, name)
+    if isinstance(computation, (list, tuple)) and all(isinstance(t, te.Tensor) for t in computation) and computation:
+        return lower_te(computation, inputs, name)
+    raise AkgError(
+        "AKG-E201",
+        f"cannot build a {type(computation).__name__}",
+        because="a computation is a te tensor, a list of te tensors, an @akg.script function or loop IR",
+        hint="decorate the function with @akg.script" if callable(computation) else "pass the output tensors",
+    )

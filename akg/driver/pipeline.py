@@ -1,0 +1,178 @@
+"""The compiler on one page: every pass of every target, in order.
+
+A pass is a function on the `Compilation`, which carries what is known of a kernel so far. `SCHEDULE` finds an order
+and knows nothing of the machine; `MAP` fits it to a CPU and ends in loop IR; the backend does the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from akg.base.errors import InternalError
+from akg.base.target import Target
+from akg.base.trace import dump, logger, phase
+from akg.ir import stmt
+from akg.ir.expr import Var
+from akg.ir.simplify import simplify_stmt
+from akg.ir.text import to_text
+from akg.ir.verify import verify
+from akg.poly.access_check import check_accesses, check_initialised
+from akg.poly.contract import declare_temporaries
+from akg.poly.dependence import Dependence, annotate, dependences
+from akg.poly.fuse import fuse_outer
+from akg.poly.isl_ast import generate_with_isl
+from akg.poly.legality import Legality, prove
+from akg.poly.mapping import Decisions, map_cpu
+from akg.poly.promote import promote_tiles
+from akg.poly.scan import NotRectangularError, scan
+from akg.poly.scop import Scop, extract_scop
+from akg.poly.strategy import Strategy, schedulers
+from akg.poly.tree import Domain, tree_text
+
+_log = logger("driver.pipeline")
+
+
+@dataclass
+class Compilation:
+    """A kernel on its way: each pass reads what earlier ones set."""
+
+    kernel: stmt.Kernel
+    strategy: Strategy
+    target: Target
+    scop: Scop
+    dependences: list[Dependence] = field(default_factory=list[Dependence])
+    schedule: Domain | None = None  # the order that the strategy found
+    mapped: Domain | None = None  # the same, tiled and with kinds of loops
+    legality: Legality | None = None
+    decisions: Decisions = field(default_factory=Decisions)
+    body: stmt.Stmt | None = None
+    result: stmt.Kernel | None = None  # loop IR for the backend
+    position: int = 0  # passes run so far
+
+    @property
+    def tree(self) -> Domain:
+        """The latest schedule tree."""
+        return self.mapped or self.schedule or self.scop.tree
+
+
+Pass = tuple[str, str, Callable[[Compilation], None]]
+
+
+def start(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilation:
+    """A compilation of `kernel`, its statements read off."""
+    with phase("scop"):
+        return Compilation(kernel, strategy, target, extract_scop(kernel))
+
+
+def run(state: Compilation, passes: Iterable[Pass], *, check: bool = False) -> Compilation:
+    """Run passes in order, timed; `check` verifies loop IR after each that makes some."""
+    for name, _, function in passes:
+        with phase(name):
+            function(state)
+        if check and state.result is not None:
+            verify(state.result, after=name)
+        dump(state.position, name, state.kernel.name, lambda: _state_text(state))
+        state.position += 1
+    return state
+
+
+def _state_text(state: Compilation) -> str:
+    return to_text(state.result if state.result is not None else state.body) if state.body else tree_text(state.tree)
+
+
+# --- the passes -----------------------------------------------------------------------------------------
+
+
+def _check(state: Compilation) -> None:
+    state.decisions.lines.extend(check_accesses(state.scop))
+    state.decisions.lines.extend(check_initialised(state.scop))
+
+
+def _dependences(state: Compilation) -> None:
+    state.dependences = dependences(state.scop)
+
+
+def _schedule(state: Compilation) -> None:
+    find = schedulers.get(state.strategy.scheduler)
+    state.schedule = annotate(state.scop, find(state.scop, state.dependences, state.strategy), state.dependences)
+
+
+def _fuse(state: Compilation) -> None:
+    if state.strategy.fusion == "outer":
+        state.schedule = fuse_outer(state.scop, state.tree, state.dependences)
+
+
+def _map(state: Compilation) -> None:
+    state.mapped = map_cpu(state.scop, state.tree, state.target, state.strategy, state.decisions)
+
+
+def _prove(state: Compilation) -> None:
+    state.legality = prove(state.scop, state.tree)
+    if state.legality.answer == "no":
+        raise InternalError(f"the schedule of {state.kernel.name} is not legal: {state.legality.text}")
+    if state.legality.answer == "unknown":
+        _log.warning("kernel %s: legality is unknown: %s", state.kernel.name, state.legality.reason)
+
+
+def _generate(state: Compilation) -> None:
+    try:
+        state.body = scan(state.scop, state.tree)
+    except NotRectangularError as why:
+        state.decisions.note(f"loops by isl's generator: {why}")
+        state.body = generate_with_isl(state.scop, state.tree)
+
+
+def _contract(state: Compilation) -> None:
+    assert state.body is not None
+    state.body = declare_temporaries(state.body, state.scop.temporaries)
+
+
+def _promote(state: Compilation) -> None:
+    assert state.body is not None
+    registers = max(state.target.vector_registers - 2, 4) * state.target.vector_bits // 8
+    state.body = promote_tiles(state.body, _fresh_names(state), registers)
+
+
+def _finish(state: Compilation) -> None:
+    assert state.body is not None
+    state.result = replace(state.kernel, body=simplify_stmt(state.body))
+
+
+def _fresh_names(state: Compilation) -> Callable[[str], Var]:
+    assert state.body is not None
+    taken = {p.name for p in state.kernel.params}
+    for inner in stmt.walk(state.body):
+        if isinstance(inner, stmt.For):
+            taken.add(inner.var.name)
+        elif isinstance(inner, stmt.Alloc):
+            taken.add(inner.buffer.name)
+        elif isinstance(inner, stmt.Store):
+            taken.add(inner.name)
+
+    def fresh(base: str) -> Var:
+        name, count = base, 0
+        while name in taken:
+            count += 1
+            name = f"{base}_{count}"
+        taken.add(name)
+        return Var(name)
+
+    return fresh
+
+
+SCHEDULE: tuple[Pass, ...] = (
+    ("check-accesses", "prove that every access stays inside its array and reads what was written", _check),
+    ("dependences", "find which instances must keep their order", _dependences),
+    ("schedule", "find an order: the strategy's scheduler, then mark parallel and permutable dimensions", _schedule),
+    ("fuse-outer", "join neighbouring nests under shared parallel loops, where the strategy says so", _fuse),
+)
+
+MAP: tuple[Pass, ...] = (
+    ("map-cpu", "choose the threads' loop, the lanes' loop and register tiles", _map),
+    ("prove", "prove the final order legal, independently of the scheduler", _prove),
+    ("generate", "turn the tree into loops: directly where it is rectangular, by isl elsewhere", _generate),
+    ("contract", "shrink temporaries to what one iteration needs", _contract),
+    ("promote", "move accumulators and small tiles to registers", _promote),
+    ("simplify", "fold index arithmetic and drop empty loops", _finish),
+)

@@ -1,0 +1,54 @@
+"""Kernels on disk: what is kept of a build, and under which key."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import lru_cache
+from importlib import metadata
+
+from akg import __version__
+from akg.base.cache import DiskCache, digest
+from akg.base.config import config
+from akg.base.target import Target
+from akg.base.trace import phase
+from akg.driver.assemble import Code
+from akg.ir import stmt
+from akg.ir.text import to_text
+from akg.poly.strategy import Strategy
+
+
+@lru_cache(maxsize=1)
+def _versions() -> str:
+    parts = [f"akg {__version__}", f"python {sys.version_info.major}.{sys.version_info.minor}"]
+    parts += [f"{package} {metadata.version(package)}" for package in ("llvmlite", "islpy")]
+    return ", ".join(parts)
+
+
+def key(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> str:
+    """The content of a build: the same in every process, different whenever the code may differ."""
+    return digest(to_text(kernel), strategy.key(), target.key(), repr(config.key()), _versions())
+
+
+def load(key: str) -> Code | None:
+    """The code kept under a key, or None."""
+    if config.cache == "off":
+        return None
+    with phase("cache-read"):
+        files = DiskCache(config.cache_dir, config.cache).get(key)
+        if files is None or "code.o" not in files:
+            return None
+        facts = json.loads(files["facts.json"])
+        return Code(object_code=files["code.o"], **facts)
+
+
+def save(key: str, code: Code) -> None:
+    """Keep code under a key; a cache that cannot be written is a logged warning."""
+    if config.cache != "rw":
+        return
+    with phase("cache-write"):
+        facts = {"backend": code.backend, "legality": code.legality, "notes": code.notes,
+                 "flops": code.flops, "bytes": code.bytes}  # fmt: skip
+        DiskCache(config.cache_dir, config.cache).put(
+            key, {"code.o": code.object_code, "facts.json": json.dumps(facts).encode()}
+        )
