@@ -105,10 +105,15 @@ def _sigmoid(x: np.float64) -> np.float64:
 
 
 def _fma(a: np.float64, b: np.float64, c: np.float64) -> float | np.float64:
-    product = a * b + c
-    if not math.isfinite(product) or product == 0:
-        return product
-    return float(Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c)))
+    if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
+        return a * b + c
+    exact = Fraction(float(a)) * Fraction(float(b)) + Fraction(float(c))
+    if exact == 0:
+        return a * b + c  # for the sign of zero
+    try:
+        return float(exact)
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf
 
 
 _FLOAT64: dict[str, Function] = {
