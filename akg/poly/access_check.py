@@ -15,6 +15,7 @@ from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Var
 from akg.ir.rewrite import variables_of
 from akg.ir.stmt import For
+from akg.ir.text import to_text
 from akg.poly import isl
 from akg.poly.dependence import Dependence, common_loops, is_accumulation
 from akg.poly.domain import Model, conjuncts, model_of
@@ -99,7 +100,7 @@ def _prove_inside(scop: Scop, statement: Statement, access: Access, position: in
     verb = "writes" if access.is_write else "reads"
     index, size = access.indices[position], access.buffer.shape[position]
     value, extent = model.affine(where, index), model.affine(where, size)
-    what = f"{statement.name} {verb} {access.buffer.name}[{', '.join(map(str, access.indices))}]"
+    what = f"{statement.name} {verb} {access.buffer.name}[{', '.join(map(to_text, access.indices))}]"
     if value is None or extent is None or where.opaque_bounds:
         notes.append(f"{what}: not proved to stay inside its shape, as it depends on data")
         return
@@ -142,7 +143,9 @@ def _note(model: Model, statement: Statement, what: str, outside: isl.Set, exact
     return f"{what} out of bounds at small sizes: {_at(instance(statement, found[1]))} with {sizes}"
 
 
-def _value_at(model: Model, space: isl.Space, value: isl.Aff | isl.PwAff, point: list[int], sizes: dict[str, int]) -> int:
+def _value_at(
+    model: Model, space: isl.Space, value: isl.Aff | isl.PwAff, point: list[int], sizes: dict[str, int]
+) -> int:
     """A function at one instance."""
     here = isl.universe(space)
     for k, x in enumerate(point):
@@ -164,7 +167,7 @@ def _out_of_bounds(
     statement: Statement, access: Access, position: int, where: Instance, sizes: dict[str, int], index: int, size: int
 ) -> AkgError:
     verb = "write" if access.is_write else "read"
-    subscript = [str(i) for i in access.indices]
+    subscript = [to_text(i) for i in access.indices]
     subscript[position] = str(index)
     with_sizes = f" (with {', '.join(f'{n} = {v}' for n, v in sizes.items())})" if sizes else ""
     return AkgError(
@@ -240,7 +243,7 @@ def _prove_written(scop: Scop, buffer: Buffer, reads: list[tuple[Statement, Acce
 
 
 def _report_unwritten(model: Model, statement: Statement, access: Access, missing: isl.Set, notes: list[str]) -> None:
-    what = f"{statement.name} reads {access.buffer.name}[{', '.join(map(str, access.indices))}]"
+    what = f"{statement.name} reads {access.buffer.name}[{', '.join(map(to_text, access.indices))}]"
     all_exact = model.is_exact(statement.name, access) and all(
         model.is_exact(s.name, s.write) for s in model.scop.statements.values() if s.write.buffer is access.buffer
     )
@@ -252,7 +255,9 @@ def _report_unwritten(model: Model, statement: Statement, access: Access, missin
         small = smallest(model, missing)
         if small is not None:
             sizes = ", ".join(f"{n} = {v}" for n, v in small[0].items())
-            notes.append(f"{what} before it is written at small sizes: {_at(instance(statement, small[1]))} with {sizes}")
+            notes.append(
+                f"{what} before it is written at small sizes: {_at(instance(statement, small[1]))} with {sizes}"
+            )
         return
     sizes, point = found
     with_sizes = f" (with {', '.join(f'{n} = {v}' for n, v in sizes.items())})" if sizes else ""

@@ -14,7 +14,7 @@ any index, any instance; `StatementModel.exact` tells.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from akg.base.dtype import bool_, index
@@ -26,7 +26,10 @@ from akg.poly.scop import Access, Scop, Statement
 
 SYMBOLIC_FROM = 16  # constants from here on become parameters
 _CLUSTER_WIDTH = 8  # constants this near share one
-_COMPARE = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
+_COMPARE: dict[str, Callable[[isl.PwAff, isl.PwAff], isl.Set]] = {
+    "eq": isl.PwAff.eq_set, "ne": isl.PwAff.ne_set, "lt": isl.PwAff.lt_set,
+    "le": isl.PwAff.le_set, "gt": isl.PwAff.gt_set, "ge": isl.PwAff.ge_set,
+}  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
@@ -217,7 +220,7 @@ class Model:
         if a is None or b is None:
             return None
         x, y = isl.pw(a), isl.pw(b)
-        return {"eq": x.eq_set, "ne": x.ne_set, "lt": x.lt_set, "le": x.le_set, "gt": x.gt_set, "ge": x.ge_set}[expr.op](y)
+        return _COMPARE[expr.op](x, y)
 
     # --- accesses ------------------------------------------------------------------------------------
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from akg.ir.text import to_text
+from akg.poly import isl
 from akg.poly.dependence import Dependence, Open, distance, left_open, open_dependences, within
 from akg.poly.domain import Model, model_of
-from akg.poly import isl
 from akg.poly.scop import Scop
 from akg.poly.tree import Band, Domain, Leaf, Member, Node, Sequence, statements_below
 from akg.poly.witness import Witness, witness
@@ -20,9 +21,7 @@ def explain(scop: Scop, tree: Domain, dependences: Iterable[Dependence]) -> str:
     return "\n".join(lines)
 
 
-def _explain(
-    model: Model, node: Node, names: tuple[str, ...], parts: list[Open], depth: int, lines: list[str]
-) -> None:
+def _explain(model: Model, node: Node, names: tuple[str, ...], parts: list[Open], depth: int, lines: list[str]) -> None:
     pad = "  " * depth
     if isinstance(node, Leaf):
         lines.append(f"{pad}{', '.join(names)}")
@@ -79,6 +78,6 @@ def _distinct(found: list[Witness], limit: int = 3) -> list[str]:
 
 
 def _title(member: Member, names: tuple[str, ...]) -> str:
-    rows: dict[str, None] = {str(member.rows[n]): None for n in names}
+    rows: dict[str, None] = {to_text(member.rows[n].to_expr()): None for n in names}
     title = " | ".join(rows)
     return f"{title} in tiles of {member.tile}" if member.tile else title

@@ -14,7 +14,7 @@ go wrong in silence or without saying on what go through the functions here:
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias, TypeVar
 
@@ -55,7 +55,7 @@ class Unknown(Exception):
 
 
 @contextmanager
-def budget(operations: int) -> Iterator[None]:
+def budget(operations: int) -> Generator[None]:
     """Bound the isl operations of a block; they are counts, not seconds, so an answer does not depend on load.
 
     Raises:
@@ -276,7 +276,7 @@ def apply_checked(first: UnionMap, second: UnionMap) -> UnionMap:
 
 
 def _parse(kind: Any, text: str) -> Any:
-    if "}" in text and text.rstrip()[-1:] != "}" or text.count("{") != 1 or text.count("}") != 1:
+    if not text.rstrip().endswith("}") or text.count("{") != 1 or text.count("}") != 1:
         raise InternalError(f"isl text must be one set or relation in braces: {text!r}")
     try:
         return kind.read_from_str(CONTEXT, text)
@@ -394,6 +394,11 @@ def insert_mark(node: ScheduleNode, name: str) -> ScheduleNode:
     return node.insert_mark(_isl.Id.read_from_str(CONTEXT, name))
 
 
+def _name(kind: Any) -> str:
+    """The name of an enumerator (the stubs call them integers), without the underscore of Python's keywords."""
+    return kind.name.rstrip("_")
+
+
 def generate_ast(node: ScheduleNode, context: Set) -> AstNode:
     """The syntax tree of the schedule that `node` is part of.
 
@@ -408,7 +413,7 @@ def generate_ast(node: ScheduleNode, context: Set) -> AstNode:
 
 def node_kind(node: AstNode) -> str:
     """``for``, ``if``, ``block``, ``mark`` or ``user``."""
-    return node.get_type().name.rstrip("_")
+    return _name(node.get_type())
 
 
 def expr_parts(expr: AstExpr) -> tuple[str, str | int, list[AstExpr]]:
@@ -419,7 +424,7 @@ def expr_parts(expr: AstExpr) -> tuple[str, str | int, list[AstExpr]]:
     if kind is _isl.ast_expr_type.int:
         return "int", _number(expr.get_val()), []
     operands = [expr.get_op_arg(k) for k in range(expr.get_op_n_arg())]
-    return "op", expr.get_op_type().name.rstrip("_"), operands
+    return "op", _name(expr.get_op_type()), operands
 
 
 def compute_schedule(
@@ -461,7 +466,7 @@ def compute_schedule(
 
 def schedule_kind(node: ScheduleNode) -> str:
     """``band``, ``sequence``, ``set``, ``filter``, ``mark``, ``leaf``, ``domain`` or ``context``."""
-    return node.get_type().name.rstrip("_")
+    return _name(node.get_type())
 
 
 def filter_names(node: ScheduleNode) -> list[str]:

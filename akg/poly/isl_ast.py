@@ -21,9 +21,7 @@ from akg.poly.scop import Scop
 from akg.poly.tree import Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 
 BUDGET = 200_000_000  # isl operations
-_KINDS: dict[str, LoopKind] = {
-    k: k for k in ("serial", "parallel", "vector", "unroll", "block", "thread")
-}  # pyright: ignore[reportAssignmentType]
+_KINDS: dict[str, LoopKind] = {k: k for k in ("serial", "parallel", "vector", "unroll", "block", "thread")}  # pyright: ignore[reportAssignmentType]
 
 
 def generate_with_isl(scop: Scop, tree: Domain, operations: int = BUDGET) -> Stmt:
@@ -152,9 +150,7 @@ class _Emitter:
     def _instance(self, call: isl.AstExpr, scope: dict[str, Expr]) -> Stmt:
         _, _, (head, *arguments) = isl.expr_parts(call)
         where = self.model.statement(str(isl.expr_parts(head)[1]))
-        values = {
-            v: self.expr(e, scope) for v, e in zip(where.statement.iterators, arguments, strict=True)
-        }
+        values = {v: self.expr(e, scope) for v, e in zip(where.statement.iterators, arguments, strict=True)}
         store = where.statement.store
         result = substitute_stmt(store, values)
         for guard in reversed(where.opaque_guards):

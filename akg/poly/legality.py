@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from akg.ir.rewrite import variables_of
+from akg.ir.text import to_text
 from akg.poly import isl
 from akg.poly.dependence import Dependence, Kind, is_accumulation
 from akg.poly.domain import Model, model_of
@@ -125,9 +126,7 @@ def _conflicts(model: Model) -> Iterator[Dependence]:
                 wrapped = isl.intersect(relation.wrap(), before)
                 if not isl.is_empty(wrapped):
                     reduction = source is sink and a.indices == b.indices and is_accumulation(source.store)
-                    yield Dependence(
-                        kind, source.name, sink.name, wrapped.unwrap(), wrapped, a.buffer, -1, reduction
-                    )
+                    yield Dependence(kind, source.name, sink.name, wrapped.unwrap(), wrapped, a.buffer, -1, reduction)
 
 
 def _touching(source: Statement, sink: Statement) -> Iterator[tuple[Kind, Access, Access]]:
@@ -176,7 +175,7 @@ class _Check:
             if a.position == 0:
                 entry = part
             member = node.members[a.position]
-            found = self._member(dependence, node, a.position, member, part, entry, free)
+            found = self._member(dependence, node, a.position, part, entry, free)
             if found is not None:
                 return found
             d = self._distance(dependence, member)
@@ -188,12 +187,13 @@ class _Check:
         return None if closed is not None else self._violation("has no order", dependence, part, free)
 
     def _member(
-        self, dependence: Dependence, band: Band, position: int, member: Member, part: isl.Set, entry: isl.Set, free: bool
+        self, dependence: Dependence, band: Band, position: int, part: isl.Set, entry: isl.Set, free: bool
     ) -> tuple[str, Witness] | None:
+        member = band.members[position]
         pair = self.model.pair(dependence.source, dependence.sink)
         d = self._distance(dependence, member)
         below, above = d.lt_basic_set(pair.zero), d.gt_basic_set(pair.zero)
-        name = f"dimension {position} of a band ({member.rows[dependence.source]})"
+        name = f"dimension {position} of a band ({to_text(member.rows[dependence.source].to_expr())})"
         permutable = band.permutable and len(band.members) > 1
         if not free:
             what = f"a dependence goes backwards in {name}" + (", which is marked permutable" if permutable else "")

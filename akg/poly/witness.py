@@ -71,9 +71,7 @@ def witness(model: Model, dependence: Dependence, points: isl.Set) -> Witness | 
     element = _element(sink, dependence, sizes, second)
     if element is None or sink.write.buffer is not dependence.buffer:
         element = _element(source, dependence, sizes, first) or element
-    return Witness(
-        dependence.kind, first, second, dependence.buffer.name, element, tuple(sizes.items())
-    )
+    return Witness(dependence.kind, first, second, dependence.buffer.name, element, tuple(sizes.items()))
 
 
 def instance(statement: Statement, values: list[int]) -> Instance:
