@@ -62,14 +62,14 @@ class Place:
         strides: elements between neighbours in each dimension, as index expressions.
         lanes: 0 for an ordinary array; N if each element is a vector with one copy per lane.
         is_private: only this iteration sees it, so lanes that are off may be written.
-        align_bytes: known alignment of `pointer`.
+        level: the level of the scope that holds `pointer`.
     """
 
     pointer: str
     strides: tuple[Expr, ...]
     lanes: int = 0
     is_private: bool = False
-    align_bytes: int = 0
+    level: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +151,7 @@ class Function:
         self.places: dict[Buffer, Place] = {}
         self.guard: Guard | None = None
         self.lanes: Lanes | None = None
-        self.workspace: dict[Buffer, str] = {}
+        self.workspace: dict[Buffer, Place] = {}
         self.has_failure = False
         self._readers: dict[Buffer, list[Hashable]] = {}
         self._count = 0

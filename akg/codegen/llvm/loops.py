@@ -107,8 +107,7 @@ def emit_alloc(f: Function, stmt: Alloc) -> None:
     elif is_on_stack(buffer):
         f.places[buffer] = _stack_place(f, buffer, buffer.shape, 0, False)
     else:
-        pointer = f.workspace[buffer]
-        f.places[buffer] = Place(pointer, row_major_strides(buffer.shape), align_bytes=64)
+        f.places[buffer] = f.workspace[buffer]
     f.emit(stmt.body)
 
 
@@ -129,7 +128,7 @@ def _stack_place(f: Function, buffer: Buffer, shape: tuple[Expr, ...], lanes: in
             raise InternalError(f"{buffer.name} has a symbolic shape on the stack")
         count *= int(size)
     pointer = f.alloca(f"[{max(count, 1)} x {llvm_type(in_memory(buffer.dtype), lanes)}]")
-    return Place(pointer, row_major_strides(shape), lanes, private, 64)
+    return Place(pointer, row_major_strides(shape), lanes, private)
 
 
 def emit_block(f: Function, stmt: Block) -> None:

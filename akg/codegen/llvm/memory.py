@@ -78,8 +78,8 @@ def _pointer(f: Function, place: Place, form: Polynomial, element: str) -> tuple
     for key, coefficient in form.items():
         if key:
             value = as_index(f, f.value(term(key, coefficient)))
-            by_level.setdefault(value.level, []).append(value)
-    pointer, level = place.pointer, 0
+            by_level.setdefault(max(value.level, place.level), []).append(value)
+    pointer, level = place.pointer, place.level
     for level in sorted(by_level):
         texts = sorted(v.text for v in by_level[level])
         key = ("address", pointer, element, *texts)
@@ -112,8 +112,9 @@ def _scattered(f: Function, place: Place, form: Polynomial, element: str, align:
         total = part if total is None else apply(f, index, "add {t} {0}, {1}", total, part)
     assert total is not None
     total = f.splat(total, f.lanes.count)
-    pointer = f.at(total.level, f"getelementptr inbounds {element}, ptr {place.pointer}, {total}")
-    return Access(pointer, None, total.level, align)
+    level = max(total.level, place.level)
+    pointer = f.at(level, f"getelementptr inbounds {element}, ptr {place.pointer}, {total}")
+    return Access(pointer, None, level, align)
 
 
 def as_index(f: Function, value: Value) -> Value:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from akg.base.dtype import bool_, index
 from akg.codegen.llvm.arith import apply
-from akg.codegen.llvm.builder import Function, Value
+from akg.codegen.llvm.builder import Function, Place, Value
+from akg.codegen.llvm.memory import row_major_strides
 from akg.codegen.llvm.types import in_memory
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, binary
@@ -78,7 +79,7 @@ def with_workspace(f: Function, body: Stmt, emit: Callable[[], None]) -> Value |
         base = f.here(f"getelementptr i8, ptr {raw}, i64 {gap}")
         for buffer, offset in offsets.items():
             where = f.here(f"getelementptr i8, ptr {base}, {f.value(offset)}")
-            f.workspace[buffer] = where
+            f.workspace[buffer] = Place(where, row_major_strides(buffer.shape), level=f.level)
         emit()
         f.line(f"call void {free}(ptr {raw})")
     return got
