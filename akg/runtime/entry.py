@@ -24,7 +24,17 @@ from akg.runtime.signature import Dim, ParamSpec, Signature
 
 _log = logger("runtime.entry")
 _METH_FASTCALL_KEYWORDS = 0x82
-_SCALAR_KINDS = {"float64": 1, "float32": 2, "int64": 3, "int32": 3, "int16": 3, "int8": 3, "uint8": 3, "bool": 4}
+_SCALAR_KINDS = {
+    "float64": 1,
+    "float32": 2,
+    "int64": 3,
+    "int32": 3,
+    "int16": 3,
+    "int8": 3,
+    "uint8": 3,
+    "index": 3,
+    "bool": 4,
+}
 
 
 class _MethodDef(ctypes.Structure):

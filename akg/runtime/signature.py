@@ -23,7 +23,7 @@ from akg.ir.simplify import simplify
 Role = Literal["in", "out", "inout", "scalar"]
 
 _LLVM_TYPES = {
-    "float64": "double", "float32": "float", "float16": "half", "bfloat16": "bfloat", "int64": "i64", "int32": "i32",
+    "float64": "double", "float32": "float", "float16": "i16", "bfloat16": "i16", "int64": "i64", "int32": "i32",
     "int16": "i16", "int8": "i8", "uint8": "i8", "bool": "i8", "index": "i64",
 }  # fmt: skip
 
