@@ -47,7 +47,8 @@ def binary(op, a, b, dtype):
         ("floordiv", -7.5, 2.0, float64, -4.0), ("div", 1.0, 0.0, float32, math.inf), ("shl", 3, 4, uint8, 48),
         ("shr", -8, 1, int32, -4), ("shr", 200, 3, uint8, 25), ("and", 12, 10, int32, 8), ("xor", 12, 10, int32, 6),
         ("or", 12, 3, int64, 15), ("min", -1, 3, int8, -1), ("max", -1, 3, int8, 3), ("lt", -1, 3, int8, True),
-        ("ge", 2.0, 2.0, float64, True), ("ne", 2.0, math.nan, float64, True), ("eq", math.nan, math.nan, float32, False),
+        ("ge", 2.0, 2.0, float64, True), ("ne", 2.0, math.nan, float64, True),
+        ("eq", math.nan, math.nan, float32, False),
         ("floordiv", -7, 2, index, -4), ("mod", -7, 2, index, 1), ("min", 2, -3, index, -3),
         ("and", True, False, bool_, False), ("or", True, False, bool_, True), ("xor", True, True, bool_, False),
     ],
@@ -86,8 +87,10 @@ def test_16_bit_floats_round_only_at_casts_and_stores(dtype, unit) -> None:
     ("value", "source", "target", "want"),
     [
         (-2.7, float32, int32, -2), (2.7, float64, int8, 2), (300, int32, int8, 44), (-1, int32, uint8, 255),
-        (0.5, float32, bool_, True), (math.nan, float32, bool_, True), (0, int8, bool_, False), (True, bool_, float32, 1.0),
-        (True, bool_, int32, 1), (0.1, float64, float32, np.float32(0.1)), (3.9, float32, index, 3), (5, index, float64, 5.0),
+        (0.5, float32, bool_, True), (math.nan, float32, bool_, True), (0, int8, bool_, False),
+        (True, bool_, float32, 1.0),
+        (True, bool_, int32, 1), (0.1, float64, float32, np.float32(0.1)), (3.9, float32, index, 3),
+        (5, index, float64, 5.0),
         (2**24 + 1, int64, float32, 2.0**24), (65520.0, float32, float16, math.inf), (-5, index, int8, -5),
     ],
 )  # fmt: skip
