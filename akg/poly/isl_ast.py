@@ -8,7 +8,7 @@ unscaled (``floor(row / T)``) over unshifted point loops: a fraction of the time
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from akg.base.errors import AkgError, InternalError
 from akg.ir.expr import Binary, Const, Expr, Var, binary, select, unary
@@ -104,6 +104,7 @@ class _Emitter:
     model: Model
     counter: int = 0
     taken: set[str] = field(default_factory=set)
+    copies: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         kernel = self.model.scop.kernel
@@ -141,6 +142,17 @@ class _Emitter:
             kind = "serial"
         return For(var, loop.begin, loop.end, self.emit(node.for_get_body(), inner, None), kind or "serial", step)
 
+    def _store_name(self, name: str) -> str:
+        """The statement's name for its first copy; isl may split a domain, and names of stores are unique."""
+        count = self.copies.get(name, 0)
+        self.copies[name] = count + 1
+        if not count:
+            return name
+        while (new := f"{name}_{count}") in self.model.scop.statements:
+            count += 1
+        self.copies[name] = count + 1
+        return new
+
     def _fresh(self) -> Var:
         while (name := f"c{self.counter}") in self.taken:
             self.counter += 1
@@ -152,7 +164,7 @@ class _Emitter:
         where = self.model.statement(str(isl.expr_parts(head)[1]))
         values = {v: self.expr(e, scope) for v, e in zip(where.statement.iterators, arguments, strict=True)}
         store = where.statement.store
-        result = substitute_stmt(store, values)
+        result = substitute_stmt(replace(store, name=self._store_name(store.name)), values)
         for guard in reversed(where.opaque_guards):
             result = If(substitute(guard, values), result)
         return result

@@ -66,7 +66,7 @@ kernel seidel(A: inout float64[N, N], T: size, N: size):
     for t in [0, T):
         for i in [1, N - 1):
             for j in [1, N - 1):
-                S0: A[i, j] = (A[i - 1, j] + A[i - 1, j + 1] + A[i, j - 1] + A[i, j] + A[i, j + 1] + A[i + 1, j]) * 0.1f64
+                S0: A[i, j] = (A[i - 1, j] + A[i - 1, j + 1] + A[i, j - 1] + A[i, j + 1] + A[i + 1, j]) / 6.0f64
 """,
     "guarded": """
 kernel guarded(A: inout float64[N], B: inout float64[N], N: size):
