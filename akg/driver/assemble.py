@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from akg.base.config import config
+from akg.base.config import effective_threads
 from akg.base.target import Target
 from akg.base.trace import Recorder, phase
 from akg.codegen.backend import Module, backends
-from akg.codegen.c import emit_c
+from akg.codegen.llvm import backend as _llvm  # noqa: F401  # registers itself
+#from akg.codegen.c import emit_c
+from akg.codegen.llvm import backend as _llvm  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers itself
 from akg.driver import cost, pipeline
 from akg.driver.pipeline import Compilation
 from akg.ir import stmt
@@ -78,7 +80,7 @@ def assemble(
         legality=code.legality,
         flops=code.flops,
         bytes=code.bytes,
-        threads=config.effective_threads() if threaded else 1,
+        threads=effective_threads() if threaded else 1,
         cache=cache,
         strategy=strategy.name,
         target=target.name,
@@ -111,7 +113,7 @@ class _Texts:
             "loop": lambda: to_text(self._result),
             "llvm": lambda: emit(self.state).text,
             "asm": self._asm,
-            "c": lambda: emit_c(self._result),
+            #"c": lambda: emit_c(self._result),
         }
 
     @property
