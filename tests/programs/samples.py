@@ -1,13 +1,16 @@
+# ruff: noqa: F821, UP037  (shapes and dtypes are strings inside annotations)
 """Loop nests as users write them, each with a float64 reference and a maker of inputs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from akg.ir.buffer import Buffer
+from akg.ir.expr import Const, Var
 from akg.ir.script import In, Out, Scalar, Script, Size, Tensor, script
 
 
@@ -192,14 +195,24 @@ class Sample:
 
     def kernel_arguments(self, given: tuple[Any, ...]) -> list[Any]:
         """The arguments of the lowered kernel, in the order of its parameters, from those of the function."""
-        arguments = list(self.script.function.__annotations__)
-        by_name = dict(zip(arguments, given, strict=True))
-        for name, value in zip(arguments, given, strict=True):
-            shape = getattr(self.script.function.__annotations__[name], "shape", None)
-            dims = getattr(self.script.function.__annotations__[name], "shape", ()) if shape is None else shape
-            for size, extent in zip(dims, getattr(value, "shape", ()), strict=False):
-                by_name.setdefault(str(getattr(size, "name", size)), extent)
-        return [by_name[p.name] for p in self.script.lower().params]
+        return kernel_arguments(self.script, given)
+
+
+def kernel_arguments(program: Script, given: Sequence[Any]) -> list[Any]:
+    """The arguments of the lowered kernel of `program` for those of its function; sizes are read off the arrays."""
+    code = program.function.__code__  # type: ignore[attr-defined]
+    by_name: dict[str, Any] = dict(zip(code.co_varnames[: code.co_argcount], given, strict=True))
+    params = program.lower().params
+    for param in params:
+        if isinstance(param.value, Buffer) and param.name in by_name:
+            for size, extent in zip(param.value.shape, by_name[param.name].shape, strict=True):
+                if isinstance(size, Var):
+                    by_name.setdefault(size.name, extent)
+    for param in params:  # results that the function returns
+        if isinstance(param.value, Buffer) and param.name not in by_name:
+            shape = [int(s) if isinstance(s, Const) else by_name[str(s)] for s in param.value.shape]
+            by_name[param.name] = np.empty(shape, param.value.dtype.numpy)
+    return [by_name[p.name] for p in params]
 
 
 SAMPLES: dict[str, Sample] = {

@@ -7,7 +7,7 @@ import builtins
 import math
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from akg.ir.script.values import (
     Value, both, choose, combine, either, is_affine, literal, negate, reads_memory, truth, weak,
 )  # fmt: skip
 from akg.ir.simplify import simplify
+from akg.ir.text import to_text
 
 _OPERATORS: dict[type[ast.operator], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floordiv", ast.Mod: "mod",
@@ -163,7 +164,7 @@ class ExpressionLowering:
                 return getattr(owner, node.attr, MISSING)
         return MISSING
 
-    def _unknown_name(self, node: ast.Name) -> None:
+    def _unknown_name(self, node: ast.Name) -> NoReturn:
         sizes = [s.value.expr for s in self.env.values() if isinstance(s, Symbol)]
         for name, binding in self.env.items():
             shape = binding.buffer.shape if isinstance(binding, Array) else ()
@@ -228,13 +229,14 @@ class ExpressionLowering:
             self.source.fail(node, "AKG-E234", "`@` cannot be compiled", "a script computes on single numbers",
                              "write the three loops of the product")  # fmt: skip
         if name in ("div", "floordiv", "mod") and isinstance(b.expr, Const) and b.dtype is index and not int(b.expr):
-            self.source.fail(node, "AKG-E234", "division by zero", "the divisor is the constant 0", "")
+            self.source.fail(node, "AKG-E234", "division by zero", "the divisor is the constant 0",
+                             "divide by another number")  # fmt: skip
         return self._spanned(node, lambda: combine(name, a, b))
 
     def _power(self, node: ast.AST, a: Value, b: Value) -> Value:
         exponent = b.expr.value if isinstance(b.expr, Const) else None
-        small = exponent is not None and 0 <= exponent <= 4
-        if a.dtype.is_integer and b.dtype.is_integer and not small and not (a.dtype is index and exponent is not None):
+        is_product = exponent is not None and (0 <= exponent <= 4 or isinstance(a.expr, Const))
+        if a.dtype.is_integer and b.dtype.is_integer and not is_product:
             self.source.fail(
                 node, "AKG-E234", "an integer power with this exponent cannot be compiled",
                 "integer powers are products, with a constant exponent from 0 to 4",
@@ -279,7 +281,7 @@ class ExpressionLowering:
             if name is None:
                 self.source.fail(
                     node, "AKG-E234", f"`{ast.unparse(node)}` cannot be compiled",
-                    "a script compares numbers with == != < <= > >=", "",
+                    "a script compares numbers with == != < <= > >=", "compare with one of these",
                 )  # fmt: skip
             result = both(self._spanned(node, lambda a=a, b=b, name=name: combine(name, a, b)).expr, result)
         return Value(result)
@@ -340,12 +342,12 @@ class ExpressionLowering:
                 node, "AKG-E229",
                 f"{ast.unparse(base)!r} has {rank} dimension{'s' * (rank != 1)}, got {len(items)} "
                 f"subscript{'s' * (len(items) != 1)}",
-                f"it is {array.buffer!r}", "give one subscript per dimension",
+                f"it is {array.buffer.dtype}[{', '.join(map(to_text, array.buffer.shape))}]", "give one subscript per dimension",
             )  # fmt: skip
         indices = tuple([self._subscript_item(i, s) for i, s in zip(items, array.buffer.shape, strict=True)])
         return array.buffer, indices, array
 
-    def _not_an_array(self, base: ast.expr) -> Any:
+    def _not_an_array(self, base: ast.expr) -> NoReturn:
         if isinstance(base, ast.Name) and base.id not in self.env and base.id not in self.local_names:
             if self.object_of(base) is MISSING:
                 known = [k for k, v in self.env.items() if isinstance(v, Array)]
@@ -430,8 +432,8 @@ class ExpressionLowering:
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args) or not least <= len(node.args) <= most:
             wanted = str(least) if least == most else f"{least} or more"
             self.source.fail(
-                node, "AKG-E225", f"`{ast.unparse(node.func)}` takes {wanted} positional arguments",
-                f"got {len(node.args)} positional and {len(node.keywords)} keyword arguments", "",
+                node, "AKG-E225", f"`{ast.unparse(node.func)}` takes {wanted} positional argument{'s' * (most > 1)}",
+                f"got {len(node.args)} positional and {len(node.keywords)} keyword arguments", "pass numbers, one by one",
             )  # fmt: skip
         args = [self.value(a) for a in node.args]
         return self._spanned(node, lambda: rule(*args))

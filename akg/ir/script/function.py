@@ -200,13 +200,13 @@ class _FunctionLowering(StatementLowering):
             self.facts.put_in_memory(item.id)  # the next pass stores it
             self.facts.widen(item.id, binding.value)
             return self.scalar_buffer(item.id)
-        value = self.value(item)
+        self.value(item)
         buffer = self.scalars.get(item.id)
         if buffer is None:
             if isinstance(binding, Gone):
                 return self.scalar_buffer(item.id)
             self.source.fail(item, "AKG-E233", f"argument {item.id!r} is returned",
-                             f"its value, {value.expr}, is the caller's already", "leave it out of the return")  # fmt: skip
+                             "its value is the caller's already", "leave it out of the return")  # fmt: skip
         return buffer
 
 

@@ -16,7 +16,7 @@ from akg.ir.script.scope import (
     Array, Gone, Loop, Symbol, assigned_names, count_names, used_names, written_names,
 )  # fmt: skip
 from akg.ir.script.values import (
-    Value, both, choose, combine, convert, is_affine_condition, negate, reads_memory, weak,
+    Value, both, choose, convert, is_affine_condition, negate, reads_memory, weak,
 )  # fmt: skip
 from akg.ir.simplify import simplify
 from akg.ir.stmt import REDUCTIONS, Alloc, Block, For, If, Stmt, Store, block
@@ -47,6 +47,7 @@ class StatementLowering(ExpressionLowering):
         super().__init__(*args)
         self.depth = 0  # loops and branches around this point
         self.predicate: Expr | None = None  # the data-dependent condition under which this point runs
+        self.predicate_depth = 0
         self.private: list[set[str]] = []  # per predicated branch: names that live in it alone
         self.count = 0  # stores so far
         self.total_names: dict[str, int] = {}
@@ -213,7 +214,8 @@ class StatementLowering(ExpressionLowering):
         outer = self.predicate
         branches = [*node.body, *node.orelse]
         setup: list[Stmt] = []
-        if written_names(branches) & used_names([node.test]):  # decide before the branches change the operands
+        if self._memory_of(written_names(branches)) & self._memory_of(used_names([node.test])):
+            # decide before the branches change the operands
             flag = Buffer(self.names.fresh("test"), (), bool_)
             self.scalars[flag.name] = flag
             setup.append(self.store(node.test, flag, (), Value(cond), predicated=False))
@@ -221,26 +223,34 @@ class StatementLowering(ExpressionLowering):
         parts: list[Stmt] = []
         before = dict(self.env)
         gone: dict[str, Gone] = {}
-        for body, condition in ((node.body, cond), (node.orelse, unary("not", cond))):
+        self.predicate_depth += 1
+        for body, other, condition in ((node.body, node.orelse, cond), (node.orelse, node.body, unary("not", cond))):
             self.env = dict(before)
             self.predicate = condition if outer is None else both(outer, condition)
-            self.private.append(self._private_names(body))
+            self.private.append(self._private_names(body, other, body is node.orelse))
             parts.append(self.body(body))
             self.private.pop()
             gone.update({k: v for k, v in self.env.items() if isinstance(v, Gone)})
+        self.predicate_depth -= 1
         self.predicate = outer
         self.env = {**before, **gone}
         return block(*setup, *parts)
 
-    def _private_names(self, body: list[ast.stmt]) -> set[str]:
-        """Names that occur only in `body`, and are assigned there, unconditionally, before anything else."""
-        inside = count_names(body)
+    def _memory_of(self, names: set[str]) -> set[object]:
+        """What the names stand for: arrays by identity, so that two names of one array meet."""
+        arrays = {name: self.env.get(name) for name in names}
+        return {b.buffer if isinstance(b, Array) else name for name, b in arrays.items()}
+
+    def _private_names(self, body: list[ast.stmt], other: list[ast.stmt], is_last: bool) -> set[str]:
+        """Names whose old value nobody reads where the predicate of `body` fails: every use in the function is in
+        one of the branches and follows an assignment there, or the branch that comes next assigns them first.
+        """
         found: set[str] = set()
-        for name, times in inside.items():
-            first = next(s for s in body if name in used_names([s]))
-            is_assigned = isinstance(first, (ast.Assign, ast.AnnAssign)) and name in assigned_names([first])
-            value_names = used_names([first.value]) if is_assigned and first.value is not None else {name}  # type: ignore[union-attr]
-            if times == self.total_names.get(name) and is_assigned and name not in value_names:
+        times = count_names([*body, *other])
+        for name in count_names(body):
+            if times[name] == self.total_names.get(name) and all(_is_closed(b, name) for b in (body, other)):
+                found.add(name)
+            elif self.predicate_depth == 1 and not is_last and all(_assigns_first(b, name) for b in (body, other)):
                 found.add(name)
         return found
 
@@ -274,8 +284,9 @@ class StatementLowering(ExpressionLowering):
             )  # fmt: skip
         self._check_rebinding(node.target)
         name = node.target.id
-        self.facts.put_in_memory(name)
-        self.facts.declare(name, self.dtype(node.annotation))
+        if self.object_of(node.annotation) not in (float, int):  # these say no more than the value
+            self.facts.put_in_memory(name)
+            self.facts.declare(name, self.dtype(node.annotation))
         return self._assign_name(node, node.target, node.value)
 
     def _augmented(self, node: ast.AugAssign) -> Stmt:
@@ -433,6 +444,31 @@ class StatementLowering(ExpressionLowering):
         ast.Pass: _pass, ast.Expr: _expression, ast.Return: _return, ast.For: _for, ast.If: _if,
         ast.Assign: _assign, ast.AnnAssign: _annotated, ast.AugAssign: _augmented,
     }  # fmt: skip
+
+
+def _assigns_first(body: list[ast.stmt], name: str) -> bool:
+    """Whether `body` always assigns `name`, and before it reads it."""
+    for stmt in body:
+        if name not in used_names([stmt]):
+            continue
+        if isinstance(stmt, ast.If):
+            branches = _assigns_first(stmt.body, name) and _assigns_first(stmt.orelse, name)
+            return branches and name not in used_names([stmt.test])
+        if isinstance(stmt, (ast.Assign, ast.AnnAssign)) and stmt.value is not None:
+            return name in assigned_names([stmt]) and name not in used_names([stmt.value])
+        return False
+    return False
+
+
+def _is_closed(body: list[ast.stmt], name: str) -> bool:
+    """Whether no use of `name` in `body` sees a value from before `body`."""
+    users = [stmt for stmt in body if name in used_names([stmt])]
+    if not users or _assigns_first(body, name):
+        return True
+    only = users[0]
+    if len(users) > 1 or not isinstance(only, ast.If) or name in used_names([only.test]):
+        return False
+    return _is_closed(only.body, name) and _is_closed(only.orelse, name)
 
 
 def _conditional_assignment(node: ast.If) -> ast.Assign | None:
