@@ -44,8 +44,8 @@ def test_readonly_buffer() -> None:
     ("data", "dense"),
     [
         (np.zeros((2, 3)), True), (np.zeros((2, 3)).T, False), (np.zeros((4, 1))[::2], False),
-        (np.zeros((1, 3))[::-1], True), (np.zeros((0, 3))[::-1], True), (np.zeros((3, 1)).T, True), (np.zeros(()), True),
-        (np.broadcast_to(np.zeros(3), (2, 3)), False),
+        (np.zeros((1, 3))[::-1], True), (np.zeros((0, 3))[::-1], True), (np.zeros((3, 1)).T, True),
+        (np.zeros(()), True), (np.broadcast_to(np.zeros(3), (2, 3)), False),
     ],
 )  # fmt: skip
 def test_contiguous(data: Any, dense: bool) -> None:

@@ -107,7 +107,8 @@ CASES: dict[str, tuple[Any, str]] = {
     ),
     "read-only": (
         lambda add: add(A, B, out=readonly(A)),
-        "AKG-E507: output 'C' is read-only\nbecause: the kernel writes to it\nhint: pass a writable array, such as a copy",
+        "AKG-E507: output 'C' is read-only\nbecause: the kernel writes to it\n"
+        "hint: pass a writable array, such as a copy",
     ),
     "output is input": (
         lambda add: add(A, B, out=B),
@@ -132,7 +133,8 @@ CASES: dict[str, tuple[Any, str]] = {
     ),
     "export refused": (
         lambda add: add(NeedsGradient(A, True), B),
-        "AKG-E511: argument 'A' cannot be exported through DLPack\nbecause: it requires gradient\nhint: detach it first",
+        "AKG-E511: argument 'A' cannot be exported through DLPack\n"
+        "because: it requires gradient\nhint: detach it first",
     ),
     "list": (
         lambda add: add([1.0, 2.0], B),

@@ -1,6 +1,7 @@
 """LLVM IR text to linked code."""
 
 import ctypes
+import dataclasses
 import gc
 import threading
 
@@ -64,7 +65,9 @@ def test_passes_change_the_code() -> None:
 def test_rejected_modules() -> None:
     with pytest.raises(InternalError, match="use of undefined value '%z'"):
         jit.compile_llvm(TWICE.replace("%x, %x", "%x, %z"))
-    skipped = "define i64 @f(i1 %c) {\n  br i1 %c, label %a, label %b\na:\n  %w = add i64 1, 2\n  br label %b\nb:\n  ret i64 %w\n}\n"
+    skipped = (
+        "define i64 @f(i1 %c) {\nbr i1 %c, label %a, label %b\na:\n%w = add i64 1, 2\nbr label %b\nb:\nret i64 %w\n}\n"
+    )
     with pytest.raises(InternalError, match=r"does not dominate[^$]*line 4: %w = add i64 1, 2"):
         jit.compile_llvm(skipped)
 
@@ -89,7 +92,7 @@ def test_host() -> None:
 
 def test_unknown_architecture() -> None:
     target = resolve_target("aarch64-neon")
-    strange = type(target)(**{**{f: getattr(target, f) for f in type(target).__slots__}, "arch": "arch64"})
+    strange = dataclasses.replace(target, arch="arch64")
     with pytest.raises(AkgError) as caught:
         jit.compile_llvm(TWICE, strange)
     assert str(caught.value) == (
