@@ -470,7 +470,7 @@ _INT_FOLD: dict[str, Callable[[int, int], int | bool]] = {
 def binary(op: str, a: ExprLike, b: ExprLike) -> Expr:
     """``a op b`` after promotion; index arithmetic folds constants and the neutral elements 0 and 1."""
     x, y = unify(a, b)
-    if x.dtype is bool_ and op in ARITHMETIC:
+    if x.dtype is bool_ and (op in ARITHMETIC or op in ("shl", "shr")):
         x, y = cast(x, int64), cast(y, int64)
     if x.dtype is index:
         return _index_binary(op, x, y)
@@ -565,6 +565,8 @@ def unary(op: str, a: ExprLike) -> Expr:
         return Const(not x.value, bool_)
     if op == "not" and x.dtype.is_float:
         raise AkgError("AKG-E104", f"bitwise 'not' on {x.dtype}", hint="compare first, as in ~(a > 0)")
+    if op == "neg" and x.dtype is bool_:
+        raise AkgError("AKG-E104", "'neg' on bool", hint="use ~a for the logical not, or cast to an integer first")
     return Unary(op, x)
 
 

@@ -61,7 +61,7 @@ class _Verifier:
         self.read_only: set[Buffer] = set()
         self.names: set[str] = set()
         self.stores: set[str] = set()
-        self.typed: set[Expr] = set()  # nodes whose types are known to agree
+        self.valid: set[Expr] = set()  # nodes known to be right in the present scope
 
     def fail(self, rule: str, node: Stmt | Expr | Param) -> NoReturn:
         text = f"parameter {node.name}" if isinstance(node, Param) else to_text(node).strip()
@@ -139,6 +139,7 @@ class _Verifier:
             self.buffers.add(stmt.buffer)
             self.statement(stmt.body, in_vector)
             self.buffers.discard(stmt.buffer)
+            self.valid.clear()
         elif in_vector:
             self.fail("a barrier in a vector loop", stmt)
         elif stmt.scope not in ("block", "kernel"):
@@ -163,6 +164,7 @@ class _Verifier:
         self.variables.add(stmt.var)
         self.statement(stmt.body, in_vector or stmt.kind == "vector")
         self.variables.discard(stmt.var)
+        self.valid.clear()
 
     def store(self, stmt: Store) -> None:
         if stmt.name in self.stores:
@@ -187,19 +189,20 @@ class _Verifier:
     # --- expressions --------------------------------------------------------------------------------
 
     def expr(self, root: Expr, at: Stmt) -> None:
-        for node in walk_expr(root):
-            if isinstance(node, Var):
-                if node not in self.variables:
-                    self.fail(f"the variable {node.name!r} is not defined here", at)
-            elif isinstance(node, Load):
-                if node.buffer not in self.buffers:
-                    self.fail(f"a load of {node.buffer.name}, which is not declared here", at)
-            if node in self.typed:
+        stack = [root]
+        while stack:
+            node = stack.pop()
+            if node in self.valid:
                 continue
+            self.valid.add(node)
+            if isinstance(node, Var) and node not in self.variables:
+                self.fail(f"the variable {node.name!r} is not defined here", at)
+            if isinstance(node, Load) and node.buffer not in self.buffers:
+                self.fail(f"a load of {node.buffer.name}, which is not declared here", at)
             problem = _CHECKS[type(node)](node)
             if problem is not None:
                 self.fail(f"{problem} in {node}", at)
-            self.typed.add(node)
+            stack.extend(node.children)
 
 
 def is_update(stmt: Store) -> bool:

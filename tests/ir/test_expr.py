@@ -103,6 +103,7 @@ def test_comparison_truth_is_identity_and_other_truth_is_an_error() -> None:
 )  # fmt: skip
 def test_promotion(a, b, want) -> None:
     assert binary("add", a, b).dtype is want
+    assert (Var("p", bool_) << Var("q", bool_)).dtype is int64
     assert binary("add", b, a).dtype is want
 
 
@@ -178,7 +179,7 @@ def test_calls_take_floats() -> None:
     ("make", "code"),
     [
         (lambda: as_expr("x"), "AKG-E103"), (lambda: as_expr([1]), "AKG-E103"), (lambda: x & y, "AKG-E104"),
-        (lambda: ~x, "AKG-E104"), (lambda: x << 1, "AKG-E104"),
+        (lambda: ~x, "AKG-E104"), (lambda: x << 1, "AKG-E104"), (lambda: -(x < y), "AKG-E104"),
     ],
 )  # fmt: skip
 def test_errors(make, code) -> None:
