@@ -337,3 +337,15 @@ def test_integer_division_never_traps(check: Check) -> None:
     a = Load(x, (i,))
     body = loop(i, n, Store(y, (i,), select(binary("ne", a, 0), Const(100, int64) // a, Const(7, int64)), "S0"), "vector")
     check(kernel(body, x, y, n), np.arange(-5, 8), np.zeros(13, np.int64), 13)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int32"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_product_accumulates_in_registers(check: Check, kind: LoopKind, dtype: str) -> None:
+    of = dtype_of(dtype)
+    a, b, c = Buffer("A", (n, m), of), Buffer("B", (m, n), of), Buffer("C", (n, n), of)
+    update = _update("sum", c, (i, j), Load(a, (i, k)) * Load(b, (k, j)))
+    made = kernel(loop(i, n, loop(j, n, loop(k, m, update), kind)), a, b, c, n, m)
+    for depth in (0, 7):
+        left, right = random((21, depth), dtype), random((depth, 21), dtype, 1)
+        check(made, left, right, random((21, 21), dtype, 2), 21, depth, rtol=tolerance(of, depth) * (8 if of.bits == 16 else 1))

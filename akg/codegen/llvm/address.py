@@ -57,6 +57,8 @@ def added(a: Polynomial, b: Polynomial) -> Polynomial:
 
 def scaled(a: Polynomial, factor: int) -> Polynomial:
     """A polynomial times a constant."""
+    if factor == 1:
+        return a
     return {key: coefficient * factor for key, coefficient in a.items()} if factor else {}
 
 

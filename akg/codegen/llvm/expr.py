@@ -13,6 +13,7 @@ from akg.codegen.llvm.convert import convert
 from akg.codegen.llvm.memory import load
 from akg.codegen.llvm.types import constant, llvm_type
 from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Select, Unary, Var
+from akg.ir.simplify import simplify
 
 
 def _emit_const(f: Function, node: Const) -> Value:
@@ -48,7 +49,10 @@ def _emit_cast(f: Function, node: Cast) -> Value:
 
 
 def _emit_select(f: Function, node: Select) -> Value:
-    condition = f.value(node.cond)
+    decided = simplify(node.cond)
+    if isinstance(decided, Const):
+        return f.value(node.a if decided.value else node.b)
+    condition = f.value(decided)
     a = _guarded(f, node.a, condition, node.cond, True)
     b = _guarded(f, node.b, condition, node.cond, False)
     return choose(f, condition, a, b)

@@ -13,14 +13,15 @@ from akg.codegen.llvm.control import counted_loop, trip_count
 from akg.codegen.llvm.convert import convert
 from akg.codegen.llvm.memory import as_index, row_major_strides, store
 from akg.codegen.llvm.parallel import emit_parallel
+from akg.codegen.llvm.promote import promote_reductions
 from akg.codegen.llvm.reduction import emit_lane_reduction, split_update
 from akg.codegen.llvm.types import in_memory, llvm_type
 from akg.codegen.llvm.vector import emit_vector
 from akg.codegen.llvm.workspace import is_on_stack
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Binary, Const, Expr
+from akg.ir.expr import Binary, Const, Expr, binary
 from akg.ir.rewrite import substitute_stmt
-from akg.ir.simplify import simplify_stmt
+from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Barrier, Block, For, If, Stmt, Store
 
 
@@ -44,6 +45,10 @@ def emit_for(f: Function, loop: For) -> None:
 
 def emit_serial(f: Function, loop: For, trips: int | None) -> None:
     """One iteration after the other."""
+    promoted = promote_reductions(f, loop)
+    if promoted is not None:
+        f.emit(promoted if trips is not None else If(binary("lt", loop.begin, loop.end), promoted))
+        return
     begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
     counted_loop(f, loop, begin, end, lambda: f.emit(loop.body), trips is not None)
 
@@ -53,12 +58,12 @@ def _unroll(f: Function, loop: For, trips: int | None) -> None:
         raise InternalError(f"unrolled loop over {loop.var.name} has no constant trip count")
     for k in range(trips):
         position = loop.begin + Const(k * loop.step)
-        f.emit(simplify_stmt(substitute_stmt(loop.body, {loop.var: position})))
+        f.emit(substitute_stmt(loop.body, {loop.var: position}))
 
 
 def emit_if(f: Function, stmt: If) -> None:
     """A branch; where the condition differs by lane, both sides under masks."""
-    condition = f.value(stmt.cond)
+    condition = f.value(simplify(stmt.cond))
     if condition.lanes:
         outer = f.guard
         for part, polarity in ((stmt.then, True), (stmt.orelse, False)):

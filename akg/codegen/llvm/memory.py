@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from akg.base.dtype import bool_, index
 from akg.base.errors import InternalError
-from akg.codegen.llvm.address import Polynomial, added, multiplied, polynomial, split_lane, term
+from akg.codegen.llvm.address import Polynomial, added, multiplied, polynomial, scaled, split_lane, term
 from akg.codegen.llvm.arith import apply, choose
 from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.types import in_memory, llvm_type, mangled
@@ -49,7 +49,12 @@ def linear(f: Function, place: Place, indices: tuple[Expr, ...]) -> Polynomial:
     memo = f.unit.polynomials
     form: Polynomial = {}
     for position, stride in zip(indices, place.strides, strict=True):
-        form = added(form, multiplied(polynomial(position, memo), polynomial(stride, memo)))
+        part = polynomial(position, memo)
+        if isinstance(stride, Const):
+            part = scaled(part, int(stride))
+        else:
+            part = multiplied(part, polynomial(stride, memo))
+        form = added(form, part) if form else part
     return form
 
 
