@@ -1,5 +1,5 @@
 """Every mistake in a script gives one error, with its place, its reason and a hint."""
-# ruff: noqa: F821, F841  (shapes and dtypes are strings inside annotations; mistakes on purpose)
+# ruff: noqa: B007, B018, F821, F841, UP037  (shapes and dtypes are strings inside annotations; mistakes on purpose)
 
 
 import numpy as np
@@ -28,7 +28,7 @@ def case(expected):
 AKG-E221: `while` cannot be compiled
     while i < 3:
     ^^^^^^^^^^^^
-because: the number of iterations must be known before the loop starts
+because: the number of iterations must be known before it starts
 hint: write for i in range(...)
 """)
 def while_loop(A: Tensor["n", "float64"]):

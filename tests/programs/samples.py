@@ -1,4 +1,4 @@
-# ruff: noqa: F821, UP037  (shapes and dtypes are strings inside annotations)
+# ruff: noqa: B007, F821, UP037  (shapes and dtypes are strings inside annotations)
 """Loop nests as users write them, each with a float64 reference and a maker of inputs."""
 
 from __future__ import annotations

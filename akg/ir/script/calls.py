@@ -17,7 +17,16 @@ import numpy as np
 from akg.base.dtype import BUFFER_DTYPES, DType, float64, index, int64
 from akg.ir.expr import Const, Expr, call, cast, power
 from akg.ir.script.values import (
-    Value, absolute, choose, combine, convert, literal, match, negate, strong, truth,
+    Value,
+    absolute,
+    choose,
+    combine,
+    convert,
+    literal,
+    match,
+    negate,
+    strong,
+    truth,
 )  # fmt: skip
 
 Rule = Callable[..., Value]

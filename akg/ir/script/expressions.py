@@ -5,21 +5,28 @@ from __future__ import annotations
 import ast
 import builtins
 import math
-from collections.abc import Callable, Mapping
-from types import ModuleType
+from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
-import numpy as np
-
-from akg.base.dtype import BUFFER_DTYPES, DType, bool_, dtype_of, float64, index, int64
+from akg.base.dtype import bool_, index
 from akg.base.errors import AkgError, suggest
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, Load, Var, unary
+from akg.ir.expr import Const, Expr, Load, unary
 from akg.ir.script.calls import NAMES, raise_power, rule_of
-from akg.ir.script.scope import Array, Binding, Facts, Gone, Loop, Names, Symbol
-from akg.ir.script.source import Source
+from akg.ir.script.names import MISSING, NameLowering
+from akg.ir.script.scope import Array, Gone, Loop, Symbol
 from akg.ir.script.values import (
-    Value, both, choose, combine, either, is_affine, literal, negate, reads_memory, truth, weak,
+    Value,
+    both,
+    choose,
+    combine,
+    either,
+    is_affine,
+    literal,
+    negate,
+    reads_memory,
+    truth,
+    weak,
 )  # fmt: skip
 from akg.ir.simplify import simplify
 from akg.ir.text import to_text
@@ -48,22 +55,9 @@ _REFUSED: dict[type[ast.expr], tuple[str, str]] = {
     ast.YieldFrom: ("yield", "store the results in an array"),
     ast.Starred: ("a starred expression", "write the items one by one"),
 }
-MISSING = object()
 
-
-class ExpressionLowering:
-    """Lowers expressions. `env` says what the names stand for at this point of the source."""
-
-    def __init__(
-        self, name: str, source: Source, captured: Mapping[str, Any], local_names: set[str], facts: Facts
-    ) -> None:
-        self.name, self.source, self.captured, self.local_names, self.facts = name, source, captured, local_names, facts
-        self.env: dict[str, Binding] = {}
-        self.names = Names()
-        self.scalars: dict[str, Buffer] = {}
-        self.arguments: set[str] = set()
-        self.iterators: list[Var] = []  # of the enclosing loops
-        self.recurring: list[set[str]] = []  # per enclosing loop, the names that its body assigns
+class ExpressionLowering(NameLowering):
+    """Lowers expressions."""
 
     # --- Values ---
 
@@ -94,13 +88,13 @@ class ExpressionLowering:
         if isinstance(binding, Array):
             return self._whole_array(node, binding)
         if isinstance(binding, Gone):
-            return self._gone(node, binding)
+            return self.gone(node, binding)
         if node.id in self.local_names:
-            return self._scalar(node)
+            return self.scalar(node)
         found = self.object_of(node)
         if found is MISSING:
-            self._unknown_name(node)
-        return self._captured(node, found)
+            self.unknown_name(node)
+        return self.captured_value(node, found)
 
     def _whole_array(self, node: ast.expr, array: Array) -> Value:
         if not array.buffer.shape:
@@ -110,85 +104,6 @@ class ExpressionLowering:
             node, "AKG-E234", f"{ast.unparse(node)!r} is a whole array",
             "a script computes on single elements; array expressions are for te and akg.ops",
             f"write it as a loop over elements such as {ast.unparse(node)}[{subscripts}]",
-        )  # fmt: skip
-
-    def _gone(self, node: ast.Name, gone: Gone) -> Value:
-        if isinstance(gone.was, Loop):
-            self.source.fail(
-                node, "AKG-E227", f"loop variable {node.id!r} is used after its loop",
-                "after the loop it has a value only if the loop ran at least once",
-                "write the value in terms of the loop's bounds",
-            )  # fmt: skip
-        if isinstance(gone.was, Array):
-            self.source.fail(
-                node, "AKG-E235", f"array {node.id!r} is used outside the block that creates it",
-                "it exists only if that block ran", "create the array before the loop or branch",
-            )  # fmt: skip
-        self.facts.put_in_memory(node.id)  # it may have one of several values: the next pass stores it
-        self.facts.widen(node.id, gone.was.value)
-        return gone.was.value
-
-    def _scalar(self, node: ast.Name) -> Value:
-        assigned = node.id in self.scalars or any(node.id in names for names in self.recurring)
-        fact = self.facts.of(node.id)
-        if not assigned:
-            self.source.fail(
-                node, "AKG-E232", f"{node.id!r} is read before it is assigned",
-                "no statement before this one gives it a value", f"start with {node.id} = 0.0",
-            )  # fmt: skip
-        self.facts.put_in_memory(node.id)
-        if fact.type is None:  # assigned later in a loop: the type comes with the next pass
-            self.facts.changed = True
-            return literal(0)
-        return Value(Load(self.scalar_buffer(node.id), ()), fact.type.is_weak)
-
-    def scalar_buffer(self, name: str) -> Buffer:
-        """The memory of a local scalar, in the type known so far."""
-        known = self.facts.of(name).type
-        dtype = int64 if known is None or known.dtype is index else known.dtype
-        buffer = self.scalars.get(name)
-        if buffer is None:
-            buffer = self.scalars[name] = Buffer(self.names.fresh(name), (), dtype)
-        buffer.dtype = dtype
-        return buffer
-
-    # --- Names from outside the function ---
-
-    def object_of(self, node: ast.expr) -> Any:
-        """The Python object that a name or a dotted name of a module stands for, or `MISSING`."""
-        if isinstance(node, ast.Name) and node.id not in self.local_names and node.id not in self.env:
-            return self.captured.get(node.id, getattr(builtins, node.id, MISSING))
-        if isinstance(node, ast.Attribute):
-            owner = self.object_of(node.value)
-            if isinstance(owner, ModuleType):
-                return getattr(owner, node.attr, MISSING)
-        return MISSING
-
-    def _unknown_name(self, node: ast.Name) -> NoReturn:
-        sizes = [s.value.expr for s in self.env.values() if isinstance(s, Symbol)]
-        for name, binding in self.env.items():
-            shape = binding.buffer.shape if isinstance(binding, Array) else ()
-            for k, size in enumerate(shape):
-                if str(getattr(size, "name", "")) == node.id and size not in sizes:
-                    self.source.fail(
-                        node, "AKG-E224", f"unknown name {node.id!r}",
-                        "a name in an annotation's shape is not a Python variable",
-                        f"write {node.id} = {name}.shape[{k}] first",
-                    )  # fmt: skip
-        known = {*self.env, *self.local_names, *[k for k, v in self.captured.items() if isinstance(v, (int, float))]}
-        self.source.fail(
-            node, "AKG-E224", f"unknown name {node.id!r}",
-            "it is not an argument, a local name or a global", suggest(node.id, known),
-        )  # fmt: skip
-
-    def _captured(self, node: ast.expr, found: Any) -> Value:
-        if type(found) in (bool, int, float):
-            return literal(found)
-        if isinstance(found, np.generic):
-            return Value(Const(found.item(), dtype_of(found.dtype)))
-        self.source.fail(
-            node, "AKG-E224", f"{ast.unparse(node)!r} is a {type(found).__name__} from outside the script",
-            "a script takes only numbers from outside", "pass it as an argument",
         )  # fmt: skip
 
     def _attribute(self, node: ast.Attribute) -> Value:
@@ -212,7 +127,7 @@ class ExpressionLowering:
                 node, "AKG-E224", f"unknown name {ast.unparse(node)!r}",
                 "a dotted name is an attribute of a module or the shape of an array", suggest(node.attr, NAMES),
             )  # fmt: skip
-        return self._captured(node, found)
+        return self.captured_value(node, found)
 
     # --- Operators ---
 
@@ -290,21 +205,7 @@ class ExpressionLowering:
         cond, a, b = self.condition(node.test), self.value(node.body), self.value(node.orelse)
         return self._spanned(node, lambda: choose(cond, a, b))
 
-    # --- Arrays ---
-
-    def array_of(self, node: ast.expr) -> Array | None:
-        """The array that a name stands for here, or None."""
-        binding = self.env.get(node.id) if isinstance(node, ast.Name) else None
-        if isinstance(binding, Gone) and isinstance(binding.was, Array) and isinstance(node, ast.Name):
-            self._gone(node, binding)
-        return binding if isinstance(binding, Array) else None
-
-    def shape_of(self, node: ast.expr) -> tuple[Expr, ...] | None:
-        """The shape if `node` is ``A.shape``, else None."""
-        if isinstance(node, ast.Attribute) and node.attr == "shape":
-            array = self.array_of(node.value)
-            return None if array is None else array.buffer.shape
-        return None
+    # --- Elements ---
 
     def _subscript(self, node: ast.Subscript) -> Value:
         shape = self.shape_of(node.value)
@@ -342,7 +243,8 @@ class ExpressionLowering:
                 node, "AKG-E229",
                 f"{ast.unparse(base)!r} has {rank} dimension{'s' * (rank != 1)}, got {len(items)} "
                 f"subscript{'s' * (len(items) != 1)}",
-                f"it is {array.buffer.dtype}[{', '.join(map(to_text, array.buffer.shape))}]", "give one subscript per dimension",
+                f"it is {array.buffer.dtype}[{', '.join(map(to_text, array.buffer.shape))}]",
+                "give one subscript per dimension",
             )  # fmt: skip
         indices = tuple([self._subscript_item(i, s) for i, s in zip(items, array.buffer.shape, strict=True)])
         return array.buffer, indices, array
@@ -355,7 +257,7 @@ class ExpressionLowering:
                     base, "AKG-E224", f"unknown name {base.id!r}", "it is not an argument, a local name or a global",
                     suggest(base.id, known),
                 )  # fmt: skip
-            self._captured(base, self.object_of(base))
+            self.captured_value(base, self.object_of(base))
         self.source.fail(
             base, "AKG-E229", f"`{ast.unparse(base)}` is not an array", "only arrays have elements",
             "annotate the argument as akg.Tensor[...], or make a local array with np.zeros",
@@ -391,27 +293,6 @@ class ExpressionLowering:
             "give a product of sizes a name of its own: an argument annotated akg.Size",
         )
 
-    def dtype(self, node: ast.expr) -> DType:
-        """A dtype as it is written: ``np.float32``, ``"float32"``, ``float``, ``akg.float32``, ``A.dtype``."""
-        if isinstance(node, ast.Attribute) and node.attr == "dtype":
-            array = self.array_of(node.value)
-            if array is not None:
-                return array.buffer.dtype
-        found = node.value if isinstance(node, ast.Constant) else self.object_of(node)
-        plain: dict[Any, DType] = {float: float64, int: int64, bool: bool_}
-        if isinstance(found, (str, DType, type, np.dtype)):
-            if isinstance(found, type) and found in plain:
-                return plain[found]
-            try:
-                return dtype_of(found)
-            except AkgError as error:
-                error.span = self.source.span(node)
-                raise
-        self.source.fail(
-            node, "AKG-E101", f"unknown dtype `{ast.unparse(node)}`",
-            f"akg computes on {', '.join(d.name for d in BUFFER_DTYPES)}", "write a dtype such as np.float32",
-        )  # fmt: skip
-
     # --- Calls ---
 
     def _call(self, node: ast.Call) -> Value:
@@ -433,7 +314,8 @@ class ExpressionLowering:
             wanted = str(least) if least == most else f"{least} or more"
             self.source.fail(
                 node, "AKG-E225", f"`{ast.unparse(node.func)}` takes {wanted} positional argument{'s' * (most > 1)}",
-                f"got {len(node.args)} positional and {len(node.keywords)} keyword arguments", "pass numbers, one by one",
+                f"got {len(node.args)} positional and {len(node.keywords)} keyword arguments",
+                "pass numbers, one by one",
             )  # fmt: skip
         args = [self.value(a) for a in node.args]
         return self._spanned(node, lambda: rule(*args))

@@ -14,7 +14,7 @@ from akg.base.errors import AkgError, InternalError
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Var
 from akg.ir.rewrite import buffers_written, map_children, variables_of
-from akg.ir.script.expressions import MISSING
+from akg.ir.script.names import MISSING
 from akg.ir.script.placement import place
 from akg.ir.script.scope import Array, Facts, Gone, Symbol, assigned_names, count_names
 from akg.ir.script.source import Source

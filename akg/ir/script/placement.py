@@ -10,8 +10,9 @@ from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, expressions, 
 
 
 def place(body: Stmt, buffer: Buffer) -> Stmt:
-    """`body` with an `Alloc` of the rank-0 `buffer` around the innermost block that holds all its accesses
-    and in which each read follows a write; around everything if there is none.
+    """`body` with an `Alloc` of the rank-0 `buffer` as far inside as its values allow.
+
+    That is the innermost block that holds all its accesses and in which each read follows a write.
 
     Before: ``for i { s = 0; for j { s = s + A[i, j] }; B[i] = s }``
     After: ``for i { alloc s { s = 0; for j { s = s + A[i, j] }; B[i] = s } }``

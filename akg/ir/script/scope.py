@@ -19,11 +19,13 @@ from akg.ir.expr import Const
 from akg.ir.script.values import Value, common_type
 
 # What C, or the C library, would not let a variable be called.
-_RESERVED = frozenset("""
-    auto bool break case char complex const continue default do double else enum extern float for goto if imaginary
-    inline int long main register restrict return short signed sizeof static struct switch true false typedef union
-    unsigned void volatile while exp log pow sin cos tan tanh sqrt fabs floor ceil erf fma index
-""".split())  # fmt: skip
+_RESERVED = frozenset({
+    "auto", "bool", "break", "case", "char", "complex", "const", "continue", "default", "do", "double", "else", "enum",
+    "extern", "float", "for", "goto", "if", "imaginary", "inline", "int", "long", "main", "register", "restrict",
+    "return", "short", "signed", "sizeof", "static", "struct", "switch", "true", "false", "typedef", "union",
+    "unsigned", "void", "volatile", "while", "exp", "log", "pow", "sin", "cos", "tan", "tanh", "sqrt", "fabs", "floor",
+    "ceil", "erf", "fma", "index",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from akg.base.dtype import bool_
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Binary, Const, Expr, Load, Var, binary, unary
-from akg.ir.rewrite import loads_of
-from akg.ir.script.arrays import Creation, array_creation
-from akg.ir.script.expressions import ExpressionLowering
+from akg.ir.expr import Const, Expr, Load, Var, unary
+from akg.ir.script.assignments import AssignmentLowering
 from akg.ir.script.scope import (
-    Array, Gone, Loop, Symbol, assigned_names, count_names, used_names, written_names,
+    Array,
+    Gone,
+    Loop,
+    Symbol,
+    assigned_names,
+    count_names,
+    used_names,
+    written_names,
 )  # fmt: skip
 from akg.ir.script.values import (
-    Value, both, choose, convert, is_affine_condition, negate, reads_memory, weak,
+    Value,
+    both,
+    is_affine_condition,
+    weak,
 )  # fmt: skip
 from akg.ir.simplify import simplify
-from akg.ir.stmt import REDUCTIONS, Alloc, Block, For, If, Stmt, Store, block
+from akg.ir.stmt import Alloc, Block, For, If, Stmt, block
 
 _REFUSED: dict[type[ast.stmt], tuple[str, str, str]] = {
-    ast.While: ("`while`", "the number of iterations must be known before the loop starts", "write for i in range(...)"),
+    ast.While: ("`while`", "the number of iterations must be known before it starts", "write for i in range(...)"),
     ast.Break: ("`break`", "every iteration of a loop runs", "put the rest of the body under an `if`"),
     ast.Continue: ("`continue`", "every statement of a loop body runs", "put the rest of the body under an `if`"),
     ast.FunctionDef: ("a nested function", "a script is one loop nest", "write its body where it is called"),
@@ -40,17 +48,8 @@ _REFUSED: dict[type[ast.stmt], tuple[str, str, str]] = {
 }
 
 
-class StatementLowering(ExpressionLowering):
+class StatementLowering(AssignmentLowering):
     """Lowers the body of a script; one object is one pass."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.depth = 0  # loops and branches around this point
-        self.predicate: Expr | None = None  # the data-dependent condition under which this point runs
-        self.predicate_depth = 0
-        self.private: list[set[str]] = []  # per predicated branch: names that live in it alone
-        self.count = 0  # stores so far
-        self.total_names: dict[str, int] = {}
 
     # --- Blocks ---
 
@@ -98,8 +97,9 @@ class StatementLowering(ExpressionLowering):
             return Block(())
         self.value(node.value)
         self.source.fail(
-            node, "AKG-E221", f"`{ast.unparse(node)}` has no effect", "its value is not stored", "assign it to an element"
-        )
+            node, "AKG-E221", f"`{ast.unparse(node)}` has no effect",
+            "its value is not stored", "assign it to an element",
+        )  # fmt: skip
 
     def _return(self, node: ast.Return) -> Stmt:
         self.source.fail(
@@ -193,7 +193,7 @@ class StatementLowering(ExpressionLowering):
             return self._branch(cond, node)
         merged = _conditional_assignment(node)
         if merged is not None:
-            return self._assign(merged)
+            return self.assign(merged)
         first = node.test.values[0] if isinstance(node.test, ast.BoolOp) and isinstance(node.test.op, ast.And) else None
         if first is not None and not node.orelse and is_affine_condition(self.condition(first)):
             return self._if(_nested(node))
@@ -242,207 +242,24 @@ class StatementLowering(ExpressionLowering):
         return {b.buffer if isinstance(b, Array) else name for name, b in arrays.items()}
 
     def _private_names(self, body: list[ast.stmt], other: list[ast.stmt], is_last: bool) -> set[str]:
-        """Names whose old value nobody reads where the predicate of `body` fails: every use in the function is in
-        one of the branches and follows an assignment there, or the branch that comes next assigns them first.
+        """Names whose old value nobody reads where the predicate of `body` fails.
+
+        Either every use in the function is in one of the branches and follows an assignment there, or the branch
+        that comes next assigns them first.
         """
         found: set[str] = set()
         times = count_names([*body, *other])
         for name in count_names(body):
-            if times[name] == self.total_names.get(name) and all(_is_closed(b, name) for b in (body, other)):
-                found.add(name)
-            elif self.predicate_depth == 1 and not is_last and all(_assigns_first(b, name) for b in (body, other)):
+            stays = times[name] == self.total_names.get(name) and all(_is_closed(b, name) for b in (body, other))
+            replaced = all(_assigns_first(b, name) for b in (body, other))
+            if stays or (replaced and not is_last and self.predicate_depth == 1):
                 found.add(name)
         return found
 
-    # --- Assignments ---
-
-    def _assign(self, node: ast.Assign) -> Stmt:
-        if len(node.targets) > 1:
-            self.source.fail(
-                node, "AKG-E221", "several targets in one assignment", "each statement stores one element",
-                "write one assignment per target",
-            )  # fmt: skip
-        target = node.targets[0]
-        if isinstance(target, (ast.Tuple, ast.List)):
-            return self._unpack(node, target)
-        if isinstance(target, ast.Name):
-            return self._assign_name(node, target, node.value)
-        if isinstance(target, ast.Subscript):
-            buffer, indices = self._target(target)
-            value = self.value(node.value)
-            return self.store(node, buffer, indices, value, self._as_update(buffer, indices, value))
-        self.source.fail(
-            target, "AKG-E221", f"cannot assign to `{ast.unparse(target)}`", "a script assigns elements and local names",
-            "assign to A[i, j] or to a name",
-        )  # fmt: skip
-
-    def _annotated(self, node: ast.AnnAssign) -> Stmt:
-        if not isinstance(node.target, ast.Name) or node.value is None:
-            self.source.fail(
-                node, "AKG-E221", f"`{ast.unparse(node)}` cannot be compiled",
-                "an annotation gives the type of a local scalar with its first value", 'write s: "float32" = 0',
-            )  # fmt: skip
-        self._check_rebinding(node.target)
-        name = node.target.id
-        if self.object_of(node.annotation) not in (float, int):  # these say no more than the value
-            self.facts.put_in_memory(name)
-            self.facts.declare(name, self.dtype(node.annotation))
-        return self._assign_name(node, node.target, node.value)
-
-    def _augmented(self, node: ast.AugAssign) -> Stmt:
-        if isinstance(node.target, ast.Name):
-            self._check_rebinding(node.target)
-            read = ast.copy_location(ast.Name(node.target.id, ast.Load()), node.target)
-            value = ast.copy_location(ast.BinOp(read, node.op, node.value), node)
-            return self._assign_name(node, node.target, value)
-        if isinstance(node.target, ast.Subscript):
-            buffer, indices = self._target(node.target)
-            old, term = Value(Load(buffer, indices)), self.value(node.value)
-            value = self.operate(node, node.op, old, term)
-            return self.store(node, buffer, indices, value, self._as_update(buffer, indices, value))
-        self.source.fail(node, "AKG-E221", f"cannot assign to `{ast.unparse(node.target)}`",
-                         "a script assigns elements and local names", "assign to A[i, j] or to a name")  # fmt: skip
-
-    def _unpack(self, node: ast.Assign, target: ast.Tuple | ast.List) -> Stmt:
-        shape = self.shape_of(node.value)
-        names = [t for t in target.elts if isinstance(t, ast.Name)]
-        if shape is None or len(names) != len(target.elts):
-            self.source.fail(
-                node, "AKG-E221", f"`{ast.unparse(node)}` cannot be compiled", "only a shape is unpacked into names",
-                "write one assignment per target",
-            )  # fmt: skip
-        if len(shape) != len(names):
-            self.source.fail(
-                node, "AKG-E229", f"{len(names)} names for {len(shape)} dimensions",
-                f"`{ast.unparse(node.value)}` has {len(shape)} items", "give one name per dimension",
-            )  # fmt: skip
-        for name, size in zip(names, shape, strict=True):
-            self._check_rebinding(name)
-            if name.id != "_":
-                self._bind(name, weak(size))
-        return Block(())
-
-    def _check_rebinding(self, target: ast.Name) -> None:
-        binding = self.env.get(target.id)
-        if isinstance(binding, Loop):
-            self.source.fail(
-                target, "AKG-E227", f"loop variable {target.id!r} is assigned",
-                "a loop variable takes the values of its range", "use another name",
-            )  # fmt: skip
-        if isinstance(binding, Symbol) and target.id in self.arguments:
-            self.source.fail(
-                target, "AKG-E231", f"argument {target.id!r} is assigned", "scalar arguments are read-only",
-                "copy it to a local name first",
-            )  # fmt: skip
-        if isinstance(binding, Array) and target.id in self.arguments:
-            subscripts = ", ".join(["i", "j", "k", "l"][: len(binding.buffer.shape)]) or "()"
-            self.source.fail(
-                target, "AKG-E231", f"argument {target.id!r} is assigned as a whole",
-                "the name would mean another array, and the caller's would stay as it is",
-                f"store elements: {target.id}[{subscripts}] = ...",
-            )  # fmt: skip
-
-    def _assign_name(self, node: ast.stmt, target: ast.Name, source: ast.expr) -> Stmt:
-        self._check_rebinding(target)
-        alias = self.array_of(source)
-        if alias is not None and alias.buffer.shape:
-            self.env[target.id] = alias
-            return Block(())
-        creation = array_creation(self, source)
-        if creation is not None:
-            return self._create(node, target, creation)
-        value = self.value(source)
-        fact = self.facts.of(target.id)
-        if not fact.in_memory and not reads_memory(value.expr):
-            self._bind(target, value)
-            return Block(())
-        self.facts.put_in_memory(target.id)
-        self.facts.widen(target.id, value)
-        buffer = self.scalar_buffer(target.id)
-        self.env.pop(target.id, None)
-        update = self._as_update(buffer, (), value)
-        return self.store(node, buffer, (), value, update, name=target.id)
-
-    def _bind(self, target: ast.Name, value: Value) -> None:
-        if self.facts.of(target.id).in_memory:
-            self.source.fail(
-                target, "AKG-E232", f"{target.id!r} is both a dimension and a number that changes",
-                "it is assigned several times", "use two names",
-            )  # fmt: skip
-        self.env[target.id] = Symbol(Value(simplify(value.expr), value.is_weak))
-
-    def _create(self, node: ast.stmt, target: ast.Name, creation: Creation) -> Stmt:
-        if self.predicate is not None:
-            self.source.fail(
-                node, "AKG-E235", "a local array is created under a condition on data",
-                "whether it exists would be known only at run time", "create it before the `if`",
-            )  # fmt: skip
-        buffer = Buffer(self.names.fresh(target.id), creation.shape, creation.dtype)
-        self.env[target.id] = Array(buffer, "local", self.depth)
-        elements = 1
-        for size in buffer.const_shape or (1 << 20,):
-            elements *= size
-        if self.recurring and elements <= 1024:
-            buffer.scope = "local"
-        return Alloc(buffer, self._fill(node, buffer, creation))
-
-    def _target(self, node: ast.Subscript) -> tuple[Buffer, tuple[Expr, ...]]:
-        buffer, indices, array = self.element(node)
-        if array.access == "in":
-            self.source.fail(
-                node, "AKG-E231", f"write to input {buffer.name!r}", "its annotation is akg.In[...], which is read-only",
-                "annotate it as akg.Tensor[...] to update it in place",
-            )  # fmt: skip
-        return buffer, indices
-
-    # --- Stores ---
-
-    def store(
-        self, node: ast.AST, buffer: Buffer, indices: tuple[Expr, ...], value: Value,
-        update: tuple[Value, str] | None = None, *, name: str = "", predicated: bool = True,
-    ) -> Store:  # fmt: skip
-        """``buffer[indices] = value``, under the predicate of this point, as the next statement."""
-        reduction: str | None = None
-        if update is not None and update[0].dtype is buffer.dtype:
-            value, reduction = update
-        result = convert(value.expr, buffer.dtype)
-        if self.predicate is not None and predicated:
-            is_private = any(name in names for names in self.private)
-            old = Const(0, buffer.dtype) if is_private else Load(buffer, indices)
-            result = choose(self.predicate, Value(result), Value(old)).expr
-            reduction = None
-        self.count += 1
-        return Store(buffer, indices, result, f"S{self.count - 1}", reduction, self.source.span(node))
-
-    def _as_update(self, buffer: Buffer, indices: tuple[Expr, ...], value: Value) -> tuple[Value, str] | None:
-        """`value` as an update of the element, with the element first, and the name of the reduction."""
-        expr = value.expr
-        if not isinstance(expr, Binary) or expr.dtype is not buffer.dtype:
-            return None
-        old = Load(buffer, indices)
-        a, b = expr.a, expr.b
-        if b is old and expr.op in ("add", "mul", "max", "min"):
-            a, b = b, a
-        if a is not old or any(load.buffer is buffer for load in loads_of(b)):
-            return None
-        if expr.op == "sub":
-            return Value(binary("add", a, negate(Value(b)).expr)), "sum"
-        tag = next((t for t, op in REDUCTIONS.items() if op == expr.op), None)
-        return None if tag is None else (Value(binary(expr.op, a, b)), tag)
-
-    def _fill(self, node: ast.stmt, buffer: Buffer, creation: Creation) -> Stmt:
-        """The nest that sets the initial values of a local array."""
-        if creation.element is None:
-            return Block(())
-        at = tuple([Var(self.names.fresh("d")) for _ in buffer.shape])
-        result: Stmt = self.store(node, buffer, at, creation.element(at))
-        for var, size in zip(reversed(at), reversed(buffer.shape), strict=True):
-            result = For(var, Const(0), size, result, span=self.source.span(node))
-        return result
-
     _statements: ClassVar[dict[type[ast.stmt], Callable[..., Stmt]]] = {
         ast.Pass: _pass, ast.Expr: _expression, ast.Return: _return, ast.For: _for, ast.If: _if,
-        ast.Assign: _assign, ast.AnnAssign: _annotated, ast.AugAssign: _augmented,
+        ast.Assign: AssignmentLowering.assign, ast.AnnAssign: AssignmentLowering.annotated,
+        ast.AugAssign: AssignmentLowering.augmented,
     }  # fmt: skip
 
 
