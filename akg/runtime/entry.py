@@ -1,6 +1,6 @@
 """The fast way to call a kernel: a builtin function that checks and calls in native code.
 
-`make` writes the table that `entry_ir` describes and wraps it in a CPython function object. The entry itself
+`make` writes the table that `entry_checks` describes and wraps it in a CPython function object. The entry itself
 is compiled once per machine and kept in the disk cache. Interpreters other than CPython with a global lock,
 and signatures beyond the table's limits, use the careful call only.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from akg.base.cache import DiskCache, digest
 from akg.base.config import config
 from akg.base.trace import logger
-from akg.runtime import buffer, entry_ir, jit
+from akg.runtime import buffer, entry_checks, entry_ir, jit
 from akg.runtime.signature import Dim, ParamSpec, Signature
 
 _log = logger("runtime.entry")
@@ -86,7 +86,7 @@ def _table(
     signature: Signature, address: int, careful: object, before: object
 ) -> tuple[ctypes.Array[ctypes.c_int64], list[object]]:
     params = signature.params
-    if len(params) > entry_ir.MAX_PARAMS or len(signature.sizes) > entry_ir.MAX_SIZES:
+    if len(params) > entry_checks.MAX_PARAMS or len(signature.sizes) > entry_checks.MAX_SIZES:
         raise _Unsupported
     text = ctypes.create_string_buffer(f"kernel {signature.name} cannot allocate its temporaries".encode())
     out = sys.intern("out")
@@ -100,7 +100,7 @@ def _table(
     bound: set[str] = set()
     for param in params:
         record = _record(param, numbers, bound, objects)
-        slots += record + [0] * (entry_ir.RECORD - len(record))
+        slots += record + [0] * (entry_checks.RECORD - len(record))
     if len(bound) != len(numbers):
         raise _Unsupported  # a size that no argument tells
     return (ctypes.c_int64 * len(slots))(*slots), objects
@@ -114,9 +114,9 @@ def _record(param: ParamSpec, numbers: dict[str, int], bound: set[str], objects:
             raise _Unsupported
         info = np.iinfo(dtype.numpy) if kind == 3 else None
         return [kind, int(info.min) if info else 0, int(info.max) if info else 0, 0, 0, 0]
-    if len(param.shape) > entry_ir.MAX_RANK:
+    if len(param.shape) > entry_checks.MAX_RANK:
         raise _Unsupported
-    flags = entry_ir.C_CONTIGUOUS | entry_ir.ALIGNED | (entry_ir.WRITEABLE if param.is_written else 0)
+    flags = entry_checks.C_CONTIGUOUS | entry_checks.ALIGNED | (entry_checks.WRITEABLE if param.is_written else 0)
     shape = tuple(dim.const for dim in param.shape) if all(dim.is_const for dim in param.shape) else None
     objects += [dtype.numpy, shape]
     record = [0, id(dtype.numpy), len(param.shape), flags, dtype.itemsize_bytes, 0 if shape is None else id(shape)]
@@ -171,7 +171,7 @@ def _layout_fits() -> bool:
     if (
         sys.byteorder != "little"
         or ctypes.sizeof(ctypes.c_void_p) != 8
-        or np.ndarray.__basicsize__ < entry_ir.FLAGS + 4
+        or np.ndarray.__basicsize__ < entry_checks.FLAGS + 4
     ):
         return False
     probe = np.zeros((3, 5, 7), np.float32)
@@ -180,11 +180,13 @@ def _layout_fits() -> bool:
     def word(offset: int) -> int:
         return ctypes.c_uint64.from_address(id(probe) + offset).value
 
-    flags = ctypes.c_uint32.from_address(id(probe) + entry_ir.FLAGS).value
-    if word(entry_ir.TYPE) != id(np.ndarray) or word(entry_ir.DATA) != int(probe.ctypes.data):
+    flags = ctypes.c_uint32.from_address(id(probe) + entry_checks.FLAGS).value
+    if word(entry_checks.TYPE) != id(np.ndarray) or word(entry_checks.DATA) != int(probe.ctypes.data):
         return False
-    if ctypes.c_int32.from_address(id(probe) + entry_ir.RANK).value != 3 or word(entry_ir.DTYPE) != id(probe.dtype):
+    if ctypes.c_int32.from_address(id(probe) + entry_checks.RANK).value != 3 or word(entry_checks.DTYPE) != id(
+        probe.dtype
+    ):
         return False
-    if flags != entry_ir.C_CONTIGUOUS | entry_ir.ALIGNED | 0x4:  # 0x4: it owns its memory
+    if flags != entry_checks.C_CONTIGUOUS | entry_checks.ALIGNED | 0x4:  # 0x4: it owns its memory
         return False
-    return tuple((ctypes.c_int64 * 3).from_address(word(entry_ir.DIMENSIONS))) == (3, 5, 7)
+    return tuple((ctypes.c_int64 * 3).from_address(word(entry_checks.DIMENSIONS))) == (3, 5, 7)

@@ -57,7 +57,8 @@ def test_contiguous(data: Any, dense: bool) -> None:
 def test_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     for array in (buffer.empty(shape, dtype), buffer.empty_aligned(shape, dtype)):
         assert array.shape == shape and array.dtype == dtype and array.flags.c_contiguous and array.flags.writeable
-    assert buffer.empty_aligned(shape, dtype).ctypes.data % buffer.ALIGN_BYTES == 0
+    if 0 not in shape:
+        assert buffer.empty_aligned(shape, dtype).ctypes.data % buffer.ALIGN_BYTES == 0
 
 
 def test_library_without_from_dlpack() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from akg.base.errors import AkgError
 from akg.ir.expr import Var
-from akg.runtime import buffer, entry, entry_ir, jit
+from akg.runtime import buffer, entry, entry_checks, entry_ir, jit
 from tests.runtime.handmade import kernel, param, stub
 from tests.runtime.test_kernel import ADD, ADD_SIGNATURE
 
@@ -90,8 +90,8 @@ def test_failed_allocation_drops_what_was_made() -> None:
 @pytest.mark.parametrize(
     "params",
     [
-        [param("A", "in", "int8", [1] * (entry_ir.MAX_RANK + 1))],
-        [param(f"A{k}", "in", "int8", [1]) for k in range(entry_ir.MAX_PARAMS + 1)],
+        [param("A", "in", "int8", [1] * (entry_checks.MAX_RANK + 1))],
+        [param(f"A{k}", "in", "int8", [1]) for k in range(entry_checks.MAX_PARAMS + 1)],
     ],
     ids=["rank", "parameters"],
 )
@@ -102,9 +102,9 @@ def test_beyond_the_table(params: Any) -> None:
 
 
 def test_many_sizes() -> None:
-    names = [f"n{k}" for k in range(entry_ir.MAX_SIZES + 1)]
+    names = [f"n{k}" for k in range(entry_checks.MAX_SIZES + 1)]
     params = [param(f"A{name}", "in", "int8", [Var(name)]) for name in names] + [param("R", "out", "int64", [])]
-    for count in (entry_ir.MAX_SIZES, entry_ir.MAX_SIZES + 1):
+    for count in (entry_checks.MAX_SIZES, entry_checks.MAX_SIZES + 1):
         chosen = params[:count] + params[-1:]
         text = f"store i64 %p{count + count}, ptr %p{count}"
         many = stub("many", chosen, names[:count], body=text)
