@@ -46,10 +46,30 @@ def schedule_isl(
     ordered = [d.relation for d in listed if not (d.is_reduction and relax_reductions)]
     everything = [d.relation for d in listed]
     near = [d.relation for d in listed if d.kind == "flow"]
-    domains = [model.statement(name).domain for name in scop.statements]
     with isl.budget(operations):
+        names = tuple([n for n in scop.statements if not isl.is_empty(model.statement(n).domain)])
+        dead = [n for n in scop.statements if n not in names]
+        if not names:
+            return scop.tree
+        domains = [model.statement(name).domain for name in names]
         root = isl.compute_schedule(domains, model.context, ordered, everything, near, {**DEFAULTS, **(options or {})})
-        return Domain(tuple(scop.statements), _node(model, root.child(0), tuple(scop.statements)))
+        node = _node(model, root.child(0), names)
+    if dead:  # isl leaves out statements without instances; a tree has every statement
+        node = _flat([Filter(names, node), *[Filter((n,), _own_loops(scop, n)) for n in dead]])
+    return Domain(tuple(scop.statements), node)
+
+
+def _flat(children: list[Filter]) -> Sequence:
+    """A sequence with sequences directly inside it taken apart."""
+    flat: list[Filter] = []
+    for child in children:
+        flat.extend(child.child.children if isinstance(child.child, Sequence) else (child,))
+    return Sequence(tuple(flat))
+
+
+def _own_loops(scop: Scop, name: str) -> Node:
+    members = tuple([Member({name: Affine.var(v)}) for v in scop.statements[name].iterators])
+    return Band(members, False, LEAF) if members else LEAF
 
 
 def _node(model: Model, node: isl.ScheduleNode, names: tuple[str, ...]) -> Node:
@@ -58,15 +78,16 @@ def _node(model: Model, node: isl.ScheduleNode, names: tuple[str, ...]) -> Node:
         return LEAF
     if kind == "band":
         return _band(model, node, names)
-    if kind in ("sequence", "set"):  # the children of a set may run in any order: this one will do
-        order = list(model.scop.statements)
+    if kind in ("sequence", "set"):  # the children of a set may run in any order: the textual one will do
+        order = {n: k for k, n in enumerate(model.scop.statements)}
         children: list[Filter] = []
         for k in range(node.n_children()):
             child = node.child(k)
-            inside = set(isl.filter_names(child))
-            below = tuple([n for n in order if n in inside])
+            below = tuple(sorted(isl.filter_names(child), key=order.__getitem__))
             children.append(Filter(below, _node(model, child.child(0), below)))
-        return Sequence(tuple(children))
+        if kind == "set":
+            children.sort(key=lambda f: order[f.statements[0]])
+        return _flat(children)
     if kind == "mark":
         return Mark(node.mark_get_id().get_name(), _node(model, node.child(0), names))
     if kind in ("context", "guard"):
