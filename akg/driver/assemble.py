@@ -9,7 +9,6 @@ from akg.base.config import effective_threads
 from akg.base.target import Target
 from akg.base.trace import Recorder, phase
 from akg.codegen.backend import Module, backends
-from akg.codegen.llvm import backend as _llvm  # noqa: F401  # registers itself
 #from akg.codegen.c import emit_c
 from akg.codegen.llvm import backend as _llvm  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers itself
 from akg.driver import cost, pipeline

@@ -80,14 +80,12 @@ class _Fuser:
         child = self.sequence(Sequence(tuple(inner)))
         range_ = self.range(heads[0])
         extent = range_[1] if range_ else None
-        few = isinstance(extent, Const) and int(extent) < FEW_TRIPS
-        if few and not (isinstance(child, Band) and child.members[0].coincident):
-            return group
-        names = tuple([n for part in group for n in part.statements])
         member = Member(rows, coincident=True)
-        if isinstance(child, Band) and all(m.coincident for m in child.members):
-            return [Filter(names, Band((member, *child.members), True, child.child))]
-        return [Filter(names, Band((member,), True, child))]
+        few = isinstance(extent, Const) and int(extent) < FEW_TRIPS
+        if few and isinstance(child, Sequence):  # the loop goes around each part instead: it carries nothing
+            return [_under(member, part) for part in child.children]
+        names = tuple([n for part in group for n in part.statements])
+        return [_under(member, Filter(names, child))]
 
     def range(self, member: Member) -> tuple[Expr, Expr] | None:
         """The begin and end that all statements of a member share; None if they differ or depend on other loops."""
@@ -124,6 +122,15 @@ def _head(part: Filter) -> Member | None:
     if isinstance(band, Band) and band.members[0].coincident and band.members[0].tile == 0:
         return band.members[0]
     return None
+
+
+def _under(member: Member, part: Filter) -> Filter:
+    """A nest inside one more parallel loop."""
+    member = member.restricted(frozenset(part.statements))
+    child = part.child
+    if isinstance(child, Band) and all(m.coincident for m in child.members):
+        return Filter(part.statements, replace(child, members=(member, *child.members)))
+    return Filter(part.statements, Band((member,), True, child))
 
 
 def _behead(part: Filter) -> Filter:

@@ -15,6 +15,7 @@ All transformations move coincident members only, across which no dependence run
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -22,10 +23,10 @@ from akg.base.target import Target
 from akg.ir.expr import Const, Var
 from akg.poly.access import GATHER, depends_on, stride
 from akg.poly.fuse import single_iterator
+from akg.poly.register_tile import UNKNOWN_TRIPS, inner_product_tile, outer_product_tile
 from akg.poly.scop import Scop, Statement
 from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 
-UNKNOWN_TRIPS = 1 << 30  # a symbolic extent counts as long
 STRIP = 4096  # elements of one thread's strip where the only parallel loop is also the vector loop
 
 
@@ -139,14 +140,15 @@ class _Mapper:
         """Whether a nest re-uses operands along one of the points."""
         keep = frozenset(part.statements)
         assert isinstance(part.child, Band)
-        choice = self.contraction((*[p.restricted(keep) for p in points], *part.child.members), part.child.child)
+        inner = tuple([p.restricted(keep) for p in points])
+        choice = self.contraction((*inner, *part.child.members), part.child.child, len(points))
         return choice is not None and any(_var(p, choice.statement) in choice.tiles for p in points)
 
     # -- one band ---------------------------------------------------------------------------------------
 
     def band(self, band: Band, points: tuple[Member, ...], threaded: bool) -> Node:
         members = (*points, *band.members)
-        choice = self.contraction(members, band.child) if _free(members) else None
+        choice = self.contraction(members, band.child, len(points)) if _free(members) else None
         if choice is not None:
             return self.register_tile(choice, members, len(points), band.child, threaded)
         if points:
@@ -259,8 +261,11 @@ class _Mapper:
 
     # -- nests with re-use ----------------------------------------------------------------------------------
 
-    def contraction(self, members: tuple[Member, ...], child: Node) -> _Choice | None:
-        """The register tile for the one reduction in a nest that re-uses operands; None if there is no such."""
+    def contraction(self, members: tuple[Member, ...], child: Node, given: int) -> _Choice | None:
+        """The register tile for the one reduction in a nest that re-uses operands; None if there is no such.
+
+        The first `given` members are points of an outer tile.
+        """
         if not (self.options.tile and self.options.vectorize):
             return None
         inner = _inner_band(child)
@@ -280,47 +285,50 @@ class _Mapper:
         inside = [v for m in (*members, *below) if m.reduction and (v := _var(m, statement)) is not None]
         if not outer or not inside or len(outer) + len(inside) != len(statement.iterators):
             return None
-        return self.tile_of(statement, outer, inside)
+        cut = [v for m in members[:given] if (v := _var(m, statement)) is not None]
+        return self.tile_of(statement, outer, inside, {v: self.rows_of_tile(self.trips_of(statement, v)) for v in cut})
 
-    def tile_of(self, statement: Statement, outer: list[Var], inside: list[Var]) -> _Choice | None:
-        candidates = [*outer, *inside[-1:]]
-        # ties go to the innermost parallel loop: its lanes need no combination at the end
-        vector = min(reversed(candidates), key=lambda v: (self.lane_cost(statement, v), v in inside))
+    def tile_of(
+        self, statement: Statement, outer: list[Var], inside: list[Var], given: Mapping[Var, int]
+    ) -> _Choice | None:
+        """The cheapest tile of a reduction, or None if no operand would be used twice.
+
+        `given` holds the parallel loops that an outer tile has cut, with the extents of their points.
+        """
         operands = [a for a in statement.reads if a.buffer is not statement.write.buffer]
-        if len(operands) < 2 and vector in inside:
-            return None
-        reused = [v for v in outer if v is not vector and any(not depends_on(a, v) for a in operands)]
-        reused = [v for v in reused if self.trips_of(statement, v) >= 2]
+        # ties go to the innermost parallel loop: its lanes need no combination at the end
+        candidates = [*inside[-1:], *[v for v in outer if v not in given]]
+        vector = min(reversed(candidates), key=lambda v: self.lane_cost(statement, v))
+        lanes = self.target.lanes(8 * statement.store.buffer.dtype.compute.itemsize_bytes)
+        registers = self.target.vector_registers
+
+        def gain(v: Var) -> float:
+            """What one load serves more iterations of `v` for: vectors count more than broadcast scalars."""
+            return sum(1.0 if stride(a, vector) else 0.2 for a in operands if not depends_on(a, v))
+
+        reused = [v for v in outer if v is not vector and gain(v) > 0 and self.trips_of(statement, v) > 1]
         if len(operands) < 2:
             reused = []
-        lanes = self.target.lanes(8 * statement.store.buffer.dtype.compute.itemsize_bytes)
-        tiles: dict[Var, int] = {}
+        reused.sort(key=lambda v: (v in given, gain(v), outer.index(v)))
         if vector in inside:
-            for v, most in zip(reversed(reused[-2:]), (4, 4), strict=False):
-                tiles[v] = _divisor(self.trips_of(statement, v), 2, most)
-            return _Choice(statement, vector, tiles) if tiles else None
-        rows = self.rows_of_tile(self.trips_of(statement, reused[-1])) if reused else 1
-        tiles[vector] = self.columns_of_tile(self.trips_of(statement, vector), lanes, rows)
+            if not reused:
+                return None
+            row, column = (reused[-1], reused[-2] if len(reused) > 1 else None)
+            trips = self.trips_of(statement, column) if column is not None else 1
+            rows, columns = inner_product_tile(self.trips_of(statement, row), trips, registers, given.get(row, 0))
+            tiles = {row: rows} if column is None else {column: columns, row: rows}
+            return _Choice(statement, vector, tiles)
+        row_trips = self.trips_of(statement, reused[-1]) if reused else 1
+        fixed = given.get(reused[-1], 0) if reused else 0
+        rows, width = outer_product_tile(row_trips, self.trips_of(statement, vector), lanes, registers, fixed)
+        tiles = {vector: width}
         if reused:
             tiles[reused[-1]] = rows
         return _Choice(statement, vector, tiles)
 
     def rows_of_tile(self, trips: int) -> int:
-        """Unrolled rows of a register tile: the best fit between 4 and 8."""
-        if self.target.vector_registers < 32:
-            return _divisor(trips, 3, 4)
-        return _divisor(trips, 5, 8)
-
-    def columns_of_tile(self, trips: int, lanes: int, rows: int) -> int:
-        """Lanes of a register tile, so that rows * vectors accumulators and the operands fit the register file."""
-        most = max(1, min((self.target.vector_registers - 2) // (rows + 1), 4))
-        need = -(-trips // lanes)
-        if need <= most:
-            return min(trips, need * lanes)
-        for vectors in range(most, 1, -1):
-            if trips % (vectors * lanes) == 0:
-                return vectors * lanes
-        return most * lanes
+        """Rows of a tile that several products inside it share."""
+        return outer_product_tile(trips, UNKNOWN_TRIPS, self.target.lanes(32), self.target.vector_registers)[0]
 
     def register_tile(
         self, choice: _Choice, members: tuple[Member, ...], given: int, child: Node, threaded: bool
@@ -452,12 +460,3 @@ def _stride_cost(step: int, lanes: int) -> float:
     if step != GATHER and abs(step) == 2:
         return 2.5
     return float(lanes)
-
-
-def _divisor(trips: int, low: int, high: int) -> int:
-    """The largest number of [low, high] that divides `trips`; else the one that wastes least."""
-    if trips <= high:
-        return trips
-    if trips >= UNKNOWN_TRIPS:
-        return high
-    return max(range(low, high + 1), key=lambda size: (trips % size == 0, size if trips % size == 0 else trips % size))

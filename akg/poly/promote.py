@@ -14,7 +14,7 @@ from typing import cast as typed
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, Var, binary
-from akg.ir.rewrite import loads_of, map_children, replace_buffer
+from akg.ir.rewrite import buffers_read, loads_of, map_children, replace_buffer, rewrite_stmt
 from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, expressions, walk
 from akg.poly.contract import Site, sites
 
@@ -46,7 +46,16 @@ def promote_tiles(body: Stmt, fresh: Callable[[str], Var], register_bytes: int) 
         register_bytes: how much a tile may take of the vector registers.
     """
     promoter = _Promoter(fresh, register_bytes)
-    return promoter.loops(promoter.temporaries(body))
+    return drop_dead_stores(promoter.loops(promoter.temporaries(body)))
+
+
+def drop_dead_stores(stmt: Stmt) -> Stmt:
+    """Without the temporaries that nothing reads, such as those whose every tile now lives in registers."""
+    stmt = map_children(stmt, drop_dead_stores)
+    if not isinstance(stmt, Alloc) or stmt.buffer in buffers_read(stmt.body):
+        return stmt
+    dead = stmt.buffer
+    return rewrite_stmt(stmt.body, lambda s: Block(()) if isinstance(s, Store) and s.buffer is dead else None)
 
 
 def _tile_of(site: Site) -> _Tile | None:

@@ -170,14 +170,33 @@ class _Scanner:
         if not kinds:
             return loop(Const(0), extent, None, member.kind)
         full = simplify(extent - remainder)
-        main = loop(Const(0), full, size, member.kind)
+        if member.kind == "parallel":  # one loop for the threads to share, the partial tile its last iteration
+            var = self.fresh(name)
+            whole = body(var, size)
+            rest = self.remainder(body, full, extent, remainder, name, kinds, "serial")
+            return For(var, Const(0), extent, If(binary("lt", var, full), whole, rest), member.kind, member.tile)
+        return block(
+            loop(Const(0), full, size, member.kind),
+            self.remainder(body, full, extent, remainder, name, kinds, member.kind),
+        )
+
+    def remainder(
+        self,
+        body: Callable[[Expr, Expr], Stmt],
+        full: Expr,
+        extent: Expr,
+        remainder: Expr,
+        name: str,
+        kinds: set[LoopKind],
+        kind: LoopKind,
+    ) -> Stmt:
+        """The partial tile. A register tile needs constant extents: a symbolic remainder runs in small pieces."""
         if isinstance(remainder, Const):
-            return block(main, body(full, remainder))
-        # A register tile needs constant extents: a symbolic remainder runs row by row, or lane block by lane block.
+            return body(full, remainder)
         step = 1 if "unroll" in kinds else REMAINDER_LANES
         var = self.fresh(name)
         count = Const(1) if step == 1 else binary("min", Const(step), extent - var)
-        return block(main, For(var, full, extent, body(var, count), member.kind, step))
+        return For(var, full, extent, body(var, count), kind, step)
 
 
 def _shift(member: Member, name: str) -> int:

@@ -1,0 +1,82 @@
+"""The size of register tiles: a small model of a core that issues fused multiply-adds.
+
+One step of the reduction over a tile of `rows` by `columns` vectors needs rows * columns multiply-adds, the loads of its
+operands, and cannot finish faster than the latency of the chain through one accumulator. Tiles must fit the
+register file: accumulators, one row of operands and a broadcast.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+MULTIPLY_ADDS_PER_CYCLE = 2.0  # vector pipes of a big core
+LOADS_PER_CYCLE = 2.0
+LATENCY_CYCLES = 4.0
+UNKNOWN_TRIPS = 1 << 30  # a symbolic extent counts as long
+_LONG = 5040  # what a long extent counts as: divisible by every small size
+MAX_ROWS = 8
+
+
+@lru_cache(maxsize=4096)
+def outer_product_tile(row_trips: int, lane_trips: int, lanes: int, registers: int, fixed_rows: int = 0) -> tuple[int, int]:
+    """Rows and lanes of a tile whose lanes run along a parallel loop.
+
+    Args:
+        row_trips: iterations of the loop that is unrolled; 1 if there is none.
+        lane_trips: iterations of the loop that fills lanes.
+        lanes: elements of a vector.
+        registers: vector registers of the target.
+        fixed_rows: rows that an outer tile has chosen; 0 if free.
+
+    Returns:
+        (rows, lanes) with the least modelled time over the whole iteration space; larger tiles win ties.
+    """
+    best: tuple[float, int, int, int] | None = None
+    rows_options = [fixed_rows] if fixed_rows else range(1, min(row_trips, MAX_ROWS) + 1)
+    for rows in rows_options:
+        for vectors in range(1, max((registers - 2) // (rows + 1), 1) + 1):
+            if (vectors - 1) * lanes >= lane_trips or vectors > 6:
+                break
+            time = _space_time(rows, vectors, row_trips, lane_trips, lanes)
+            key = (time, -rows * vectors, -vectors, -rows)
+            if best is None or key < best:
+                best = key
+    assert best is not None
+    rows, vectors = -best[3], -best[2]
+    return rows, min(vectors * lanes, lane_trips)
+
+
+@lru_cache(maxsize=4096)
+def inner_product_tile(row_trips: int, column_trips: int, registers: int, fixed_rows: int = 0) -> tuple[int, int]:
+    """Rows and columns of a tile whose lanes run along the reduction: one accumulator vector for each element."""
+    best: tuple[float, int, int, int] | None = None
+    rows_options = [fixed_rows] if fixed_rows else range(1, min(row_trips, MAX_ROWS) + 1)
+    for rows in rows_options:
+        for columns in range(1, min(column_trips, MAX_ROWS) + 1):
+            if columns > 1 and rows * columns + min(rows, columns) + 1 > registers:
+                break
+            time = _space_time(rows, columns, row_trips, column_trips, 1, row_load=1.0)
+            key = (time, -rows * columns, -columns, -rows)
+            if best is None or key < best:
+                best = key
+    assert best is not None
+    return -best[3], -best[2]
+
+
+def _space_time(rows: int, vectors: int, row_trips: int, lane_trips: int, lanes: int, row_load: float = 0.7) -> float:
+    """Modelled cycles of one reduction step over the whole space, in tiles and their remainders."""
+    row_trips = _LONG if row_trips >= UNKNOWN_TRIPS else row_trips
+    lane_trips = _LONG * lanes if lane_trips >= UNKNOWN_TRIPS else lane_trips
+    row_parts = [(rows, row_trips // rows), (row_trips % rows, 1)]
+    width = min(vectors * lanes, lane_trips)
+    lane_parts = [(-(-width // lanes), lane_trips // width), (-(-(lane_trips % width) // lanes), 1)]
+    return sum(
+        rn * vn * _step_time(r, v, row_load) for r, rn in row_parts for v, vn in lane_parts if r and v and rn and vn
+    )
+
+
+def _step_time(rows: int, vectors: int, row_load: float) -> float:
+    """Cycles of one step; loading a row's operand costs `row_load` of a vector load (a broadcast is cheaper)."""
+    return max(
+        rows * vectors / MULTIPLY_ADDS_PER_CYCLE, (vectors + rows * row_load) / LOADS_PER_CYCLE, LATENCY_CYCLES
+    )  # fmt: skip
