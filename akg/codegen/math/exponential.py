@@ -14,7 +14,17 @@ from dataclasses import dataclass
 from akg.base.dtype import float32
 from akg.codegen.math import coefficients as co
 from akg.codegen.math.build import (
-    absolute, at_least, at_most, bits_of, choose, copysign, fma, format_of, from_bits, horner, literal,
+    absolute,
+    at_least,
+    at_most,
+    bits_of,
+    choose,
+    copysign,
+    fma,
+    format_of,
+    from_bits,
+    horner,
+    literal,
 )  # fmt: skip
 from akg.ir.expr import Binary, Expr
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from akg.base.dtype import float32
 from akg.codegen.math import coefficients as co
 from akg.codegen.math.build import (
-    absolute, at_most, bits_of, choose, copysign, fma, format_of, from_bits, horner, literal,
+    absolute,
+    at_most,
+    bits_of,
+    choose,
+    copysign,
+    fma,
+    format_of,
+    from_bits,
+    horner,
+    literal,
 )  # fmt: skip
 from akg.codegen.math.exponential import exp_clamped
 from akg.ir.expr import Binary, Expr

@@ -10,7 +10,16 @@ from __future__ import annotations
 from akg.base.dtype import float32, float64, int64
 from akg.codegen.math import coefficients as co
 from akg.codegen.math.build import (
-    absolute, at_least, bits_of, choose, fma, format_of, from_bits, horner, literal, widen,
+    absolute,
+    at_least,
+    bits_of,
+    choose,
+    fma,
+    format_of,
+    from_bits,
+    horner,
+    literal,
+    widen,
 )  # fmt: skip
 from akg.ir.expr import Binary, Call, Cast, Const, Expr, binary, select
 
@@ -84,7 +93,7 @@ def _reduce_far_f32(x: Expr) -> tuple[Expr, Pair]:
 
 
 def _reduce_far_f64(x: Expr) -> tuple[Expr, Pair]:
-    """The same for float64 of 2**30 and more: five chunks of 53 bits, from where the product is below a multiple of 4."""
+    """The same for float64 of 2**30 and more: five chunks of 53 bits, the first that matters modulo 4 chosen by bits."""
     exponent = ((bits_of(x) >> 52) & 0x7FF) - 1075  # x = integer * 2**exponent
     first = Cast(at_least(Call("floor", ((Cast(exponent, float64) - 2.0) / 53.0,), float64), 0.0), int64)
     first = select(Binary("lt", first, Const(19, int64)), first, Const(19, int64))
