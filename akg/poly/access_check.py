@@ -18,9 +18,8 @@ from akg.ir.stmt import For
 from akg.ir.text import to_text
 from akg.poly import isl
 from akg.poly.dependence import Dependence, common_loops, is_accumulation
-from akg.poly.domain import Model, conjuncts, model_of
+from akg.poly.domain import Model, conjuncts, model_of, schedule_maps
 from akg.poly.scop import Access, Scop, Statement
-from akg.poly.tree import Step, paths
 from akg.poly.witness import Instance, instance, smallest
 
 BUDGET = 5_000_000  # isl operations for each check
@@ -233,7 +232,7 @@ def _prove_written(scop: Scop, buffer: Buffer, reads: list[tuple[Statement, Acce
     ]
     try:
         with isl.budget(BUDGET):
-            order = original_order(model)
+            order = schedule_maps(model, scop.tree)
             for statement, access in reads:
                 relation = model.access(statement.name, access)
                 for part in isl.unwritten([relation], writes, order):
@@ -270,24 +269,6 @@ def _report_unwritten(model: Model, statement: Statement, access: Access, missin
     )
 
 
-def original_order(model: Model) -> list[isl.Map]:
-    """The original schedule as one map per statement to time vectors of one length."""
-    steps = paths(model.scop.tree)
-    length = max(map(len, steps.values()), default=0)
-    return [_time(model, name, way, length) for name, way in steps.items()]
-
-
-def _time(model: Model, name: str, way: tuple[Step, ...], length: int) -> isl.Map:
-    where = model.statement(name)
-    values: list[isl.Aff | isl.PwAff | None] = []
-    for step in way:
-        member = step.member
-        form = Affine(None, step.position) if member is None else member.rows[name]
-        values.append(model.linear(where.zero, form, where.positions))
-    values.extend([where.zero] * (length - len(values)))
-    return isl.access_map(where.space, "time", values).intersect_domain(where.domain)
-
-
 def flow_dependences(scop: Scop) -> Iterator[Dependence]:
     """Value-based flow: from the last instance that wrote an element to the reads of that value.
 
@@ -295,7 +276,7 @@ def flow_dependences(scop: Scop) -> Iterator[Dependence]:
         isl.Unknown: if the budget ran out.
     """
     model = model_of(scop)
-    order = original_order(model)
+    order = schedule_maps(model, scop.tree)
     statements = scop.statements
     for statement in statements.values():
         for access in statement.reads:

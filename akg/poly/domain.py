@@ -23,6 +23,7 @@ from akg.ir.expr import Binary, Cast, Const, Expr, Unary, Var
 from akg.ir.rewrite import walk_expr
 from akg.poly import isl
 from akg.poly.scop import Access, Scop, Statement
+from akg.poly.tree import Domain, paths
 
 SYMBOLIC_FROM = 16  # constants from here on become parameters
 _CLUSTER_WIDTH = 8  # constants this near share one
@@ -282,6 +283,24 @@ class Pair:
 def model_of(scop: Scop, symbolic: bool = True) -> Model:
     """The model of a scop, with large constants as parameters if `symbolic`; the latest few are kept."""
     return Model(scop, symbolic)
+
+
+def schedule_maps(model: Model, tree: Domain) -> list[isl.Map]:
+    """A schedule tree as one map per statement, in the tree's order, to time vectors of one length."""
+    steps = paths(tree)
+    length = max(map(len, steps.values()), default=0)
+    result: list[isl.Map] = []
+    for name in tree.statements:
+        where = model.statement(name)
+        values: list[isl.Aff | isl.PwAff | None] = []
+        for step in steps[name]:
+            member = step.member
+            form = Affine(None, step.position) if member is None else member.rows[name]
+            row = model.linear(where.zero, form, where.positions)
+            values.append(isl.floor_div(row, member.tile) if row is not None and member and member.tile else row)
+        values.extend([where.zero] * (length - len(values)))
+        result.append(isl.access_map(where.space, "time", values).intersect_domain(where.domain))
+    return result
 
 
 def conjuncts(conditions: Iterable[Expr]) -> list[Expr]:

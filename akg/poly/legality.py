@@ -111,9 +111,12 @@ def _conflicts(model: Model) -> Iterator[Dependence]:
     statements = list(model.scop.statements.values())
     for source in statements:
         for sink in statements:
-            before: isl.Set | None = None
+            touching = list(_touching(source, sink))
+            before = _before(model, source, sink, original) if touching else None
+            if before is None:
+                continue
             seen: set[tuple[int, int]] = set()
-            for kind, a, b in _touching(source, sink):
+            for kind, a, b in touching:
                 x, y = model.access(source.name, a), model.access(sink.name, b)
                 if (id(x), id(y)) in seen:
                     continue
@@ -121,8 +124,6 @@ def _conflicts(model: Model) -> Iterator[Dependence]:
                 relation = isl.compose(x, y.reverse())
                 if isl.is_empty(relation):
                     continue
-                if before is None:
-                    before = _before(model, source, sink, original)
                 wrapped = isl.intersect(relation.wrap(), before)
                 if not isl.is_empty(wrapped):
                     reduction = source is sink and a.indices == b.indices and is_accumulation(source.store)
@@ -136,18 +137,21 @@ def _touching(source: Statement, sink: Statement) -> Iterator[tuple[Kind, Access
                 yield ("anti" if not a.is_write else "output" if b.is_write else "flow"), a, b
 
 
-def _before(model: Model, source: Statement, sink: Statement, original: dict[str, tuple[Step, ...]]) -> isl.Set:
-    """The pairs of instances where the source comes first in the original order."""
+def _before(model: Model, source: Statement, sink: Statement, original: dict[str, tuple[Step, ...]]) -> isl.Set | None:
+    """The pairs of instances where the source comes first in the original order; None if there is none."""
     pair = model.pair(source.name, sink.name)
     equal = isl.universe(pair.space)
-    result = isl.subtract(equal, equal)
+    result: isl.Set | None = None
     for a, b in zip(original[source.name], original[sink.name], strict=False):
         if a.member is None or b.member is None:
-            if a.position != b.position:
-                return result.union(equal) if a.position < b.position else result
+            if a.position < b.position:
+                return equal if result is None else result.union(equal)
+            if a.position > b.position:
+                return result
             continue
         d = pair.distance(a.member.rows[source.name], b.member.rows[sink.name])
-        result = result.union(isl.intersect(equal, d.gt_basic_set(pair.zero)))
+        carried = isl.intersect(equal, d.gt_basic_set(pair.zero))
+        result = carried if result is None else result.union(carried)
         equal = isl.intersect(equal, d.zero_basic_set())
     return result
 
