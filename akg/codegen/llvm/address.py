@@ -13,7 +13,7 @@ from akg.base.dtype import index
 from akg.ir.expr import Binary, Const, Expr, Unary, Var, binary, cast
 from akg.ir.rewrite import walk_expr
 
-Key: TypeAlias = tuple[Expr, ...]  # the factors of a product, sorted by identity
+Key: TypeAlias = tuple[Expr, ...]  # the factors of a product, sorted by their text
 Polynomial: TypeAlias = dict[Key, int]
 
 
@@ -67,7 +67,7 @@ def multiplied(a: Polynomial, b: Polynomial) -> Polynomial:
     result: Polynomial = {}
     for ka, ca in a.items():
         for kb, cb in b.items():
-            key = tuple(sorted((*ka, *kb), key=id)) if ka and kb else ka or kb
+            key = tuple(sorted((*ka, *kb), key=_name)) if ka and kb else ka or kb
             result = added(result, {key: ca * cb})
     return result
 
@@ -89,3 +89,7 @@ def term(key: Key, coefficient: int) -> Expr:
         result = factor if result is None else binary("mul", result, factor)
     assert result is not None
     return binary("mul", result, Const(coefficient))
+
+
+def _name(factor: Expr) -> str:
+    return factor.name if isinstance(factor, Var) else str(factor)

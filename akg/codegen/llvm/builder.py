@@ -63,6 +63,8 @@ class Place:
         lanes: 0 for an ordinary array; N if each element is a vector with one copy per lane.
         is_private: only this iteration sees it, so lanes that are off may be written.
         level: the level of the scope that holds `pointer`.
+        born: the level of the scope in which the buffer lives; its elements mean nothing further out.
+        is_stack: a temporary on the stack, all of which may be read at any time.
     """
 
     pointer: str
@@ -70,6 +72,8 @@ class Place:
     lanes: int = 0
     is_private: bool = False
     level: int = 0
+    born: int = 0
+    is_stack: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -264,11 +268,12 @@ class Function:
 
     def barrier_level(self, buffer: Buffer) -> int:
         """The innermost level out of which a read of `buffer` must not move."""
-        for level in range(len(self.scopes) - 1, 0, -1):
+        born = self.places[buffer].born
+        for level in range(len(self.scopes) - 1, born, -1):
             scope = self.scopes[level]
             if scope.kind == "branch" or buffer in scope.writes:
                 return level
-        return 0
+        return born
 
     def splat(self, value: Value, lanes: int) -> Value:
         """A scalar in every lane."""

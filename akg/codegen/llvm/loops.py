@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from akg.base.dtype import bool_
@@ -112,7 +113,7 @@ def emit_alloc(f: Function, stmt: Alloc) -> None:
     elif is_on_stack(buffer):
         f.places[buffer] = _stack_place(f, buffer, buffer.shape, 0, False)
     else:
-        f.places[buffer] = f.workspace[buffer]
+        f.places[buffer] = replace(f.workspace[buffer], born=f.level)
     f.emit(stmt.body)
 
 
@@ -133,7 +134,7 @@ def _stack_place(f: Function, buffer: Buffer, shape: tuple[Expr, ...], lanes: in
             raise InternalError(f"{buffer.name} has a symbolic shape on the stack")
         count *= int(size)
     pointer = f.alloca(f"[{max(count, 1)} x {llvm_type(in_memory(buffer.dtype), lanes)}]")
-    return Place(pointer, row_major_strides(shape), lanes, private)
+    return Place(pointer, row_major_strides(shape), lanes, private, born=f.level, is_stack=True)
 
 
 def emit_block(f: Function, stmt: Block) -> None:

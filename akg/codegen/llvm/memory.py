@@ -26,12 +26,14 @@ class Access:
             vector of addresses.
         level: the level of the scope that holds `pointer`.
         align_bytes: known alignment.
+        is_fixed: an element of a temporary on the stack at a constant position, which may always be read.
     """
 
     pointer: str
     stride: int | None
     level: int
     align_bytes: int
+    is_fixed: bool = False
 
 
 def row_major_strides(shape: tuple[Expr, ...]) -> tuple[Expr, ...]:
@@ -74,7 +76,7 @@ def access(f: Function, buffer: Buffer, indices: tuple[Expr, ...]) -> Access:
     if stride is None:
         return _scattered(f, place, form, element, align)
     pointer, level = _pointer(f, place, form, element)
-    return Access(pointer, stride, level, align)
+    return Access(pointer, stride, level, align, place.is_stack and not any(form))
 
 
 def _pointer(f: Function, place: Place, form: Polynomial, element: str) -> tuple[str, int]:
@@ -189,7 +191,7 @@ def _as_bool(f: Function, value: Value, node: Load) -> Value:
 
 def _load_scalar(f: Function, where: Access, node: Load, barrier: int) -> Value:
     pointer, level = where.pointer, where.level
-    mask = lane_mask(f, False)
+    mask = None if where.is_fixed else lane_mask(f, False)
     if mask is not None:
         pointer, level = _safe_pointer(f, pointer, level, _any(f, mask))
     level = max(level, barrier)

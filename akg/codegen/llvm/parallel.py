@@ -111,7 +111,7 @@ def _outline(f: Function, loop: For, capture: Capture) -> tuple[str, bool]:
     inner = Function(f.unit, name, is_parallel=True)
     for buffer in capture.buffers:
         outer = f.places[buffer]
-        inner.places[buffer] = Place(f"%b.{buffer.name}", outer.strides, 0, outer.is_private)
+        inner.places[buffer] = Place(f"%b.{buffer.name}", outer.strides, 0, outer.is_private, is_stack=outer.is_stack)
     for var in capture.variables:
         inner.vars[var] = Value(f"%s.{var.name}", f.vars[var].dtype)
     begin = Value("%begin", index)
