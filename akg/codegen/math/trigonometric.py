@@ -93,7 +93,7 @@ def _reduce_far_f32(x: Expr) -> tuple[Expr, Pair]:
 
 
 def _reduce_far_f64(x: Expr) -> tuple[Expr, Pair]:
-    """The same for float64 of 2**30 and more: five chunks of 53 bits, the first that matters modulo 4 chosen by bits."""
+    """The same for float64 of 2**30 and more, by the five chunks of 53 bits that matter modulo 4."""
     exponent = ((bits_of(x) >> 52) & 0x7FF) - 1075  # x = integer * 2**exponent
     first = Cast(at_least(Call("floor", ((Cast(exponent, float64) - 2.0) / 53.0,), float64), 0.0), int64)
     first = select(Binary("lt", first, Const(19, int64)), first, Const(19, int64))

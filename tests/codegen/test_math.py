@@ -1,0 +1,291 @@
+"""The expansions of mathematical functions: errors in units in the last place, and every special value.
+
+The reference of float32 is float64 arithmetic of NumPy and SciPy, that of float64 is mpmath.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+import scipy.special
+
+from akg.base.dtype import DType, bool_, float16, float32, float64
+from akg.base.errors import InternalError
+from akg.base.target import Target
+from akg.codegen.llvm.backend import emit
+from akg.codegen.math import PRIMITIVES, expand
+from akg.ir.buffer import Buffer
+from akg.ir.expr import FLOAT_CALLS, PREDICATE_CALLS, Call, Const, Expr, Load, Var
+from akg.ir.rewrite import walk_expr
+from akg.ir.stmt import For, Kernel, Param, Store
+from tests.codegen.conftest import Jit
+from tests.codegen.expr_eval import evaluate
+
+Array = np.ndarray[Any, Any]
+
+# Bounds on the error in units in the last place, float32 and float64; `docs/math.md` has what was measured.
+BOUNDS: dict[str, tuple[float, float]] = {
+    "exp": (1.1, 1.1), "exp2": (1.0, 1.0), "expm1": (1.6, 1.6), "log": (1.0, 1.0), "log2": (1.6, 1.4),
+    "log10": (1.3, 1.3), "log1p": (1.6, 1.1), "tanh": (2.4, 2.4), "sinh": (1.8, 1.8), "cosh": (1.6, 1.6),
+    "erf": (1.3, 1.3), "sigmoid": (2.3, 2.3), "sin": (0.7, 1.0), "cos": (0.7, 1.0), "tan": (0.7, 2.3),
+    "asin": (0.6, 1.4), "acos": (0.6, 1.4), "atan": (0.6, 1.6), "asinh": (0.6, 1.8), "acosh": (0.6, 1.8),
+    "atanh": (0.6, 1.8), "rsqrt": (1.5, 1.5),
+}  # fmt: skip
+_NUMPY: dict[str, Callable[[Array], Array]] = {
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "erf": scipy.special.erf, "rsqrt": lambda x: 1 / np.sqrt(x),
+    "acosh": np.arccosh, "asinh": np.arcsinh, "atanh": np.arctanh, "asin": np.arcsin, "acos": np.arccos,
+    "atan": np.arctan,
+}  # fmt: skip
+_MPMATH: dict[str, Callable[[Any], Any]] = {
+    "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)), "rsqrt": lambda x: 1 / mpmath.sqrt(x),
+    "log2": lambda x: mpmath.log(x) / mpmath.log(2), "exp2": lambda x: mpmath.mpf(2) ** x,
+}  # fmt: skip
+# Where results overflow, underflow, saturate or change formula.
+_EDGES = [
+    0.0, 1.0, 2.0, 0.5, 3.0, 10.0, 88.72283, 88.72284, 89.41598, 89.415985, 87.33655, 103.97208, 103.972084, 9.01,
+    3.92, 3.95, 126.0, 128.0, 149.0, 150.0, 1e-38, 1.17549435e-38, 1.4e-45, 2.0**24, 2.0**30, 1e10, 1e30, 3.4028235e38,
+    math.inf, 0.41421357, 2.4142137, math.pi / 2, math.pi, 709.782712893384, 710.4758600739439, 745.1332191019412,
+    2.2250738585072014e-308, 5e-324, 1.7976931348623157e308, 6381956970095103 * 2.0**797, 6.0, 20.0, 1074.0, 1024.0,
+]  # fmt: skip
+
+
+def edges(dtype: DType) -> Array:
+    """Every edge, its two neighbours, their negatives, and NaN."""
+    kind = dtype.numpy.type
+    with np.errstate(over="ignore"):
+        x = np.array(_EDGES).astype(kind)
+    with np.errstate(over="ignore", under="ignore"):
+        x = np.concatenate([x, np.nextafter(x, kind(np.inf)), np.nextafter(x, kind(-np.inf))])
+    return np.concatenate([x, -x, np.array([np.nan], kind)])
+
+
+def samples(dtype: DType, count: int, seed: int = 0) -> Array:
+    """Random bit patterns and dense ranges around what matters, about twelve times `count`."""
+    rng = np.random.default_rng(seed)
+    unsigned = np.uint32 if dtype is float32 else np.uint64
+    top = 2 ** (8 * np.dtype(unsigned).itemsize) - 1
+    bits = rng.integers(0, top, 4 * count, dtype=unsigned, endpoint=True).view(dtype.numpy)
+    ranges = [rng.uniform(-r, r, count) for r in (1e-3, 1, 4, 12, 110, 800, 1e5, 1e9)]
+    near = 1 + rng.uniform(-0.4, 0.4, count)
+    return np.concatenate([bits, *[r.astype(dtype.numpy) for r in (*ranges, near)], edges(dtype)])
+
+
+def expansion(name: str, dtype: DType, arity: int = 1) -> tuple[Expr, tuple[Var, ...]]:
+    args = tuple(Var(f"x{k}", dtype) for k in range(arity))
+    return expand(Call(name, args, bool_ if name in PREDICATE_CALLS else dtype)), args
+
+
+def assert_specials(got: Array, want: Array, x: Array) -> None:
+    """NaN, infinities and signs of zeros stand where they should."""
+    wrong = np.isnan(got) != np.isnan(want)
+    wrong |= np.isinf(want) & (got != want)
+    wrong |= np.isinf(got) & (got != want)
+    wrong |= (want == 0) & (got == 0) & (np.signbit(got) != np.signbit(want))
+    at = np.flatnonzero(wrong)[:4]
+    assert not at.size, [(x[k], got[k], want[k]) for k in at]
+
+
+def error_f32(name: str, got: Array, x: Array) -> float:
+    """The largest error in float32 ulps; special values checked."""
+    function: Callable[[Array], Array] = _NUMPY.get(name) or getattr(np, name)
+    with np.errstate(all="ignore"):
+        exact = function(x.astype(np.float64))
+        want = exact.astype(np.float32)
+    assert_specials(got, want, x)
+    finite = np.isfinite(want)
+    ulp = np.maximum(np.spacing(np.abs(want[finite])), np.float32(1.4e-45)).astype(np.float64)
+    return float(np.max(np.abs(got[finite] - exact[finite]) / ulp))
+
+
+def error_f64(name: str, got: Array, x: Array) -> float:
+    """The largest error in float64 ulps; special values checked where NumPy has the function."""
+    function = _MPMATH.get(name) or getattr(mpmath, name)
+    with np.errstate(all="ignore"):
+        rough = (_NUMPY.get(name) or getattr(np, name))(x)
+    if name == "sigmoid":  # the rough formula overflows early
+        rough = np.where(rough == 0, got, rough)
+    finite = np.isfinite(x) & np.isfinite(rough)
+    assert_specials(got[~finite], rough[~finite], x[~finite])
+    worst = 0.0
+    with mpmath.workprec(140):
+        for value, result in zip(x[finite].tolist(), got[finite].tolist()):
+            exact = function(mpmath.mpf(value))
+            ulp = max(math.ulp(float(exact)), 5e-324)
+            worst = max(worst, float(abs(mpmath.mpf(result) - exact) / ulp))
+    return worst
+
+
+@pytest.mark.parametrize("name", sorted(BOUNDS))
+def test_float32(name: str) -> None:
+    root, (x,) = expansion(name, float32)
+    points = samples(float32, 10_000)
+    assert error_f32(name, evaluate(root, {x: points}), points) <= BOUNDS[name][0]
+
+
+@pytest.mark.parametrize("name", sorted(BOUNDS))
+def test_float64(name: str) -> None:
+    root, (x,) = expansion(name, float64)
+    points = samples(float64, 30)
+    assert error_f64(name, evaluate(root, {x: points}), points) <= BOUNDS[name][1]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", sorted(BOUNDS))
+def test_many_points(name: str) -> None:
+    for seed in range(1, 9):
+        root, (x,) = expansion(name, float32)
+        points = samples(float32, 100_000, seed)
+        assert error_f32(name, evaluate(root, {x: points}), points) <= BOUNDS[name][0]
+    root, (x,) = expansion(name, float64)
+    points = samples(float64, 3000, 1)
+    assert error_f64(name, evaluate(root, {x: points}), points) <= BOUNDS[name][1]
+
+
+_AWKWARD = [
+    0.0, -0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5, 3.0, -3.0, np.inf, -np.inf, np.nan, 1e30, -1e30, 1e-30, 2.5, -2.5,
+    2.0**53, 2.0**53 - 1, -(2.0**24) + 1, 1024.0, -1075.0,
+]  # fmt: skip
+
+
+def pairs(dtype: DType) -> tuple[Array, Array]:
+    a, b = np.meshgrid(np.array(_AWKWARD, dtype.numpy), np.array(_AWKWARD, dtype.numpy))
+    return a.ravel(), b.ravel()
+
+
+def _c_pow(x: float, y: float) -> float:
+    try:
+        return math.pow(x, y)
+    except OverflowError:
+        return math.copysign(math.inf, x if y % 2 == 1 else 1.0)
+    except ValueError:  # Python raises where C gives an infinity or NaN
+        if x == 0:
+            return math.copysign(math.inf, x if y % 2 == 1 else 1.0)
+        return math.nan
+
+
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+def test_pow_special_values(dtype: DType) -> None:
+    root, (x, y) = expansion("pow", dtype, 2)
+    a, b = pairs(dtype)
+    with np.errstate(over="ignore"):
+        want = np.array([_c_pow(float(p), float(q)) for p, q in zip(a, b)]).astype(dtype.numpy)
+    got = evaluate(root, {x: a, y: b})
+    assert_specials(got, want, np.stack([a, b], -1))
+    finite = np.isfinite(want)
+    assert np.all(np.abs(got[finite] - want[finite]) <= 2 * np.spacing(np.abs(want[finite])))
+
+
+def test_pow_float32() -> None:
+    rng = np.random.default_rng(3)
+    n = 30_000
+    a = np.concatenate([rng.uniform(0, 5, n), 1 + rng.uniform(-1e-3, 1e-3, n), 2.0 ** rng.uniform(-140, 127, n)])
+    b = np.concatenate([rng.uniform(-60, 60, n), rng.uniform(-6e4, 6e4, n), rng.uniform(-1.05, 1.05, n)])
+    a, b = a.astype(np.float32), b.astype(np.float32)
+    root, (x, y) = expansion("pow", float32, 2)
+    got = evaluate(root, {x: a, y: b})
+    with np.errstate(all="ignore"):
+        exact = np.power(a.astype(np.float64), b.astype(np.float64))
+        want = exact.astype(np.float32)
+    assert_specials(got, want, np.stack([a, b], -1))
+    finite = np.isfinite(want)
+    ulp = np.maximum(np.spacing(want[finite]), np.float32(1.4e-45))
+    assert np.max(np.abs(got[finite] - exact[finite]) / ulp) <= 0.6
+
+
+def test_pow_float64() -> None:
+    rng = np.random.default_rng(4)
+    n = 400
+    a = np.concatenate([rng.uniform(0, 5, n), 1 + rng.uniform(-1e-3, 1e-3, n), 2.0 ** rng.uniform(-1000, 1000, n)])
+    b = np.concatenate([rng.uniform(-300, 300, n), rng.uniform(-6e5, 6e5, n), rng.uniform(-1.02, 1.02, n)])
+    root, (x, y) = expansion("pow", float64, 2)
+    got = evaluate(root, {x: a, y: b})
+    with mpmath.workprec(160):
+        for p, q, value in zip(a.tolist(), b.tolist(), got.tolist()):
+            exact = mpmath.mpf(p) ** mpmath.mpf(q)
+            if exact >= mpmath.mpf(2) ** 1024:
+                assert value == math.inf
+            else:
+                assert abs(mpmath.mpf(value) - exact) <= 1.5 * max(math.ulp(float(exact)), 5e-324), (p, q)
+
+
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+def test_atan2(dtype: DType) -> None:
+    rng = np.random.default_rng(5)
+    a, b = pairs(dtype)
+    a = np.concatenate([a, rng.normal(size=20_000).astype(dtype.numpy)])
+    b = np.concatenate([b, (rng.normal(size=20_000) * np.exp(rng.normal(size=20_000))).astype(dtype.numpy)])
+    root, (y, x) = expansion("atan2", dtype, 2)
+    got = evaluate(root, {y: a, x: b})
+    exact = np.arctan2(a.astype(np.longdouble), b.astype(np.longdouble))
+    want = exact.astype(dtype.numpy)
+    assert_specials(got, want, np.stack([a, b], -1))
+    finite = np.isfinite(want) & (np.abs(want) > np.finfo(dtype.numpy).tiny)
+    error = np.abs(got[finite] - exact[finite]) / np.spacing(np.abs(want[finite]))
+    assert np.max(error) <= (0.6 if dtype is float32 else 2.7)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_huge_arguments(name: str) -> None:
+    """Among them the float64 that comes closest to a multiple of pi/2."""
+    rng = np.random.default_rng(6)
+    x = np.concatenate([[6381956970095103 * 2.0**797, 1.7976931348623157e308], 2.0 ** rng.uniform(29, 1023.9, 200)])
+    root, (v,) = expansion(name, float64)
+    got = evaluate(root, {v: x})
+    with mpmath.workprec(1300):
+        for value, result in zip(x.tolist(), got.tolist()):
+            exact = getattr(mpmath, name)(mpmath.mpf(value))
+            assert abs(mpmath.mpf(result) - exact) <= BOUNDS[name][1] * math.ulp(float(exact)), value
+
+
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+def test_predicates(dtype: DType) -> None:
+    points = edges(dtype)
+    for name in sorted(PREDICATE_CALLS):
+        root, (x,) = expansion(name, dtype)
+        np.testing.assert_array_equal(evaluate(root, {x: points}), getattr(np, name)(points))
+
+
+def test_only_primitives_remain() -> None:
+    arity = {"pow": 2, "atan2": 2, "copysign": 2, "fma": 3}
+    for name in sorted(FLOAT_CALLS | PREDICATE_CALLS):
+        for dtype in (float32, float64):
+            root, _ = expansion(name, dtype, arity.get(name, 1))
+            assert all(n.fn in PRIMITIVES for n in walk_expr(root) if isinstance(n, Call)), name
+            assert not any(isinstance(n, Load) for n in walk_expr(root))
+
+
+def test_the_common_functions_are_short() -> None:
+    for name, most in {"exp": 26, "tanh": 24, "sigmoid": 30, "log": 36, "erf": 40}.items():
+        root, _ = expansion(name, float32)
+        assert sum(1 for n in walk_expr(root) if n.children) <= most, name
+
+
+def test_narrow_floats_are_not_expanded() -> None:
+    with pytest.raises(InternalError):
+        expand(Call("exp", (Var("x", float16),), float16))
+
+
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+@pytest.mark.parametrize("name", sorted(BOUNDS))
+def test_vector_code(name: str, dtype: DType, jit: Jit, host: Target) -> None:
+    """Machine code of a vector loop agrees with the evaluation in NumPy."""
+    i, n = Var("i"), Var("n")
+    x, out = Buffer("x", (n,), dtype), Buffer("out", (n,), dtype)
+    store = Store(out, (i,), Call(name, (Load(x, (i,)),), dtype), "S0")
+    kernel = Kernel(
+        f"k_{name}", (Param(x, "in"), Param(out, "out"), Param(n, "size")), For(i, Const(0), n, store, "vector")
+    )
+    points = samples(dtype, 200)
+    got = np.zeros_like(points)
+    assert jit.load(emit(kernel, host), kernel)(points, got, len(points)) == 0
+    root, (v,) = expansion(name, dtype)
+    want = evaluate(root, {v: points})
+    assert_specials(got, want, points)
+    finite = np.isfinite(want)
+    smallest = np.finfo(dtype.numpy).smallest_subnormal
+    assert np.all(np.abs(got[finite] - want[finite]) <= np.maximum(np.spacing(np.abs(want[finite])), smallest))
