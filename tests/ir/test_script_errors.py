@@ -1,5 +1,5 @@
 """Every mistake in a script gives one error, with its place, its reason and a hint."""
-# ruff: noqa: B007, B018, F821, F841, UP037  (shapes and dtypes are strings inside annotations; mistakes on purpose)
+# ruff: noqa: B007, F821, F841  (shapes and dtypes are strings inside annotations; mistakes on purpose)
 
 
 import numpy as np

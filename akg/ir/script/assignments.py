@@ -23,8 +23,8 @@ class AssignmentLowering(ExpressionLowering):
         super().__init__(*args)
         self.depth = 0  # loops and branches around this point
         self.predicate: Expr | None = None  # the data-dependent condition under which this point runs
-        self.predicate_depth = 0
         self.private: list[set[str]] = []  # per predicated branch: names whose old values nobody reads
+        self.stored: list[set[str]] = []  # per predicated branch: names assigned in it so far
         self.count = 0  # stores so far
         self.total_names: dict[str, int] = {}
 
@@ -183,10 +183,11 @@ class AssignmentLowering(ExpressionLowering):
             value, reduction = update
         result = convert(value.expr, buffer.dtype)
         if self.predicate is not None and predicated:
-            is_private = any(name in names for names in self.private)
-            old = Const(0, buffer.dtype) if is_private else Load(buffer, indices)
+            old = Const(0, buffer.dtype) if name in self.private[-1] else Load(buffer, indices)
             result = choose(self.predicate, Value(result), Value(old)).expr
             reduction = None
+        for names in self.stored:
+            names.add(name)
         self.count += 1
         return Store(buffer, indices, result, f"S{self.count - 1}", reduction, self.source.span(node))
 

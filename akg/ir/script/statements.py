@@ -223,15 +223,15 @@ class StatementLowering(AssignmentLowering):
         parts: list[Stmt] = []
         before = dict(self.env)
         gone: dict[str, Gone] = {}
-        self.predicate_depth += 1
         for body, other, condition in ((node.body, node.orelse, cond), (node.orelse, node.body, unary("not", cond))):
             self.env = dict(before)
             self.predicate = condition if outer is None else both(outer, condition)
             self.private.append(self._private_names(body, other, body is node.orelse))
+            self.stored.append(set())
             parts.append(self.body(body))
             self.private.pop()
+            self.stored.pop()
             gone.update({k: v for k, v in self.env.items() if isinstance(v, Gone)})
-        self.predicate_depth -= 1
         self.predicate = outer
         self.env = {**before, **gone}
         return block(*setup, *parts)
@@ -244,15 +244,18 @@ class StatementLowering(AssignmentLowering):
     def _private_names(self, body: list[ast.stmt], other: list[ast.stmt], is_last: bool) -> set[str]:
         """Names whose old value nobody reads where the predicate of `body` fails.
 
-        Either every use in the function is in one of the branches and follows an assignment there, or the branch
-        that comes next assigns them first.
+        Either every use in the function is in one of the branches and follows an assignment there; or the branch
+        that comes next assigns them first; or the same holds for the predicated branch around this one, and
+        nothing assigned them in it so far.
         """
         found: set[str] = set()
+        inherited = self.private[-1] - self.stored[-1] if self.private else set[str]()
         times = count_names([*body, *other])
         for name in count_names(body):
             stays = times[name] == self.total_names.get(name) and all(_is_closed(b, name) for b in (body, other))
             replaced = all(_assigns_first(b, name) for b in (body, other))
-            if stays or (replaced and not is_last and self.predicate_depth == 1):
+            inherits = name in inherited and _is_closed(body, name)
+            if stays or inherits or (replaced and not is_last and not self.private):
                 found.add(name)
         return found
 
