@@ -10,6 +10,7 @@ import ctypes
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -73,8 +74,13 @@ def prepare(signature: Signature, args: Sequence[Any], out: Any, given_sizes: Ma
         example = next((a for a, s in zip(args, signature.arguments, strict=True) if s.shape is not None), None)
         results = tuple(buffer.to_library_of(example, array) for array in fresh)
     slots.extend(sizes[name] & (2**64 - 1) for name in signature.sizes)
-    block = (ctypes.c_uint64 * max(len(slots), 1))(*slots)
+    block = _block_type(len(slots))(*slots)
     return Prepared(block, results, outs is None, (views, args, results, fresh))
+
+
+@cache
+def _block_type(length: int) -> type[ctypes.Array[ctypes.c_uint64]]:
+    return ctypes.c_uint64 * length  # making the type costs more than the rest of the call
 
 
 def _label(spec: ParamSpec) -> str:

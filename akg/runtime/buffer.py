@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from akg.base.dtype import BUFFER_DTYPES, DType
+from akg.base.dtype import BUFFER_DTYPES, DType, bfloat16
 from akg.base.errors import AkgError
 
 ALIGN_BYTES = 64  # a cache line, and the widest vector
@@ -25,6 +25,7 @@ _DLPACK_DTYPES = {
     (0, 8): "int8", (0, 16): "int16", (0, 32): "int32", (0, 64): "int64", (1, 8): "uint8", (2, 16): "float16",
     (2, 32): "float32", (2, 64): "float64", (4, 16): "bfloat16", (6, 8): "bool",
 }  # fmt: skip
+_EXPORT_ERRORS = (BufferError, RuntimeError, TypeError, ValueError)  # what libraries raise for what they cannot export
 _BY_NUMPY: dict[Any, DType] = {d.numpy: d for d in BUFFER_DTYPES}
 _BY_NAME: dict[str, DType] = {d.name: d for d in BUFFER_DTYPES}
 
@@ -128,9 +129,9 @@ def _view_of_numpy(array: npt.NDArray[Any]) -> View:
 
 
 def _view_of_dlpack(value: Any, label: str) -> View:
-    device, _ = value.__dlpack_device__()
-    if int(device) not in _CPU_DEVICES:
-        where = _DEVICE_NAMES.get(int(device), f"device type {int(device)}")
+    device = _dlpack_device(value, label)
+    if device not in _CPU_DEVICES:
+        where = _DEVICE_NAMES.get(device, f"device type {device}")
         raise AkgError(
             "AKG-E510",
             f"{label} is not in host memory",
@@ -142,10 +143,8 @@ def _view_of_dlpack(value: Any, label: str) -> View:
             capsule = value.__dlpack__(max_version=(1, 0))
         except TypeError:  # exporters from before DLPack 1.0
             capsule = value.__dlpack__()
-    except (BufferError, RuntimeError) as error:
-        raise AkgError(
-            "AKG-E511", f"{label} cannot be exported through DLPack", because=str(error), hint="detach it first"
-        ) from None
+    except _EXPORT_ERRORS as error:
+        raise _not_exported(label, error) from None
     # The capsule is borrowed, not consumed: it keeps its name, and frees the export when it is collected.
     readonly = False
     if _capsule_is_valid(capsule, b"dltensor_versioned"):
@@ -154,6 +153,18 @@ def _view_of_dlpack(value: Any, label: str) -> View:
     else:
         tensor = _DLTensor.from_address(_capsule_pointer(capsule, b"dltensor"))
     return _view_of_tensor(tensor, readonly, (value, capsule))
+
+
+def _dlpack_device(value: Any, label: str) -> int:
+    try:
+        return int(value.__dlpack_device__()[0])
+    except _EXPORT_ERRORS as error:
+        raise _not_exported(label, error) from None
+
+
+def _not_exported(label: str, error: Exception) -> AkgError:
+    hint = "detach it first: x.detach()" if "grad" in str(error) else "pass an array in host memory"
+    return AkgError("AKG-E511", f"{label} cannot be exported through DLPack", because=str(error), hint=hint)
 
 
 def _view_of_tensor(tensor: _DLTensor, readonly: bool, keep: object) -> View:
@@ -210,6 +221,36 @@ def to_library_of(example: Any, array: npt.NDArray[Any]) -> Any:
     if convert is None:
         return array
     try:
-        return convert(array)
-    except (BufferError, TypeError, RuntimeError, ValueError):  # a dtype that one of the two does not exchange
+        return convert(_Bfloat16Export(array) if array.dtype == bfloat16.numpy else array)
+    except _EXPORT_ERRORS:  # a dtype that the library does not have
         return array
+
+
+class _Bfloat16Export:
+    """DLPack export of a bfloat16 array, which NumPy itself refuses: its bits, with the type put right."""
+
+    def __init__(self, array: npt.NDArray[Any]) -> None:
+        self._bits = array.view(np.int16)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def __dlpack__(self, **_: Any) -> object:
+        capsule = self._bits.__dlpack__()
+        _DLTensor.from_address(_capsule_pointer(capsule, b"dltensor")).code = 4
+        return capsule
+
+
+def quick_numpy(value: Any) -> npt.NDArray[Any] | None:
+    """An ndarray itself, or one that shares the memory of a PyTorch tensor, by the shortest way; None for the rest.
+
+    None also for tensors that are not on the CPU or that NumPy cannot hold: `view_of` takes them or says why not.
+    """
+    if type(value) is np.ndarray:
+        return value
+    if type(value).__module__ != "torch":
+        return None
+    try:
+        return value.numpy()
+    except _EXPORT_ERRORS:
+        return None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import html
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from akg.base.errors import AkgError, suggest, user_facing
-from akg.runtime import arguments, entry, jit, measure, openmp
+from akg.runtime import arguments, buffer, entry, jit, measure, openmp
 from akg.runtime.jit import Loaded
 from akg.runtime.measure import Timing
 from akg.runtime.report import Report
@@ -77,8 +78,13 @@ class Kernel:
         address = code.address(signature.packed_symbol)
         self._function = _PACKED(address)
         careful = _careful_call(signature, self._function, code, threaded)
-        native = entry.make(signature, address, careful, before=openmp.refresh_threads if threaded else None, keep=code)
-        self.__call__ = careful if native is None else native
+        before = openmp.refresh_threads if threaded else None
+        plain = entry.make(signature, address, careful, before=before, keep=code)
+        native = None
+        if plain is not None:
+            adapting = _adapting_call(signature, plain, careful)
+            native = entry.make(signature, address, adapting, before=before, keep=code)
+        self.__call__ = native or careful
 
     @property
     def name(self) -> str:
@@ -185,3 +191,28 @@ def _careful_call(signature: Signature, function: Any, code: Loaded, threaded: b
     call.__doc__ = str(signature)
     call.__dict__["code"] = code  # addresses must not outlive the code
     return user_facing(call)
+
+
+def _adapting_call(signature: Signature, plain: Callable[..., Any], careful: Callable[..., Any]) -> Callable[..., Any]:
+    """Between native and careful: tensors that turn into ndarrays quickly go back to native code."""
+    is_array = [p.shape is not None for p in signature.arguments]
+    first = is_array.index(True) if True in is_array else 0
+
+    def call(*args: Any, out: Any = None, **sizes: Any) -> Any:
+        if sizes or len(args) != len(is_array):
+            return careful(*args, out=out, **sizes)
+        quick = [buffer.quick_numpy(value) if array else value for value, array in zip(args, is_array, strict=True)]
+        outs = None if out is None else buffer.quick_numpy(out)
+        mixed = any(value is None for value in quick) or (out is not None and outs is None)
+        if mixed or not any(map(operator.is_not, quick, args)):
+            return careful(*args, out=out)
+        if outs is not None:
+            plain(*quick, out=outs)
+            return out
+        result = plain(*quick)
+        example = args[first]
+        if isinstance(result, tuple):
+            return tuple(buffer.to_library_of(example, array) for array in result)
+        return result if result is None else buffer.to_library_of(example, result)
+
+    return call

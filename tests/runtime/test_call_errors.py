@@ -134,7 +134,7 @@ CASES: dict[str, tuple[Any, str]] = {
     "export refused": (
         lambda add: add(NeedsGradient(A, True), B),
         "AKG-E511: argument 'A' cannot be exported through DLPack\n"
-        "because: it requires gradient\nhint: detach it first",
+        "because: it requires gradient\nhint: detach it first: x.detach()",
     ),
     "list": (
         lambda add: add([1.0, 2.0], B),

@@ -53,7 +53,8 @@ def test_no_leaks() -> None:
     before = [sys.getrefcount(x) for x in tracked]
     tracemalloc.start()
     try:
-        calls(add)
+        for _ in range(3):  # free lists of the interpreter fill
+            calls(add)
         gc.collect()
         base = tracemalloc.get_traced_memory()[0]
         for _ in range(5):
@@ -66,7 +67,7 @@ def test_no_leaks() -> None:
     finally:
         tracemalloc.stop()
     after = [sys.getrefcount(x) for x in tracked]
-    assert grown < 4096
+    assert grown < 8192  # a leak of one small object per call would be 24 KB
     assert all(abs(x - y) <= 2 for x, y in zip(before[1:], after[1:], strict=True)), (before, after)
 
 
