@@ -28,6 +28,9 @@ from akg.poly.scop import Scop, Statement
 from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 
 STRIP = 4096  # elements of one thread's strip where the only parallel loop is also the vector loop
+STREAM_LANES = 4096  # accumulators that stay in the first-level cache while rows stream by
+STREAM_ROWS = 4  # rows that one pass over the accumulators adds: fewer loads and stores of them
+BLOCK = 32  # side of the square tile in which a strided access uses all of each cache line
 
 
 class MappingOptions(Protocol):
@@ -205,6 +208,9 @@ class _Mapper:
             return replace(band, members=tuple(members))
         del members[best]
         self.decisions.note(f"{', '.join(names)}: lanes along {_name(vector)}")
+        block = self.strided_partner(members, vector, names)
+        if block is not None:
+            return self.blocked(members, block, vector, band, threaded)
         if not threaded and vector.coincident and not any(m.coincident for m in members):
             if self.trips(vector) > STRIP:
                 strip = replace(vector, kind="parallel", tile=STRIP)
@@ -212,6 +218,32 @@ class _Mapper:
                 return Band((strip, *members, vector), band.permutable, band.child)
         self.thread(members, threaded)
         return Band((*members, vector), band.permutable, band.child)
+
+    def strided_partner(self, members: list[Member], vector: Member, names: list[str]) -> int | None:
+        """The other parallel member along which an access that strides over the lanes is contiguous."""
+        if not self.options.tile or not vector.coincident or self.trips(vector) < 2 * BLOCK:
+            return None
+        for name in names:
+            statement = self.scop.statements[name]
+            lane = _var(vector, statement)
+            for access in statement.accesses:
+                if lane is None or abs(stride(access, lane)) <= 2:
+                    continue
+                for k, member in enumerate(members):
+                    var = _var(member, statement)
+                    if var is not None and member.coincident and abs(stride(access, var)) == 1:
+                        return k if self.trips(member) >= 2 * BLOCK else None
+        return None
+
+    def blocked(self, members: list[Member], partner: int, vector: Member, band: Band, threaded: bool) -> Node:
+        """Square tiles over the lanes and their partner, so that a strided access uses whole cache lines."""
+        point = members[partner]
+        members[partner] = replace(point, tile=BLOCK)
+        lanes = replace(vector, kind="serial", tile=BLOCK)
+        self.decisions.note(f"tile {_name(point)} and {_name(vector)} by {BLOCK}: an access strides over the lanes")
+        members.append(lanes)
+        self.thread(members, threaded)
+        return Band((*members, point, vector), True, band.child)
 
     def vector_member(self, members: list[Member], names: list[str]) -> int | None:
         """The member whose lanes cost least over all statements; None if none may be a vector loop."""
@@ -318,6 +350,8 @@ class _Mapper:
             rows, columns = inner_product_tile(self.trips_of(statement, row), trips, registers, given.get(row, 0))
             tiles = {row: rows} if column is None else {column: columns, row: rows}
             return _Choice(statement, vector, tiles)
+        if not reused and len(inside) == 1 and any(stride(a, vector) for a in operands):
+            return self.stream(statement, vector, inside[0])
         row_trips = self.trips_of(statement, reused[-1]) if reused else 1
         fixed = given.get(reused[-1], 0) if reused else 0
         rows, width = outer_product_tile(row_trips, self.trips_of(statement, vector), lanes, registers, fixed)
@@ -325,6 +359,14 @@ class _Mapper:
         if reused:
             tiles[reused[-1]] = rows
         return _Choice(statement, vector, tiles)
+
+    def stream(self, statement: Statement, vector: Var, inside: Var) -> _Choice:
+        """A reduction that uses each element once: rows stream by in order, accumulators wait in the first cache."""
+        lanes = self.target.lanes(8 * statement.store.buffer.dtype.compute.itemsize_bytes)
+        trips = self.trips_of(statement, vector)
+        share = -(-trips // max(self.target.cores, 1))  # a strip a thread
+        width = min(STREAM_LANES, max(-(-share // lanes), 4) * lanes, max(trips, 1))
+        return _Choice(statement, vector, {vector: width, inside: min(STREAM_ROWS, self.trips_of(statement, inside))})
 
     def rows_of_tile(self, trips: int) -> int:
         """Rows of a tile that several products inside it share."""
@@ -338,40 +380,28 @@ class _Mapper:
         The first `given` members are points of an outer tile: they sink without another tile.
         """
         statement = choice.statement
-        outer: list[Member] = []
-        points: list[Member] = []
-        lane_point: Member | None = None
-        for k, member in enumerate(members):
+        points = [replace(m, kind="unroll") for m in members[:given]]
+        parallel = [m for m in members[given:] if m.coincident]
+        lane_point: list[Member] = []
+        own: list[Member] = []
+        for member in parallel:
             var = _var(member, statement)
             size = choice.tiles.get(var) if var is not None else None
-            is_vector = var is choice.vector
-            point = replace(member, kind="vector" if is_vector else "unroll", tile=0)
-            if k < given:
-                points.append(point)
-                continue
             if size is None:
-                outer.append(member)
-                continue
-            outer.append(replace(member, tile=size))
-            if is_vector:
-                lane_point = point
+                own.append(member)
+            elif var is choice.vector:
+                own.append(replace(member, tile=size))
+                lane_point.append(replace(member, kind="vector"))
             else:
-                points.append(point)
-        self.decisions.note(
-            f"{statement.name}: lanes along {choice.vector}; register tile "
-            + " x ".join(f"{v}:{s}" for v, s in choice.tiles.items())
-        )
-        if lane_point is not None:
-            points.append(lane_point)
-        sunk = self.sink(child, tuple(points), choice)
-        own = [m for m in outer if m.coincident]
-        serial = [self.lane_kind(m, choice) for m in outer if not m.coincident]
-        serial.sort(key=lambda m: m.kind == "vector")
+                own.append(replace(member, tile=size))
+                points.append(replace(member, kind="unroll"))
+        tiles = " x ".join(f"{v}:{s}" for v, s in choice.tiles.items())
+        self.decisions.note(f"{statement.name}: lanes along {choice.vector}; tile {tiles}")
+        serial = tuple([m for m in members[given:] if not m.coincident])
+        inside = Band(serial, True, child) if serial else child
         own = self.panel_order(own, statement, choice)
         self.thread(own, threaded)
-        if serial:
-            return _band_over(own, Band(tuple(serial), True, sunk))
-        return _band_over(own, sunk)
+        return _band_over(own, self.sink(inside, (*points, *lane_point), choice))
 
     def panel_order(self, own: list[Member], statement: Statement, choice: _Choice) -> list[Member]:
         """Loops over tiles: untiled first, then panels of lanes, then rows, so that a panel is re-used from cache."""
@@ -394,13 +424,18 @@ class _Mapper:
             return Sequence(tuple(parts))
         if isinstance(node, (Filter, Mark)):
             return replace(node, child=self.sink(node.child, points, choice))
-        members = tuple([self.lane_kind(m, choice) for m in node.members])
-        return Band(members, node.permutable, self.sink(node.child, points, choice))
-
-    def lane_kind(self, member: Member, choice: _Choice) -> Member:
-        if choice.statement.name in member.rows and _var(member, choice.statement) is choice.vector:
-            return replace(member, kind="vector")
-        return member
+        members: list[Member] = []
+        unrolled: list[Member] = []
+        for member in node.members:
+            var = _var(member, choice.statement) if choice.statement.name in member.rows else None
+            if var is not None and var is choice.vector:
+                member = replace(member, kind="vector")
+            elif var in choice.tiles and member.reduction:
+                unrolled.append(replace(member, kind="unroll"))
+                member = replace(member, tile=choice.tiles[var])
+            members.append(member)
+        members.sort(key=lambda m: m.kind == "vector")
+        return Band(tuple(members), node.permutable, self.sink(node.child, (*points, *unrolled), choice))
 
     # -- extents ----------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import cast as typed
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, Var, binary
-from akg.ir.rewrite import buffers_read, loads_of, map_children, replace_buffer, rewrite_stmt
+from akg.ir.rewrite import buffers_read, loads_of, map_children, replace_buffer, rewrite_stmt, variables_of
 from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, expressions, walk
 from akg.poly.contract import Site, sites
 
@@ -141,7 +141,7 @@ class _Promoter:
 
     def loops(self, stmt: Stmt) -> Stmt:
         """Promote in every block, the outermost serial loop that qualifies first."""
-        if isinstance(stmt, Block) or (isinstance(stmt, For) and stmt.kind == "serial"):
+        if isinstance(stmt, Block) or (isinstance(stmt, For) and stmt.kind in ("serial", "unroll")):
             parts = list(stmt.body) if isinstance(stmt, Block) else [stmt]
             done = self.promote_in(parts)
             if len(done) != len(parts) or any(a is not b for a, b in zip(done, parts, strict=True)):
@@ -149,15 +149,16 @@ class _Promoter:
         return map_children(stmt, self.loops)
 
     def promote_in(self, parts: list[Stmt]) -> list[Stmt]:
-        """Promote the first tile that a serial loop among `parts` updates; neighbours of the same tile join in."""
+        """Promote the first tile that a loop among `parts` updates again and again; neighbours of the tile join in."""
         for position, part in enumerate(parts):
-            if not isinstance(part, For) or part.kind != "serial" or has_if(part):
+            if not isinstance(part, For) or part.kind not in ("serial", "unroll") or has_if(part):
                 continue
             for buffer in _stored(part):
                 if buffer.scope == "register" or (buffer.scope == "local" and not buffer.shape):
                     continue
-                tile = _common_tile(sites(part, buffer))
-                if tile is None or not self.fits(buffer, tile):
+                found = sites(part, buffer)
+                tile = _common_tile(found)
+                if tile is None or not self.fits(buffer, tile) or _moves(found, part.var):
                     continue
                 first, last = position, position
                 while first > 0 and _joins(parts[first - 1], buffer, tile):
@@ -191,6 +192,11 @@ class _Promoter:
         for d in reversed(kept):
             stmt = For(at[d], Const(0), Const(tile.extents[d]), stmt, "vector" if d == tile.lane else "unroll")
         return stmt
+
+
+def _moves(found: list[Site], var: Var) -> bool:
+    """Whether some access goes elsewhere in each iteration of `var`."""
+    return any(var in variables_of(i) for site in found for i in site.indices)
 
 
 def _stored(stmt: Stmt) -> list[Buffer]:

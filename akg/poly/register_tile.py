@@ -12,6 +12,7 @@ from functools import lru_cache
 MULTIPLY_ADDS_PER_CYCLE = 2.0  # vector pipes of a big core
 LOADS_PER_CYCLE = 2.0
 LATENCY_CYCLES = 4.0
+BROADCAST = 0.7  # what the load of a scalar into all lanes costs of a vector load
 UNKNOWN_TRIPS = 1 << 30  # a symbolic extent counts as long
 _LONG = 5040  # what a long extent counts as: divisible by every small size
 MAX_ROWS = 8
@@ -29,41 +30,49 @@ def outer_product_tile(row_trips: int, lane_trips: int, lanes: int, registers: i
         fixed_rows: rows that an outer tile has chosen; 0 if free.
 
     Returns:
-        (rows, lanes) with the least modelled time over the whole iteration space; larger tiles win ties.
+        (rows, lanes) with the least modelled time over the whole iteration space; ties go to tiles that leave no
+        remainder, then to those that load least.
     """
-    best: tuple[float, int, int, int] | None = None
+    best: tuple[float, int, float, int, int] | None = None
     rows_options = [fixed_rows] if fixed_rows else range(1, min(row_trips, MAX_ROWS) + 1)
     for rows in rows_options:
         for vectors in range(1, max((registers - 2) // (rows + 1), 1) + 1):
             if (vectors - 1) * lanes >= lane_trips or vectors > 6:
                 break
             time = _space_time(rows, vectors, row_trips, lane_trips, lanes)
-            key = (time, -rows * vectors, -vectors, -rows)
+            partial = _partial(row_trips, rows) + _partial(lane_trips, vectors * lanes)
+            loads = (vectors + rows * BROADCAST) / (rows * vectors)
+            key = (time, partial, loads, rows, vectors)
             if best is None or key < best:
                 best = key
     assert best is not None
-    rows, vectors = -best[3], -best[2]
-    return rows, min(vectors * lanes, lane_trips)
+    return best[3], min(best[4] * lanes, lane_trips)
 
 
 @lru_cache(maxsize=4096)
 def inner_product_tile(row_trips: int, column_trips: int, registers: int, fixed_rows: int = 0) -> tuple[int, int]:
     """Rows and columns of a tile whose lanes run along the reduction: one accumulator vector for each element."""
-    best: tuple[float, int, int, int] | None = None
+    best: tuple[float, int, float, int, int] | None = None
     rows_options = [fixed_rows] if fixed_rows else range(1, min(row_trips, MAX_ROWS) + 1)
     for rows in rows_options:
         for columns in range(1, min(column_trips, MAX_ROWS) + 1):
             if columns > 1 and rows * columns + min(rows, columns) + 1 > registers:
                 break
             time = _space_time(rows, columns, row_trips, column_trips, 1, row_load=1.0)
-            key = (time, -rows * columns, -columns, -rows)
+            partial = _partial(row_trips, rows) + _partial(column_trips, columns)
+            key = (time, partial, (rows + columns) / (rows * columns), rows, columns)
             if best is None or key < best:
                 best = key
     assert best is not None
-    return -best[3], -best[2]
+    return best[3], best[4]
 
 
-def _space_time(rows: int, vectors: int, row_trips: int, lane_trips: int, lanes: int, row_load: float = 0.7) -> float:
+def _partial(trips: int, size: int) -> int:
+    """1 if tiles leave a remainder, which costs a second copy of the code."""
+    return int(trips > size and trips % size != 0)
+
+
+def _space_time(rows: int, vectors: int, row_trips: int, lane_trips: int, lanes: int, row_load: float = BROADCAST) -> float:
     """Modelled cycles of one reduction step over the whole space, in tiles and their remainders."""
     row_trips = _LONG if row_trips >= UNKNOWN_TRIPS else row_trips
     lane_trips = _LONG * lanes if lane_trips >= UNKNOWN_TRIPS else lane_trips

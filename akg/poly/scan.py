@@ -21,6 +21,7 @@ from akg.poly.tree import Band, Domain, Filter, Mark, Member, Node, Sequence, ba
 
 
 REMAINDER_LANES = 16  # lanes at a time in the symbolic remainder of a vector tile
+REGISTER_LANES = 128  # a vector loop of more lanes than this is no register tile: its extent may be anything
 
 
 class NotRectangularError(Exception):
@@ -143,8 +144,6 @@ class _Scanner:
 
     def tile(self, member: Member, states: States, inner: _Inner, kinds: set[LoopKind]) -> Stmt:
         iterators, begin, extent = _common_range(member, states)
-        if begin is not Const(0):
-            raise NotRectangularError(f"tiles start at {begin}")
         size = Const(member.tile)
         first = next(iter(states))
         name = iterators[first].name + "_t"
@@ -153,7 +152,9 @@ class _Scanner:
             new: States = {}
             for key, state in states.items():
                 strip = state.strips.get(iterators[key])
-                base = at - _shift(member, key) if strip is None else strip.base + at
+                # Tiles start where the loop starts. That shifts them against multiples of the size by a number that
+                # is fixed for each iteration of the outer loops, which no dependence inside a tile can notice.
+                base = begin + at - _shift(member, key) if strip is None else strip.base + at
                 new[key] = state.strip(iterators[key], _Strip(simplify(base), simplify(rest)))
             return inner(new)
 
@@ -255,11 +256,12 @@ def _register_kinds(band: Band, position: int) -> set[LoopKind]:
     """The kinds among unroll and vector of the point loops, somewhere below, of the tile member at `position`."""
     rows = {name: next(iter(row.terms), None) for name, row in band.members[position].rows.items()}
     found: set[LoopKind] = set()
+    size = band.members[position].tile
 
     def note(members: tuple[Member, ...]) -> None:
         for member in members:
-            if member.kind in ("unroll", "vector") and not member.tile:
-                if any(rows.get(name) in row.terms for name, row in member.rows.items() if rows.get(name) is not None):
+            if member.kind == "unroll" or (member.kind == "vector" and size <= REGISTER_LANES):
+                if not member.tile and any(rows.get(name) in row.terms for name, row in member.rows.items()):
                     found.add(member.kind)
 
     note(band.members[position + 1 :])
