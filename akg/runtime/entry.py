@@ -152,12 +152,11 @@ def _entry_address() -> int | None:
     if files is None:
         files = {"entry.o": jit.compile_llvm(text)}
         cache.put(key, files)
-    global _loaded
-    _loaded = jit.load_object(files["entry.o"], (entry_ir.SYMBOL,), symbols)
-    return _loaded.address(entry_ir.SYMBOL)
+    _loaded.append(jit.load_object(files["entry.o"], (entry_ir.SYMBOL,), symbols))
+    return _loaded[-1].address(entry_ir.SYMBOL)
 
 
-_loaded: jit.Loaded | None = None  # lives as long as the process: functions that enter it may outlive any kernel
+_loaded: list[jit.Loaded] = []  # never dropped: functions that enter this code may outlive any kernel
 
 
 def _address_of(name: str) -> int:
