@@ -1,7 +1,7 @@
 """Loop IR that a backend for plain machines can print: no 16-bit arithmetic, no bool arrays, no libm.
 
-  * float16 and bfloat16 are storage: a load is widened to float32 at once, arithmetic is float32, and only a
-    store or an explicit cast rounds (to nearest even);
+  * float16 and bfloat16 are storage: constants and loads become float32 at once, arithmetic is float32, and only
+    a store or an explicit cast rounds (to nearest even);
   * bool arrays become uint8 arrays of 0 and 1;
   * mathematical functions become arithmetic, by `akg.codegen.math.expand`.
 
@@ -12,10 +12,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import ml_dtypes
-import numpy as np
-
-from akg.base.dtype import DType, bfloat16, bool_, float16, float32, uint8
+from akg.base.dtype import bfloat16, bool_, float16, float32, uint8
 from akg.codegen.math import expand
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Var
@@ -69,7 +66,7 @@ def legalize(kernel: Kernel) -> Kernel:
 def _rule(node: Expr) -> Expr | None:
     """Widen what is narrow. The operands are wide already, and operators take their type from them."""
     if isinstance(node, Const):
-        return Const(_rounded(float(node.value), node.dtype), float32) if node.dtype in NARROW else None
+        return Const(node.value, float32) if node.dtype in NARROW else None
     if isinstance(node, (Var, Load)):
         return Cast(node, float32) if node.dtype in NARROW else None
     if isinstance(node, Cast):
@@ -90,9 +87,3 @@ def _call(node: Call) -> Expr | None:
     if wide.fn not in PRIMITIVE:
         return expand(wide)
     return wide if wide is not node else None
-
-
-def _rounded(value: float, dtype: DType) -> float:
-    kind = np.float16 if dtype is float16 else ml_dtypes.bfloat16
-    with np.errstate(over="ignore"):
-        return float(kind(value))

@@ -75,13 +75,14 @@ def combine(f: Function, op: str, a: Value, b: Value, flags: str = "") -> Value:
     if op in _INT_OPS:
         return apply(f, dtype, _INT_OPS[op] + " {t} {0}, {1}", a, b)
     if op == "shr":
-        return apply(f, dtype, ("ashr" if _is_signed(dtype) else "lshr") + " {t} {0}, {1}", a, b)
+        return apply(f, dtype, ("ashr" if is_signed(dtype) else "lshr") + " {t} {0}, {1}", a, b)
     if op in ("floordiv", "mod"):
         return _integer_division(f, op, a, b)
     raise InternalError(f"no instruction for {op} on {dtype}")
 
 
-def _is_signed(dtype: DType) -> bool:
+def is_signed(dtype: DType) -> bool:
+    """Whether integers of `dtype` have a sign."""
     return dtype.kind in ("int", "index")
 
 
@@ -90,7 +91,7 @@ def _predicate(op: str, dtype: DType) -> str:
         return f"fcmp {_FLOAT_PREDICATES[op]}"
     if op in ("eq", "ne"):
         return f"icmp {op}"
-    return f"icmp {'s' if _is_signed(dtype) else 'u'}{op}"
+    return f"icmp {'s' if is_signed(dtype) else 'u'}{op}"
 
 
 def _extreme(f: Function, op: str, a: Value, b: Value) -> Value:
@@ -114,14 +115,14 @@ def _integer_division(f: Function, op: str, a: Value, b: Value) -> Value:
         if divisor > 0 and divisor & (divisor - 1) == 0:
             if op == "mod":
                 return apply(f, dtype, "and {t} {0}, {1}", a, literal(divisor - 1, dtype))
-            shift = "ashr" if _is_signed(dtype) else "lshr"
+            shift = "ashr" if is_signed(dtype) else "lshr"
             return apply(f, dtype, shift + " {t} {0}, {1}", a, literal(divisor.bit_length() - 1, dtype))
         if divisor > 0:
             return _divide_by_constant(f, op, a, b)
     # The processor traps on 0 and on min / -1, also in lanes that are off: those divide by 1.
     one = literal(1, dtype)
     unsafe = compare(f, "icmp eq", b, literal(0, dtype))
-    if _is_signed(dtype):
+    if is_signed(dtype):
         negated = compare(f, "icmp eq", b, literal(-1, dtype))
         unsafe = apply(f, bool_, "or {t} {0}, {1}", unsafe, negated)
         safe = choose(f, unsafe, one, b)
@@ -135,7 +136,7 @@ def _integer_division(f: Function, op: str, a: Value, b: Value) -> Value:
 
 def _divide_by_constant(f: Function, op: str, a: Value, b: Value) -> Value:
     dtype = a.dtype
-    if not _is_signed(dtype):
+    if not is_signed(dtype):
         return apply(f, dtype, ("udiv" if op == "floordiv" else "urem") + " {t} {0}, {1}", a, b)
     rest = apply(f, dtype, "srem {t} {0}, {1}", a, b)
     sign = apply(f, dtype, "ashr {t} {0}, {1}", rest, literal(dtype.bits - 1, dtype))

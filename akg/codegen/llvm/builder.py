@@ -8,7 +8,7 @@ expression they compute, until their scope ends or a store changes what they rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Generator, Hashable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
@@ -223,7 +223,7 @@ class Function:
     # --- scopes ---------------------------------------------------------------------------------------
 
     @contextmanager
-    def scope(self, kind: ScopeKind, writes: frozenset[Buffer] = frozenset()) -> Iterator[Scope]:
+    def scope(self, kind: ScopeKind, writes: frozenset[Buffer] = frozenset()) -> Generator[Scope]:
         """Open a scope: outer levels now hoist to the lines before it."""
         outer = self.scopes[-1]
         inner = Scope(kind, writes)
@@ -241,7 +241,7 @@ class Function:
             outer.lines.append(outer.target)
 
     @contextmanager
-    def branch(self, condition: Value) -> Iterator[None]:
+    def branch(self, condition: Value) -> Generator[None]:
         """Code that runs where a scalar condition holds."""
         with self.scope("branch"):
             inside, after = self.fresh("then"), self.fresh("end")

@@ -7,7 +7,7 @@ from typing import Any
 
 from akg.base.dtype import bool_, float32
 from akg.base.errors import InternalError
-from akg.codegen.llvm.arith import apply, choose, combine, compare, fused, intrinsic, literal, narrow
+from akg.codegen.llvm.arith import apply, choose, combine, compare, fused, intrinsic, is_signed, literal, narrow
 from akg.codegen.llvm.builder import Function, Value
 from akg.codegen.llvm.convert import convert
 from akg.codegen.llvm.memory import load
@@ -41,7 +41,7 @@ def _emit_unary(f: Function, node: Unary) -> Value:
         return intrinsic(f, "fabs", dtype, a)
     if node.op == "neg":
         return apply(f, dtype, "sub {t} {0}, {1}", literal(0, dtype), a)
-    return intrinsic(f, "abs", dtype, a, extra="i1 false") if _is_signed(dtype) else a
+    return intrinsic(f, "abs", dtype, a, extra="i1 false") if is_signed(dtype) else a
 
 
 def _emit_cast(f: Function, node: Cast) -> Value:

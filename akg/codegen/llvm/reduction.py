@@ -142,7 +142,7 @@ def _across(f: Function, op: str, value: Value) -> Value:
             )
             for order in (low, high)
         ]  # fmt: skip
-        value, lanes = combine(f, op, *parts), half
+        value, lanes = combine(f, op, parts[0], parts[1]), half
     text = f.at(value.level, f"extractelement {value}, i64 0")
     return Value(text, value.dtype, 0, value.level)
 

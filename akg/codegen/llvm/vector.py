@@ -10,7 +10,7 @@ from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.builder import Function, Lanes, Value
 from akg.codegen.llvm.control import counted_loop
 from akg.codegen.llvm.memory import as_index
-from akg.codegen.llvm.reduction import SLOTS, Update, close_accumulators, open_accumulators, split_update
+from akg.codegen.llvm.reduction import SLOTS, close_accumulators, open_accumulators, split_update
 from akg.codegen.llvm.workspace import is_on_stack
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, Var
@@ -80,7 +80,7 @@ class _Varying:
         found = self.memo.get(node)
         if found is None:
             found = node is self.var or (isinstance(node, Load) and node.buffer in self.own)
-            found = found or any([self.of(c) for c in node.children])
+            found = found or any(map(self.of, node.children))
             self.memo[node] = found
         return found
 
