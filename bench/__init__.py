@@ -1,0 +1,1 @@
+"""Benchmarks: run each file, or `make bench`."""
