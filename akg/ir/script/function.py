@@ -15,7 +15,7 @@ from akg.ir.buffer import Buffer
 from akg.ir.expr import Var
 from akg.ir.rewrite import buffers_written, map_children, variables_of
 from akg.ir.script.names import MISSING
-from akg.ir.script.placement import place
+from akg.ir.script.placement import initialise, place
 from akg.ir.script.scope import Array, Facts, Gone, Symbol, assigned_names, count_names
 from akg.ir.script.source import Source
 from akg.ir.script.statements import StatementLowering
@@ -80,8 +80,7 @@ class _FunctionLowering(StatementLowering):
         returned = self._results(result) if isinstance(result, ast.Return) else []
         root = _without_allocs(root, returned)
         for buffer in self.scalars.values():
-            if buffer not in returned:
-                root = place(root, buffer)
+            root = initialise(root, buffer) if buffer in returned else place(root, buffer)
         written = buffers_written(root)
         given = [replace(p, role="in") if p.role == "inout" and p.value not in written else p for p in given]
         outputs.extend(Param(buffer, "out") for buffer in returned)
