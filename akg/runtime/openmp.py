@@ -27,7 +27,8 @@ from akg.runtime import jit
 _log = trace.logger("runtime.openmp")
 _NAMES = ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads")
 _STEMS = ("libgomp", "libomp", "libiomp5", "libomp5")
-# Directories of wheels that carry an OpenMP runtime, relative to an entry of sys.path.
+# Directories of wheels that carry an OpenMP runtime, relative to an entry of sys.path; intel-openmp installs
+# into the environment's lib, two levels up.
 _WHEEL_DIRS = ("torch/lib", "scikit_learn.libs", "intel_openmp.libs", "../..", "numpy.libs", "faiss_cpu.libs")
 
 _SERIAL_IR = """

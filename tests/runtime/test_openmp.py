@@ -82,6 +82,16 @@ def test_serial_substitute(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCa
         openmp.find.cache_clear()
 
 
+def test_runtimes_of_wheels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    packages = tmp_path / "lib" / "python" / "site-packages"
+    for place in (packages / "torch" / "lib" / "libgomp-a34b3233.so.1", tmp_path / "lib" / "libiomp5.so"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    monkeypatch.setattr(sys, "path", [str(packages)])
+    assert [Path(p).name for p in openmp._wheel_libraries()] == ["libgomp-a34b3233.so.1", "libiomp5.so"]
+    assert openmp._open(str(tmp_path / "lib" / "libiomp5.so"), "wheel") is None  # an empty file
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 def test_forked_children_do_not_hang() -> None:
     script = """
