@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from akg.base.dtype import bool_, index
 from akg.ir.affine import Affine
-from akg.ir.expr import Binary, Cast, Const, Expr, Unary, Var
+from akg.ir.expr import Binary, Cast, Const, Expr, Select, Unary, Var
 from akg.ir.rewrite import walk_expr
 from akg.poly import isl
 from akg.poly.scop import Access, Scop, Statement
@@ -208,6 +208,11 @@ class Model:
         if isinstance(expr, Unary) and expr.op == "not" and expr.dtype is bool_:
             inner = self.condition(where, expr.a)
             return None if inner is None else inner.complement()
+        if isinstance(expr, Select):
+            cond, a, b = (self.condition(where, e) for e in (expr.cond, expr.a, expr.b))
+            if cond is None or a is None or b is None:
+                return None
+            return cond.intersect(a).union(isl.subtract(b, cond))
         if not isinstance(expr, Binary):
             return None
         if expr.op in ("and", "or") and expr.dtype is bool_:
@@ -217,11 +222,10 @@ class Model:
             return left.intersect(right) if expr.op == "and" else left.union(right)
         if expr.op not in _COMPARE or expr.a.dtype is not index:
             return None
-        a, b = self.affine(where, expr.a), self.affine(where, expr.b)
-        if a is None or b is None:
+        x, y = self.affine(where, expr.a), self.affine(where, expr.b)
+        if x is None or y is None:
             return None
-        x, y = isl.pw(a), isl.pw(b)
-        return _COMPARE[expr.op](x, y)
+        return _COMPARE[expr.op](isl.pw(x), isl.pw(y))
 
     # --- accesses ------------------------------------------------------------------------------------
 
@@ -304,11 +308,13 @@ def schedule_maps(model: Model, tree: Domain) -> list[isl.Map]:
 
 
 def conjuncts(conditions: Iterable[Expr]) -> list[Expr]:
-    """Conditions with ``and`` taken apart."""
+    """Conditions with ``and``, also in its lazy form ``select(a, b, False)``, taken apart."""
     result: list[Expr] = []
     for condition in conditions:
         if isinstance(condition, Binary) and condition.op == "and" and condition.dtype is bool_:
             result.extend(conjuncts((condition.a, condition.b)))
+        elif isinstance(condition, Select) and isinstance(condition.b, Const) and not condition.b.value:
+            result.extend(conjuncts((condition.cond, condition.a)))
         else:
             result.append(condition)
     return result

@@ -55,6 +55,8 @@ def test_out_of_bounds(body: str, because: str) -> None:
         "for i in [0, n):\n    S0: A[i] = select(i > 0, B[i - 1], 0.0f64)",
         "for i in [0, n):\n    if i >= 2:\n        S0: A[i - 2] = 0.0f64",
         "for i in [0, n):\n    S0: A[i] = B[max(i - 1, 0)]",
+        "for i in [0, n):\n    S0: A[i] = select(select(i > 0, B[i - 1] > 0.0f64, False), B[i - 1], 0.0f64)",
+        "for i in [0, n):\n    S0: A[i] = select(select(i > 0, i % 2 == 1, i == 5), B[max(i, 1) - 1], 0.0f64)",
         "for i in [0, n):\n    for j in [i, n):\n        S0: A[j - i] = B[n - 1 - j]",
         "for i in [0, n):\n    S0: A[i % 7 + i // 7 * 7] = 0.0f64",
     ],
