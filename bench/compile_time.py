@@ -1,0 +1,128 @@
+"""Build times of the definitions of `bench.kernels`, by phase.
+
+Cold: the cache is off and another kernel was built before in the same process, so loading isl and LLVM is not in
+the table; what the first build of a process costs is printed above it. From the disk: a new process loads the
+libraries with one small build, then builds each kernel from a cache that is filled.
+
+    python bench/compile_time.py [--quick] [--json PATH]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import akg
+from akg import te
+from bench.kernels import CASES
+
+COLD_TARGET_MS, CACHED_TARGET_MS = 60.0, 5.0
+# Phases in the columns of the table; the others are summed up as "rest".
+COLUMNS = ("lower", "dependences", "schedule", "prove", "generate", "promote", "emit", "compile", "link")
+
+
+def small() -> Any:
+    """A kernel of no interest, to load the libraries with."""
+    x = te.placeholder((64,), "float32", name="x")
+    return akg.build([te.compute((64,), lambda i: x[i] + 1.0, name="y")], inputs=[x], name="warm_up")
+
+
+def build(name: str) -> tuple[float, Any]:
+    """Milliseconds of one build, definition included, and the kernel."""
+    case = CASES[name]
+    begin = perf_counter()
+    outputs, inputs = case.define(**case.sizes)
+    kernel = akg.build(outputs, inputs=inputs, name=name)
+    return (perf_counter() - begin) * 1e3, kernel
+
+
+def cold(rounds: int) -> dict[str, dict[str, float]]:
+    """Median milliseconds per phase, and "total" all included, for each definition."""
+    table: dict[str, dict[str, float]] = {}
+    with akg.config.override(cache="off"):
+        for name in CASES:
+            totals: list[float] = []
+            phases: dict[str, list[float]] = defaultdict(list)
+            for _ in range(rounds):
+                ms, kernel = build(name)
+                totals.append(ms)
+                for phase, spent, _ in kernel.report.passes:
+                    phases[phase].append(spent)
+                assert kernel.report.cache == "off"
+                del kernel  # or the next round is answered from memory
+            table[name] = {phase: statistics.median(v) for phase, v in phases.items()}
+            table[name]["total"] = statistics.median(totals)
+    return table
+
+
+_CHILD = """
+import json, os, sys
+os.environ["AKG_CACHE_DIR"] = {folder!r}
+sys.path.insert(0, {root!r})
+from bench import compile_time
+from bench.kernels import CASES
+compile_time.small()
+result = {{}}
+for name in CASES:
+    ms, kernel = compile_time.build(name)
+    result[name] = [ms, kernel.report.cache]
+print(json.dumps(result))
+"""
+
+
+def cached(rounds: int) -> dict[str, float]:
+    """Median milliseconds of a build that the disk cache answers, each round in a new process."""
+    root = str(Path(__file__).resolve().parent.parent)
+    times: dict[str, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(rounds + 1):
+            program = _CHILD.format(root=root, folder=folder)
+            output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+            for name, (ms, origin) in json.loads(output.splitlines()[-1]).items():
+                if number:  # the first process fills the cache
+                    assert origin == "hit", f"{name} was not in the cache: {origin}"
+                    times[name].append(ms)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def show(table: dict[str, dict[str, float]], from_disk: dict[str, float]) -> None:
+    print(f"{'':<18}" + "".join(f"{c[:9]:>10}" for c in (*COLUMNS, "rest", "total", "from disk")))
+    for name, row in table.items():
+        cells = [row.get(c, 0.0) for c in COLUMNS]
+        cells += [row["total"] - sum(cells), row["total"], from_disk[name]]
+        print(f"{name:<18}" + "".join(f"{c:>10.2f}" for c in cells))
+    totals = statistics.median(row["total"] for row in table.values())
+    disk = statistics.median(from_disk.values())
+    print(f"\nmedian cold {totals:.1f} ms (target {COLD_TARGET_MS:g}), from the disk in a new process {disk:.2f} ms"
+          f" (target {CACHED_TARGET_MS:g}); all in milliseconds")  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one round each")
+    parser.add_argument("--json", metavar="PATH", help="write the numbers to a file")
+    options = parser.parse_args()
+    begin = perf_counter()
+    with akg.config.override(cache="off"):
+        small()
+    first = (perf_counter() - begin) * 1e3
+    print(f"first build of the process, loading isl and LLVM: {first:.0f} ms")
+    table, from_disk = cold(1 if options.quick else 5), cached(1 if options.quick else 3)
+    show(table, from_disk)
+    if options.json:
+        numbers = {"first_ms": first, "cold_ms": table, "from_disk_ms": from_disk}
+        Path(options.json).write_text(json.dumps(numbers, indent=2))
+
+
+if __name__ == "__main__":
+    main()
