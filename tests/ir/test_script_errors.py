@@ -598,6 +598,17 @@ def unknown_dtype(A: Tensor["n", "float64"]):
 
 
 @case("""
+AKG-E234: `len(A)` is a number in `or`
+    A[0] = A[1] > 0 or len(A)
+                       ^^^^^^
+because: outside a condition, Python's `and` and `or` give one of their operands
+hint: compare it: len(A) != 0
+""")
+def or_of_numbers(A: Tensor["n", "float64"]):
+    A[0] = A[1] > 0 or len(A)
+
+
+@case("""
 AKG-E234: 'a' is not a number
     A[0] = "a"
            ^^^

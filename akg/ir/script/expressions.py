@@ -71,7 +71,7 @@ class ExpressionLowering(NameLowering):
 
     def condition(self, node: ast.expr) -> Expr:
         """A condition, simplified."""
-        return simplify(truth(self.value(node)))
+        return simplify(self._truth(node))
 
     def _constant(self, node: ast.Constant) -> Value:
         if isinstance(node.value, (bool, int, float)):
@@ -177,15 +177,29 @@ class ExpressionLowering(NameLowering):
         if isinstance(node.op, ast.UAdd):
             return a
         if isinstance(node.op, ast.Not):
-            return Value(unary("not", truth(a)))
+            return Value(unary("not", self._truth(node.operand)))
         return self._spanned(node, lambda: Value(unary("not", a.expr), a.is_weak))
 
     def _bool_op(self, node: ast.BoolOp) -> Value:
-        join = both if isinstance(node.op, ast.And) else either
-        result = truth(self.value(node.values[-1]))
-        for item in reversed(node.values[:-1]):
-            result = join(truth(self.value(item)), result)
-        return Value(result)
+        for item in node.values:
+            if self.value(item).dtype is not bool_:
+                self.source.fail(
+                    item, "AKG-E234", f"`{ast.unparse(item)}` is a number in `{'and' if _is_and(node) else 'or'}`",
+                    "outside a condition, Python's `and` and `or` give one of their operands",
+                    f"compare it: {ast.unparse(item)} != 0",
+                )  # fmt: skip
+        return Value(self._truth(node))
+
+    def _truth(self, node: ast.expr) -> Expr:
+        if isinstance(node, ast.BoolOp):
+            join = both if _is_and(node) else either
+            result = self._truth(node.values[-1])
+            for item in reversed(node.values[:-1]):
+                result = join(self._truth(item), result)
+            return result
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            return unary("not", self._truth(node.operand))
+        return truth(self.value(node))
 
     def _compare(self, node: ast.Compare) -> Value:
         items = [node.left, *node.comparators]
@@ -339,3 +353,7 @@ class ExpressionLowering(NameLowering):
         ast.UnaryOp: _unary, ast.BoolOp: _bool_op, ast.Compare: _compare, ast.IfExp: _if_exp,
         ast.Subscript: _subscript, ast.Call: _call,
     }  # fmt: skip
+
+
+def _is_and(node: ast.BoolOp) -> bool:
+    return isinstance(node.op, ast.And)
