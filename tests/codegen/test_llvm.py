@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 from numpy.typing import NDArray
 
 from akg.base.dtype import DType, bool_, dtype_of, float32, float64, index, int32, int64, tolerance
+from akg.base.target import Target, resolve_target
 from akg.codegen.backend import Module
 from akg.codegen.llvm.backend import emit
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Const, Expr, Load, Var, binary, call, cast, select
 from akg.ir.stmt import Alloc, For, If, Kernel, LoopKind, Param, Stmt, Store, block
+from akg.runtime.jit import compile_asm
 
 Check = Callable[..., Module]
 i, j, k, n, m = (Var(name) for name in "ijknm")
@@ -348,3 +351,26 @@ def test_product_accumulates_in_registers(check: Check, kind: LoopKind, dtype: s
         left, right = random((21, depth), dtype), random((depth, 21), dtype, 1)
         rtol = tolerance(of, depth) * (8 if of.bits == 16 else 1)
         check(made, left, right, random((21, 21), dtype, 2), 21, depth, rtol=rtol)
+
+
+@pytest.mark.parametrize("name", ["x86-64-v2", "x86-64-v3", "x86-64-v4", "aarch64-neon"])
+def test_other_machines(name: str) -> None:
+    target = resolve_target(name)
+    x, y = Buffer("X", (n,), dtype_of("float16")), Buffer("Y", (n,), bool_)
+    tests = Store(y, (i,), call("exp", Load(x, (i,))) > 0.5, "S0")
+    for made in (register_gemm(4, 16, 8, 32, 16), kernel(loop(i, n, tests, "vector"), x, y, n)):
+        module = emit(made, target)
+        assert compile_asm(module.text, target, module.meta["passes"]).count("\n") > 50
+
+
+@pytest.mark.parametrize("bits", [128, 256])
+def test_narrow_vectors(check: Check, host: Target, bits: int) -> None:
+    narrow = replace(host, vector_bits=bits, has_fma=False)
+    made = register_gemm(4, 20, 8, 40, 33)
+    a, b = random((8, 33)), random((33, 40), seed=1)
+    check(made, a, b, np.zeros((8, 40), np.float32), rtol=tolerance(float32, 33), target=narrow)
+
+
+def test_text_is_the_same_every_time(host: Target) -> None:
+    texts = {emit(register_gemm(4, 48, 8, 96, 16), host).text for _ in range(3)}
+    assert len(texts) == 1
