@@ -22,7 +22,7 @@ from akg.poly.domain import Model, conjuncts, model_of, schedule_maps
 from akg.poly.scop import Access, Scop, Statement
 from akg.poly.witness import Instance, instance, smallest
 
-BUDGET = 5_000_000  # isl operations for each check
+BUDGET = 2_000_000  # isl operations for each check, about half a second
 LARGE = 16  # a violation that needs a size below this is a note, not an error
 
 

@@ -25,7 +25,7 @@ from akg.poly.scop import Access, Scop, Statement
 from akg.poly.tree import Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 
 Kind = Literal["flow", "anti", "output"]
-BUDGET = 20_000_000  # isl operations for all dependences of a kernel, about a second
+BUDGET = 4_000_000  # isl operations for all dependences of a kernel, about a second
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,7 +20,7 @@ from akg.poly.domain import Model, model_of
 from akg.poly.scop import Scop
 from akg.poly.tree import Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 
-BUDGET = 200_000_000  # isl operations
+BUDGET = 40_000_000  # isl operations, some ten seconds
 _KINDS: dict[str, LoopKind] = {k: k for k in ("serial", "parallel", "vector", "unroll", "block", "thread")}  # pyright: ignore[reportAssignmentType]
 
 

@@ -13,7 +13,7 @@ from akg.poly.domain import Model, model_of
 from akg.poly.scop import Scop
 from akg.poly.tree import LEAF, Band, Domain, Filter, Mark, Member, Node, Sequence
 
-BUDGET = 50_000_000  # isl operations, a few seconds
+BUDGET = 20_000_000  # isl operations, some five seconds
 DEFAULTS: dict[str, int] = {
     "outer_coincidence": 1,
     "maximize_band_depth": 0,

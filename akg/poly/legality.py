@@ -26,7 +26,7 @@ from akg.poly.scop import Access, Scop, Statement
 from akg.poly.tree import Band, Domain, Leaf, Member, Node, Sequence, Step, paths, statements_below
 from akg.poly.witness import Witness, witness
 
-BUDGET = 20_000_000  # isl operations, about a second
+BUDGET = 4_000_000  # isl operations, about a second
 _CONCURRENT = frozenset({"parallel", "vector", "block", "thread"})
 
 
