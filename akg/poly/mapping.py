@@ -24,7 +24,7 @@ from akg.ir.expr import Const, Var
 from akg.poly.access import GATHER, depends_on, stride
 from akg.poly.fuse import single_iterator
 from akg.poly.register_tile import UNKNOWN_TRIPS, inner_product_tile, outer_product_tile
-from akg.poly.scop import Scop, Statement
+from akg.poly.scop import Access, Scop, Statement
 from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 
 STRIP = 4096  # elements of one thread's strip where the only parallel loop is also the vector loop
@@ -257,9 +257,19 @@ class _Mapper:
                     break
                 cost += self.lane_cost(statement, var)
             else:
+                if cost >= self.scalar_cost(names):
+                    continue
                 if self.trips(members[k]) > 1 and (best is None or cost < best[0]):
                     best = (cost, k)
         return None if best is None else best[1]
+
+    def scalar_cost(self, names: list[str]) -> float:
+        """Instructions for as many iterations as a vector holds, one at a time."""
+        total = 0.0
+        for name in names:
+            statement = self.scop.statements[name]
+            total += self.target.lanes(8 * statement.store.buffer.dtype.compute.itemsize_bytes) * len(statement.accesses)
+        return total
 
     def may_vectorise(self, member: Member, statement: Statement) -> bool:
         """A parallel loop, or one along which the statement only reduces into one element."""
@@ -281,7 +291,7 @@ class _Mapper:
         reduction = [v for v in statement.iterators if not depends_on(statement.write, v)]
         cost = 0.0
         for access in statement.reads:
-            if access.buffer is statement.write.buffer and statement.store.reduction is not None:
+            if _is_accumulator(access, statement):
                 continue
             cost += _stride_cost(stride(access, var), lanes)
         if var in reduction:
@@ -315,7 +325,7 @@ class _Mapper:
             return None
         outer = [v for v in (_var(m, statement) for m in members if m.coincident) if v is not None]
         inside = [v for m in (*members, *below) if m.reduction and (v := _var(m, statement)) is not None]
-        if not outer or not inside or len(outer) + len(inside) != len(statement.iterators):
+        if not outer or not inside or any(not m.coincident and not m.reduction for m in (*members, *below)):
             return None
         cut = [v for m in members[:given] if (v := _var(m, statement)) is not None]
         return self.tile_of(statement, outer, inside, {v: self.rows_of_tile(self.trips_of(statement, v)) for v in cut})
@@ -327,7 +337,7 @@ class _Mapper:
 
         `given` holds the parallel loops that an outer tile has cut, with the extents of their points.
         """
-        operands = [a for a in statement.reads if a.buffer is not statement.write.buffer]
+        operands = [a for a in statement.reads if not _is_accumulator(a, statement)]
         # ties go to the innermost parallel loop: its lanes need no combination at the end
         candidates = [*inside[-1:], *[v for v in outer if v not in given]]
         vector = min(reversed(candidates), key=lambda v: self.lane_cost(statement, v))
@@ -364,7 +374,7 @@ class _Mapper:
         """A reduction that uses each element once: rows stream by in order, accumulators wait in the first cache."""
         lanes = self.target.lanes(8 * statement.store.buffer.dtype.compute.itemsize_bytes)
         trips = self.trips_of(statement, vector)
-        share = -(-trips // max(self.target.cores, 1))  # a strip a thread
+        share = 64 * lanes if trips >= UNKNOWN_TRIPS else -(-trips // max(self.target.cores, 1))  # a strip a thread
         width = min(STREAM_LANES, max(-(-share // lanes), 4) * lanes, max(trips, 1))
         return _Choice(statement, vector, {vector: width, inside: min(STREAM_ROWS, self.trips_of(statement, inside))})
 
@@ -461,6 +471,13 @@ def _band_over(members: list[Member], child: Node) -> Node:
 def _var(member: Member, statement: Statement) -> Var | None:
     row = member.rows.get(statement.name)
     return None if row is None else single_iterator(row)
+
+
+def _is_accumulator(access: Access, statement: Statement) -> bool:
+    """Whether a read is the old element of a reduction's update."""
+    write = statement.write
+    same = access.buffer is write.buffer and all(a is b for a, b in zip(access.indices, write.indices, strict=True))
+    return same and statement.store.reduction is not None
 
 
 def _name(member: Member) -> str:

@@ -200,7 +200,7 @@ class AssignmentLowering(ExpressionLowering):
         a, b = expr.a, expr.b
         if b is old and expr.op in ("add", "mul", "max", "min"):
             a, b = b, a
-        if a is not old or any(load.buffer is buffer for load in loads_of(b)):
+        if a is not old or any(load is old for load in loads_of(b)):
             return None
         if expr.op == "sub":
             return Value(binary("add", a, negate(Value(b)).expr)), "sum"
