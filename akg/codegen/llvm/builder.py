@@ -116,6 +116,7 @@ class Unit:
         self.declarations: dict[str, str] = {}
         self.functions: list[str] = []
         self.reads: dict[Expr, frozenset[Buffer]] = {}
+        self._loads: dict[Expr, frozenset[Load]] = {}
         self.polynomials: dict[Expr, Polynomial] = {}
         self._names = 0
 
@@ -139,6 +140,16 @@ class Unit:
             if isinstance(node, Load):
                 found |= {node.buffer}
             self.reads[node] = found
+        return found
+
+    def loads_of(self, node: Expr) -> frozenset[Load]:
+        """Every load in `node`."""
+        found = self._loads.get(node)
+        if found is None:
+            found = frozenset[Load]().union(*[self.loads_of(c) for c in node.children])
+            if isinstance(node, Load):
+                found |= {node}
+            self._loads[node] = found
         return found
 
 
@@ -177,6 +188,13 @@ class Function:
         value = rule(self, node)
         self.remember(key, value, value.level, node)
         return value
+
+    def is_loaded(self, node: Expr) -> bool:
+        """Whether all that `node` reads was read before under the guard in force, so that it reads nothing now."""
+        return all(
+            load in self.memo or (self.guard is not None and (load, self.guard) in self.memo)
+            for load in self.unit.loads_of(node)
+        )
 
     def emit(self, stmt: Stmt) -> None:
         """Emit a statement into the innermost scope."""

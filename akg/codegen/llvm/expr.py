@@ -59,7 +59,7 @@ def _emit_select(f: Function, node: Select) -> Value:
 
 
 def _guarded(f: Function, node: Expr, condition: Value, key_node: Expr, polarity: bool) -> Value:
-    if not f.unit.buffers_read(node):
+    if f.is_loaded(node):
         return f.value(node)
     outer = f.guard
     f.guard = narrow(f, outer, condition, (key_node, polarity), polarity)
