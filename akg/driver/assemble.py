@@ -9,7 +9,7 @@ from akg.base.config import effective_threads
 from akg.base.target import Target
 from akg.base.trace import Recorder, phase
 from akg.codegen.backend import Module, backends
-#from akg.codegen.c import emit_c
+from akg.codegen.c import emit_c
 from akg.codegen.llvm import backend as _llvm  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers itself
 from akg.driver import cost, pipeline
 from akg.driver.pipeline import Compilation
@@ -112,7 +112,7 @@ class _Texts:
             "loop": lambda: to_text(self._result),
             "llvm": lambda: emit(self.state).text,
             "asm": self._asm,
-            #"c": lambda: emit_c(self._result),
+            "c": lambda: emit_c(self._result),
         }
 
     @property
