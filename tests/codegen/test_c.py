@@ -352,14 +352,12 @@ int32_t matmul(const float *A, const float *B, float *C, int64_t n, int64_t m, i
   for (int64_t i = 0; i < n; ++i) {
     for (int64_t j = 0; j < m; ++j) {
       C[i * m + j] = 0.0f;  // S0
-      {
-        float t0 = C[i * m + j];
-        #pragma omp simd reduction(+: t0)
-        for (int64_t k = 0; k < K; ++k) {
-          t0 = t0 + A[i * K + k] * B[k * m + j];  // S1
-        }
-        C[i * m + j] = t0;
+      float t0 = C[i * m + j];
+      #pragma omp simd reduction(+: t0)
+      for (int64_t k = 0; k < K; ++k) {
+        t0 = t0 + A[i * K + k] * B[k * m + j];  // S1
       }
+      C[i * m + j] = t0;
     }
   }
   return 0;

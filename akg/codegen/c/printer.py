@@ -93,8 +93,6 @@ class CPrinter(ExpressionPrinter):
         elements = {(s.buffer, s.indices): self.fresh() for s in reductions}
         operators = {(s.buffer, s.indices): _OPENMP_REDUCTIONS[s.reduction or ""] for s in reductions}
         places = {e: self._place(*e) for e in elements}
-        self.put("{")
-        self.depth += 1
         for element, name in elements.items():
             self.put(f"{self.types[element[0].dtype.name]} {name} = {places[element]};")
         self.replaced.update(elements)
@@ -103,8 +101,6 @@ class CPrinter(ExpressionPrinter):
         for element, name in elements.items():
             del self.replaced[element]
             self.put(f"{places[element]} = {name};")
-        self.depth -= 1
-        self.put("}")
 
     def _counted(self, node: For, pragma: str) -> None:
         begin, end = self._texts(node.begin, node.end)
@@ -126,14 +122,15 @@ class CPrinter(ExpressionPrinter):
         elements = 1
         for size in sizes or ():
             elements *= size
+        if sizes is None or elements * buffer.dtype.itemsize_bytes > STACK_BYTES:
+            self._allocate_on_heap(node, name, kind)
+            return
         if sizes == ():
             self.scalars.add(buffer)
-            self._scoped([f"{kind} {name};"], node.body, [])
-        elif sizes is not None and elements * buffer.dtype.itemsize_bytes <= STACK_BYTES:
-            shape = " * ".join(str(s) for s in sizes)
-            self._scoped([f"{kind} {name}[{shape if elements else 1}];"], node.body, [])
+            self.put(f"{kind} {name};")
         else:
-            self._allocate_on_heap(node, name, kind)
+            self.put(f"{kind} {name}[{' * '.join(map(str, sizes)) if elements else 1}];")
+        self.statement(node.body)  # names are unique in a kernel: no braces
 
     # --- printing ---------------------------------------------------------------------------------------
 
@@ -205,23 +202,10 @@ class CPrinter(ExpressionPrinter):
             self.put(line)
         self.put(f"{place} = {value};  // {node.name}")
 
-    def _scoped(self, before: list[str], body: Stmt, after: list[str]) -> None:
-        self.put("{")
-        self.depth += 1
-        for line in before:
-            self.put(line)
-        self.statement(body)
-        for line in after:
-            self.put(line)
-        self.depth -= 1
-        self.put("}")
-
     def _allocate_on_heap(self, node: Alloc, name: str, kind: str) -> None:
         self.has_status = True
         texts = self._texts(*node.buffer.shape)
         count = " * ".join(at_least(t, SUM + 1) for t in texts)
-        self.put("{")
-        self.depth += 1
         self.put(f"{kind} *{name} = malloc(sizeof({kind}) * (size_t)({count}) + 1);")
         self.put(f"if ({name} == NULL) {{")
         if self.parallel_depth:
@@ -230,8 +214,6 @@ class CPrinter(ExpressionPrinter):
         self.put("} else {")
         self.indented(node.body)
         self.put(f"  free({name});")
-        self.put("}")
-        self.depth -= 1
         self.put("}")
 
     def _place(self, buffer: Buffer, indices: tuple[Expr, ...]) -> str:
