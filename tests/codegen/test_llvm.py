@@ -374,3 +374,17 @@ def test_narrow_vectors(check: Check, host: Target, bits: int) -> None:
 def test_text_is_the_same_every_time(host: Target) -> None:
     texts = {emit(register_gemm(4, 48, 8, 96, 16), host).text for _ in range(3)}
     assert len(texts) == 1
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 20), (3, 23), (16, 48), (50, 60), (59, 60)])
+def test_part_of_a_register_tile(check: Check, low: int, high: int) -> None:
+    x, y = Buffer("X", consts(3, 60), float32), Buffer("Y", consts(3, 60), float32)
+    t = Buffer("t", consts(3, 60), float32, "register")
+    j2, j3, i2, i3 = Var("j2"), Var("j3"), Var("i2"), Var("i3")
+    body = block(
+        loop(i, 3, loop(j, 60, Store(t, (i, j), Load(x, (i, j)), "S0"), "vector"), "unroll"),
+        loop(i2, 3, loop(j2, high, Store(t, (i2, j2), Load(t, (i2, j2)) * 2.0 + cast(j2, float32), "S1"), "vector",
+                         begin=low), "unroll"),
+        loop(i3, 3, loop(j3, 60, Store(y, (i3, j3), Load(t, (i3, j3)), "S2"), "vector"), "unroll"),
+    )  # fmt: skip
+    check(kernel(Alloc(t, body), x, y), random((3, 60)), np.zeros((3, 60), np.float32))

@@ -133,6 +133,8 @@ def _stack_place(f: Function, buffer: Buffer, shape: tuple[Expr, ...], lanes: in
         if not isinstance(size, Const):
             raise InternalError(f"{buffer.name} has a symbolic shape on the stack")
         count *= int(size)
+    if private and not lanes:  # a vector may start at the last element
+        count += 64 // in_memory(buffer.dtype).itemsize_bytes
     pointer = f.alloca(f"[{max(count, 1)} x {llvm_type(in_memory(buffer.dtype), lanes)}]")
     return Place(pointer, row_major_strides(shape), lanes, private, born=f.level, is_stack=True)
 

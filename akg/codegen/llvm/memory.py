@@ -288,7 +288,7 @@ def store(f: Function, buffer: Buffer, indices: tuple[Expr, ...], value: Value) 
         text = f.at(value.level, f"zext {value} to {llvm_type(dtype, value.lanes)}")
         value = Value(text, dtype, value.lanes, value.level)
     if place.is_private and (where.stride == 0 or where.stride == 1):
-        _store_private(f, place, where, value)
+        _store_private(f, place, where, value, _spills_over(f, buffer, indices))
     elif where.stride == 0:
         if value.lanes or (f.guard is not None and f.guard.mask.lanes):
             raise InternalError(f"lanes store to one element of {buffer.name}")
@@ -298,16 +298,33 @@ def store(f: Function, buffer: Buffer, indices: tuple[Expr, ...], value: Value) 
     f.invalidate(buffer)
 
 
-def _store_private(f: Function, place: Place, where: Access, value: Value) -> None:
+def _spills_over(f: Function, buffer: Buffer, indices: tuple[Expr, ...]) -> bool:
+    """Whether lanes that are off would overwrite elements, rather than the padding behind the last one."""
+    if f.lanes is None or f.lanes.mask is None or not indices or f.places[buffer].lanes:
+        return False
+    stride, start = split_lane(polynomial(indices[-1], f.unit.polynomials), f.lanes.var)
+    if stride == 0:
+        return False
+    extent = buffer.shape[-1]
+    if any(start) or stride != 1 or not isinstance(extent, Const):
+        return True
+    first, strides = start.get((), 0), f.places[buffer].strides
+    row = strides[-2] if len(strides) > 1 else Const(first + f.lanes.count)
+    assert isinstance(row, Const)
+    return first + f.lanes.mask.text.count("true") < int(extent) or first + f.lanes.count > int(row)
+
+
+def _store_private(f: Function, place: Place, where: Access, value: Value, spills: bool) -> None:
     lanes = place.lanes or (f.lanes.count if f.lanes is not None and where.stride == 1 else 0)
     if lanes:
         value = f.splat(value, lanes)
     elif value.lanes:
         raise InternalError("lanes store to one private element")
     align = f", align {where.align_bytes}" if lanes else ""
-    if f.guard is not None:
+    mask = lane_mask(f, spills)
+    if mask is not None:
         old = f.here(f"load {value.type}, ptr {where.pointer}{align}")
-        value = choose(f, f.guard.mask, value, Value(old, value.dtype, value.lanes, f.level))
+        value = choose(f, mask, value, Value(old, value.dtype, value.lanes, f.level))
     f.line(f"store {value}, ptr {where.pointer}{align}")
 
 

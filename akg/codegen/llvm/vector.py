@@ -11,7 +11,7 @@ from akg.codegen.llvm.builder import Function, Lanes, Value
 from akg.codegen.llvm.control import counted_loop
 from akg.codegen.llvm.memory import as_index
 from akg.codegen.llvm.reduction import SLOTS, close_accumulators, open_accumulators, split_update
-from akg.codegen.llvm.workspace import is_on_stack
+from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, Var
 from akg.ir.rewrite import substitute_stmt, walk_expr
@@ -63,10 +63,13 @@ def plan_vector(f: Function, loop: For) -> Plan | None:
             if not any(_uses(i, s.var) for i in store.indices for s in inner):
                 sums.append(store)
     nodes = {n for s in statements for e in expressions(s) for n in walk_expr(e)}
+    lanes = _lanes(f, nodes, stores)
+    if any(int(size) * lanes > STACK_LIMIT_BYTES for b in own if isinstance(size := size_bytes(b), Const)):
+        return None
     if any(isinstance(n, Load) and n.buffer in own and any(map(varying.of, n.indices)) for n in nodes):
         return None
     pure = bool(sums) and len(sums) == sum(not isinstance(s, Block) for s in statements)
-    return Plan(_lanes(f, nodes, stores), sums, pure, len(nodes))
+    return Plan(lanes, sums, pure, len(nodes))
 
 
 class _Varying:
