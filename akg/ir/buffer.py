@@ -26,6 +26,7 @@ class Buffer:
     """
 
     __slots__ = ("__weakref__", "dtype", "name", "scope", "shape")
+    scope: Scope
 
     def __init__(self, name: str, shape: tuple[Expr, ...], dtype: DType, scope: Scope = "global") -> None:
         self.name, self.shape, self.dtype, self.scope = name, shape, dtype, scope
