@@ -53,7 +53,7 @@ class Lowered:
         """Find an order by a strategy (a name, a path to JSON, a dict; None: the option `strategy`).
 
         Raises:
-            AkgError: AKG-E301, AKG-E302 for a bad strategy, AKG-E220, AKG-E221 for a bad access.
+            AkgError: AKG-E301, AKG-E302 for a bad strategy, AKG-E260, AKG-E261 for a bad access.
         """
         recorder = Recorder()
         with recorder:

@@ -20,13 +20,17 @@ from akg.ir.verify import verify
 from akg.poly.access_check import check_accesses, check_initialised
 from akg.poly.contract import declare_temporaries
 from akg.poly.dependence import Dependence, annotate, dependences
+from akg.poly.expand import expand_temporaries
 from akg.poly.fuse import fuse_outer
+from akg.poly.isl import Unknown
 from akg.poly.isl_ast import generate_with_isl
+from akg.poly.isl_scheduler import NoScheduleError
 from akg.poly.legality import Legality, prove
 from akg.poly.mapping import Decisions, map_cpu
 from akg.poly.promote import promote_tiles
 from akg.poly.scan import NotRectangularError, scan
 from akg.poly.scop import Scop, extract_scop
+from akg.poly.split_reduction import split_reductions
 from akg.poly.strategy import Strategy, schedulers
 from akg.poly.tree import Domain, tree_text
 
@@ -62,7 +66,9 @@ Pass = tuple[str, str, Callable[[Compilation], None]]
 def start(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilation:
     """A compilation of `kernel`, its statements read off."""
     with phase("scop"):
-        return Compilation(kernel, strategy, target, extract_scop(kernel))
+        # temporaries of one iteration become arrays over all of them: only values order the loops then
+        expanded = expand_temporaries(kernel)
+        return Compilation(expanded, strategy, target, extract_scop(expanded))
 
 
 def run(state: Compilation, passes: Iterable[Pass], *, check: bool = False) -> Compilation:
@@ -95,7 +101,13 @@ def _dependences(state: Compilation) -> None:
 
 def _schedule(state: Compilation) -> None:
     find = schedulers.get(state.strategy.scheduler)
-    state.schedule = annotate(state.scop, find(state.scop, state.dependences, state.strategy), state.dependences)
+    try:
+        tree = find(state.scop, state.dependences, state.strategy)
+    except (Unknown, NoScheduleError) as why:
+        tree = state.scop.tree
+        state.decisions.note(f"scheduler {state.strategy.scheduler} found no order ({why}): the original one is used")
+        _log.warning("kernel %s: scheduler %s: %s", state.kernel.name, state.strategy.scheduler, why)
+    state.schedule = annotate(state.scop, tree, state.dependences)
 
 
 def _fuse(state: Compilation) -> None:
@@ -121,6 +133,12 @@ def _generate(state: Compilation) -> None:
     except NotRectangularError as why:
         state.decisions.note(f"loops by isl's generator: {why}")
         state.body = generate_with_isl(state.scop, state.tree)
+
+
+def _split(state: Compilation) -> None:
+    assert state.body is not None
+    if state.strategy.parallel:
+        state.body = split_reductions(state.body, _fresh_names(state))
 
 
 def _contract(state: Compilation) -> None:
@@ -172,6 +190,7 @@ MAP: tuple[Pass, ...] = (
     ("map-cpu", "choose the threads' loop, the lanes' loop and register tiles", _map),
     ("prove", "prove the final order legal, independently of the scheduler", _prove),
     ("generate", "turn the tree into loops: directly where it is rectangular, by isl elsewhere", _generate),
+    ("split-reductions", "share long reductions that nothing parallel encloses among threads", _split),
     ("contract", "shrink temporaries to what one iteration needs", _contract),
     ("promote", "move accumulators and small tiles to registers", _promote),
     ("simplify", "fold index arithmetic and drop empty loops", _finish),

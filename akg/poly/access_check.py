@@ -30,7 +30,7 @@ def check_accesses(scop: Scop) -> list[str]:
     """Prove every access inside its buffer's shape; the notes on what holds for large sizes only, or is unknown.
 
     Raises:
-        AkgError: AKG-E220 with an instance that reads or writes out of bounds.
+        AkgError: AKG-E260 with an instance that reads or writes out of bounds.
     """
     notes: list[str] = []
     for statement in scop.statements.values():
@@ -170,7 +170,7 @@ def _out_of_bounds(
     subscript[position] = str(index)
     with_sizes = f" (with {', '.join(f'{n} = {v}' for n, v in sizes.items())})" if sizes else ""
     return AkgError(
-        "AKG-E220",
+        "AKG-E260",
         f"{verb} out of bounds of {access.buffer.name}",
         span=statement.store.span,
         because=f"{_at(where)} {verb}s {access.buffer.name}[{', '.join(subscript)}], "
@@ -186,7 +186,7 @@ def check_initialised(scop: Scop) -> list[str]:
     """Prove that temporaries and outputs are written before they are read; notes as in `check_accesses`.
 
     Raises:
-        AkgError: AKG-E221 with an instance that reads an element that nothing has written.
+        AkgError: AKG-E261 with an instance that reads an element that nothing has written.
     """
     fresh = {p.value for p in scop.kernel.params if p.role == "out" and isinstance(p.value, Buffer)}
     fresh.update(scop.temporaries)
@@ -261,7 +261,7 @@ def _report_unwritten(model: Model, statement: Statement, access: Access, missin
     sizes, point = found
     with_sizes = f" (with {', '.join(f'{n} = {v}' for n, v in sizes.items())})" if sizes else ""
     raise AkgError(
-        "AKG-E221",
+        "AKG-E261",
         f"{access.buffer.name} is read before it is written",
         span=statement.store.span,
         because=f"{_at(instance(statement, point))} reads an element that nothing has written before{with_sizes}",

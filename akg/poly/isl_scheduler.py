@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from akg.base.errors import InternalError
 from akg.ir.affine import Affine
 from akg.ir.expr import Var
 from akg.poly import isl
@@ -25,6 +24,11 @@ DEFAULTS: dict[str, int] = {
 }
 
 
+
+class NoScheduleError(Exception):
+    """A scheduler has no answer that a schedule tree of ours can hold; the text says why."""
+
+
 def schedule_isl(
     scop: Scop,
     dependences: Iterable[Dependence],
@@ -39,7 +43,7 @@ def schedule_isl(
 
     Raises:
         isl.Unknown: if the budget of operations ran out.
-        InternalError: if isl's schedule has piecewise or quasi-affine rows.
+        NoScheduleError: if isl's schedule has piecewise or quasi-affine rows.
     """
     model = model_of(scop)
     listed = list(dependences)
@@ -92,7 +96,7 @@ def _node(model: Model, node: isl.ScheduleNode, names: tuple[str, ...]) -> Node:
         return Mark(node.mark_get_id().get_name(), _node(model, node.child(0), names))
     if kind in ("context", "guard"):
         return _node(model, node.child(0), names)
-    raise InternalError(f"isl's schedule has a {kind} node")
+    raise NoScheduleError(f"isl's schedule has a {kind} node")
 
 
 def _band(model: Model, node: isl.ScheduleNode, names: tuple[str, ...]) -> Node:
@@ -100,7 +104,7 @@ def _band(model: Model, node: isl.ScheduleNode, names: tuple[str, ...]) -> Node:
     for k, rows in enumerate(isl.band_rows(node)):
         forms = {name: _form(model, name, rows[name]) for name in names if name in rows}
         if len(forms) != len(names):
-            raise InternalError(f"isl's band has no row for some of {', '.join(names)}")
+            raise NoScheduleError(f"isl's band has no row for some of {', '.join(names)}")
         if any(row.terms for row in forms.values()) or len({row.const for row in forms.values()}) > 1:
             members.append(Member(forms, coincident=bool(node.band_member_get_coincident(k))))
     child = _node(model, node.child(0), names)
@@ -111,7 +115,7 @@ def _form(model: Model, name: str, row: isl.Aff) -> Affine:
     """A row over a statement's iterators and the sizes; symbolic constants become numbers again."""
     parts = isl.coefficients(row)
     if parts is None:
-        raise InternalError(f"isl's schedule has a quasi-affine row: {row}")
+        raise NoScheduleError(f"isl's schedule has a quasi-affine row: {row}")
     dims, params, const = parts
     terms: dict[Var, int] = dict(zip(model.scop.statements[name].iterators, dims, strict=True))
     for v, k in model.sizes.items():

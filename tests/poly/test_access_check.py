@@ -26,7 +26,7 @@ def test_a_read_behind_the_end_names_the_instance() -> None:
     with pytest.raises(AkgError) as error:
         check_accesses(scop)
     assert str(error.value) == (
-        "AKG-E220: read out of bounds of A\n"
+        "AKG-E260: read out of bounds of A\n"
         "because: S0 at i = 9 reads A[10], the size of dimension 0 is 10\n"
         "hint: shrink the loop, or guard the access with a condition"
     )
@@ -45,7 +45,7 @@ def test_a_read_behind_the_end_names_the_instance() -> None:
 def test_out_of_bounds(body: str, because: str) -> None:
     with pytest.raises(AkgError) as error:
         check_accesses(scop_of(body))
-    assert error.value.code == "AKG-E220"
+    assert error.value.code == "AKG-E260"
     assert because in error.value.because
 
 
@@ -83,7 +83,7 @@ def test_a_read_before_the_write_names_the_instance() -> None:
     scop = scop_of("for i in [1, n):\n    S0: B[i] = B[i - 1]", OUT)
     with pytest.raises(AkgError) as error:
         check_initialised(scop)
-    assert error.value.code == "AKG-E221"
+    assert error.value.code == "AKG-E261"
     assert "S0 at i = 1 reads an element that nothing has written before" in error.value.because
 
 
