@@ -15,7 +15,7 @@ from akg.codegen.c.helpers import helper_text, with_dependences
 from akg.codegen.c.names import c_names
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Expr, Var
-from akg.ir.rewrite import variables_of
+from akg.ir.rewrite import buffers_read, variables_of
 from akg.ir.stmt import (
     Alloc,
     Barrier,
@@ -41,7 +41,7 @@ class CPrinter(ExpressionPrinter):
         super().__init__(c_names(_names_of(kernel)))
         self.kernel = kernel
         self.depth = 1
-        self.parallel_depth = 0
+        self.parallel_depth = self.vector_depth = 0
         self.has_status = False
 
     # --- hooks ----------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ class CPrinter(ExpressionPrinter):
     def loop_pragma(self, loop: For) -> str:
         """A pragma for the line before a loop, or an empty string."""
         if loop.kind == "parallel":
-            return "#pragma omp parallel for"
+            return "" if self.vector_depth else "#pragma omp parallel for"  # OpenMP forbids it inside simd
         if loop.kind == "unroll" and loop.const_trips:
             return f"#pragma GCC unroll {min(loop.const_trips, 65534)}"
         return ""
@@ -90,17 +90,20 @@ class CPrinter(ExpressionPrinter):
             self._counted(node, self.loop_pragma(node) if reductions is None else "#pragma omp simd")
             return
         # OpenMP reduces into variables: each element that the loop reduces into is one while it runs
-        elements = {(s.buffer, s.indices): self.fresh() for s in reductions}
-        operators = {(s.buffer, s.indices): _OPENMP_REDUCTIONS[s.reduction or ""] for s in reductions}
-        places = {e: self._place(*e) for e in elements}
-        for element, name in elements.items():
-            self.put(f"{self.types[element[0].dtype.name]} {name} = {places[element]};")
-        self.replaced.update(elements)
-        clauses = "".join(f" reduction({operators[e]}: {name})" for e, name in elements.items())
+        clauses = ""
+        own: dict[str, str] = {}
+        for s in reductions:
+            element = (s.buffer, s.indices)
+            if element not in self.replaced:
+                place, name = self._place(*element), self.fresh()
+                own[name] = place
+                self.put(f"{self.types[s.buffer.dtype.name]} {name} = {place};")
+                self.replaced[element] = name
+            clauses += f" reduction({_OPENMP_REDUCTIONS[s.reduction or '']}: {self.replaced[element]})"
         self._counted(node, "#pragma omp simd" + clauses)
-        for element, name in elements.items():
-            del self.replaced[element]
-            self.put(f"{places[element]} = {name};")
+        for name, place in own.items():
+            self.put(f"{place} = {name};")
+        self.replaced = {e: name for e, name in self.replaced.items() if name not in own}
 
     def _counted(self, node: For, pragma: str) -> None:
         begin, end = self._texts(node.begin, node.end)
@@ -109,9 +112,12 @@ class CPrinter(ExpressionPrinter):
         i = self.names[node.var.name]
         step = f"++{i}" if node.step == 1 else f"{i} += {node.step}"
         self.put(f"for (int64_t {i} = {begin[0]}; {i} < {at_least(end, SUM)}; {step}) {{")
-        self.parallel_depth += node.kind == "parallel"
+        is_parallel, is_vector = node.kind == "parallel", node.kind == "vector"
+        self.parallel_depth += is_parallel
+        self.vector_depth += is_vector
         self.indented(node.body)
-        self.parallel_depth -= node.kind == "parallel"
+        self.parallel_depth -= is_parallel
+        self.vector_depth -= is_vector
         self.put("}")
 
     def allocate(self, node: Alloc) -> None:
@@ -130,6 +136,8 @@ class CPrinter(ExpressionPrinter):
             self.put(f"{kind} {name};")
         else:
             self.put(f"{kind} {name}[{' * '.join(map(str, sizes)) if elements else 1}];")
+        if buffer not in buffers_read(node.body):
+            self.put(f"(void){name};  // written, never read")
         self.statement(node.body)  # names are unique in a kernel: no braces
 
     # --- printing ---------------------------------------------------------------------------------------
@@ -224,16 +232,22 @@ class CPrinter(ExpressionPrinter):
     def _reductions(self, loop: For) -> list[Store] | None:
         """One store for each element that a vector loop reduces into; None if OpenMP cannot say it."""
         found: dict[tuple[Buffer, tuple[Expr, ...]], Store] = {}
-        inner = {loop.var} | {s.var for s in walk(loop.body) if isinstance(s, For)}
-        for s in walk(loop.body):
-            if not isinstance(s, Store) or s.reduction is None or loop.var in _variables(s.indices):
+        inside = list(walk(loop.body))
+        inner = {loop.var} | {s.var for s in inside if isinstance(s, For)}
+        own = {s.buffer for s in inside if isinstance(s, Alloc)}
+        stores = [s for s in inside if isinstance(s, Store) and s.buffer not in own]
+        for s in stores:
+            if s.reduction is None or loop.var in _variables(s.indices):
                 continue
             stays = not inner & _variables(s.indices)
             loses_nan = s.reduction in ("max", "min") and s.buffer.dtype.is_float
             is_plain = self.stored_types[s.buffer.dtype.name] == self.types[s.buffer.dtype.name]
-            other = found.setdefault((s.buffer, s.indices), s)
-            if not stays or loses_nan or not is_plain or other.reduction != s.reduction:
+            if not stays or loses_nan or not is_plain:
                 return None
+            found.setdefault((s.buffer, s.indices), s)
+        reduced = {s.buffer: s.reduction for s in found.values()}
+        if any(reduced.get(s.buffer, s.reduction) != s.reduction for s in stores):
+            return None
         return list(found.values())
 
 
