@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from akg.base.dtype import bool_, index, int32
 from akg.base.trace import logger
@@ -14,8 +15,9 @@ from akg.codegen.llvm.reduction import SLOTS, close_accumulators, open_accumulat
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, Var
-from akg.ir.rewrite import substitute_stmt, walk_expr
-from akg.ir.stmt import Alloc, Block, For, Stmt, Store, expressions, walk
+from akg.ir.rewrite import rewrite_stmt, substitute_stmt, walk_expr
+from akg.ir.simplify import simplify
+from akg.ir.stmt import Alloc, Block, For, Stmt, Store, block, expressions, walk
 
 MAX_STRAIGHT = 8  # vectors in a loop that becomes straight-line code
 MAX_STRAIGHT_NODES = 1500  # and the size of that code
@@ -58,7 +60,7 @@ def plan_vector(f: Function, loop: For) -> Plan | None:
             if indices_vary:
                 return None
         elif not indices_vary:
-            if split_update(store) is None or _accesses(statements, store.buffer) != 2:
+            if split_update(store) is None or _accesses(statements, store) != 2:
                 return None
             if not any(_uses(i, s.var) for i in store.indices for s in inner):
                 sums.append(store)
@@ -92,14 +94,45 @@ def _uses(expr: Expr, var: Var) -> bool:
     return any(node is var for node in walk_expr(expr))
 
 
-def _accesses(statements: list[Stmt], buffer: Buffer) -> int:
-    """How many stores and distinct loads of `buffer` the statements have."""
+def _accesses(statements: list[Stmt], store: Store) -> int:
+    """How many stores to and loads of the element of `store` there are.
+
+    Accesses of other elements of the buffer are none of its business: a vector loop asserts that its iterations are
+    independent but for reductions.
+    """
+    element = Load(store.buffer, store.indices)
     count = 0
     for stmt in statements:
-        count += isinstance(stmt, Store) and stmt.buffer is buffer
-        loads = {n for e in expressions(stmt) for n in walk_expr(e) if isinstance(n, Load) and n.buffer is buffer}
-        count += len(loads)
+        if isinstance(stmt, Store) and stmt.buffer is store.buffer:
+            count += all(a is b for a, b in zip(stmt.indices, store.indices, strict=True))
+        count += any(node is element for e in expressions(stmt) for node in walk_expr(e))
     return count
+
+
+def _unrolled(loop: For) -> For:
+    """The loop with the unrolled loops in its body written out where a reduction's element moves along them.
+
+    Each copy of such a reduction then keeps its own partial results.
+    """
+    inner = [s for s in walk(loop.body) if isinstance(s, For) and s.kind == "unroll"]
+    stores = [s for s in walk(loop.body) if isinstance(s, Store) and s.reduction is not None]
+    if not any(_uses(i, f.var) for s in stores for i in s.indices for f in inner):
+        return loop
+
+    def rule(stmt: Stmt) -> Stmt | None:
+        if not isinstance(stmt, For) or stmt.kind != "unroll" or stmt.const_trips is None:
+            return None
+        copies: list[Stmt] = []
+        for k in range(stmt.const_trips):
+            copy = substitute_stmt(stmt.body, {stmt.var: stmt.begin + Const(k * stmt.step)})
+            copies.append(rewrite_stmt(copy, partial(_renamed, copy=k), simplify))
+        return block(*copies)
+
+    return replace(loop, body=rewrite_stmt(loop.body, rule))
+
+
+def _renamed(stmt: Stmt, copy: int) -> Stmt | None:
+    return replace(stmt, name=f"{stmt.name}.{copy}") if isinstance(stmt, Store) else None
 
 
 def _lanes(f: Function, nodes: set[Expr], stores: list[Store]) -> int:
@@ -111,6 +144,7 @@ def _lanes(f: Function, nodes: set[Expr], stores: list[Store]) -> int:
 
 def emit_vector(f: Function, loop: For, trips: int | None) -> bool:
     """Emit a loop as lanes; False, with nothing emitted, if that is impossible."""
+    loop = _unrolled(loop)
     plan = plan_vector(f, loop) if loop.step == 1 else None
     if plan is None:
         log.debug("%s: loop over %s stays serial", f.name, loop.var.name)
@@ -119,6 +153,8 @@ def emit_vector(f: Function, loop: For, trips: int | None) -> bool:
         plan = replace(plan, lanes=min(plan.lanes, max(2, 1 << (trips - 1).bit_length())))
     updates = {s.name: u for s in plan.sums if (u := split_update(s)) is not None}
     slots = SLOTS if plan.is_pure_reduction and (trips is None or trips > plan.lanes) else 1
+    while slots > 1 and slots * len(plan.sums) > 2 * SLOTS:  # many chains hide the latency by themselves
+        slots //= 2
     if trips is not None:
         sums = open_accumulators(f, updates, plan.lanes, slots)
         _constant(f, loop, plan, trips, sums)
