@@ -26,18 +26,18 @@ def run(options: argparse.Namespace) -> int:
     cases = examples(options.quick)
     is_right = True
     with Progress(3 * len(cases)) as progress:
-        progress.show("loading isl and LLVM")
-        load_ms = _load_libraries(options.strategy)
+        progress.show("first build of this process")
+        first_ms = _first_build(options.strategy)
         progress.clear()
-        print(f"akg {akg.__version__}, {effective_threads()} threads; isl and LLVM loaded in {load_ms:.0f} ms")
+        print(f"akg {akg.__version__}, {effective_threads()} threads; first small build of this process {first_ms:.0f} ms")
         for number, case in enumerate(cases, 1):
             is_right &= _show(number, case, options, progress)
     print(f"\n{perf_counter() - begin:.1f} s in all. Next: akg explain FILE.py, docs/tutorial.md")
     return 0 if is_right else 1
 
 
-def _load_libraries(strategy: str | None) -> float:
-    """Build something tiny, so that the times below are those of the compiler."""
+def _first_build(strategy: str | None) -> float:
+    """Build something tiny, so that starting LLVM and isl is not in the times below; milliseconds."""
     begin = perf_counter()
     with akg.config.override(cache="off"):
         x = akg.te.placeholder((8,), "float32", name="x")
