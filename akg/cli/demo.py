@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
         progress.show("first build of this process")
         first_ms = _first_build(options.strategy)
         progress.clear()
-        print(f"akg {akg.__version__}, {effective_threads()} threads; first small build of this process {first_ms:.0f} ms")
+        print(f"akg {akg.__version__}, {effective_threads()} threads; a first small build took {first_ms:.0f} ms")
         for number, case in enumerate(cases, 1):
             is_right &= _show(number, case, options, progress)
     print(f"\n{perf_counter() - begin:.1f} s in all. Next: akg explain FILE.py, docs/tutorial.md")
