@@ -17,7 +17,6 @@ from akg.ir.rewrite import loads_of, map_children, replace_buffer
 from akg.ir.stmt import Alloc, For, Stmt, Store, expressions, sub_statements
 
 
-
 @dataclass(frozen=True, slots=True)
 class Site:
     """An access of a buffer with the loops around it, outermost first."""

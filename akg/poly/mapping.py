@@ -15,21 +15,17 @@ All transformations move coincident members only, across which no dependence run
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from akg.base.target import Target
-from akg.ir.expr import Const, Var
-from akg.poly.access import GATHER, depends_on, stride
-from akg.poly.fuse import single_iterator
-from akg.poly.register_tile import UNKNOWN_TRIPS, inner_product_tile, outer_product_tile
-from akg.poly.scop import Access, Scop, Statement
+from akg.poly.access import depends_on, stride
+from akg.poly.lanes import LaneModel, var_of
+from akg.poly.reuse import Choice, ReuseModel, is_box
+from akg.poly.scop import Scop, Statement
 from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 
 STRIP = 4096  # elements of one thread's strip where the only parallel loop is also the vector loop
-STREAM_LANES = 4096  # accumulators that stay in the first-level cache while rows stream by
-STREAM_ROWS = 4  # rows that one pass over the accumulators adds: fewer loads and stores of them
 BLOCK = 32  # side of the square tile in which a strided access uses all of each cache line
 
 
@@ -68,15 +64,6 @@ class Decisions:
         return Decisions(list(self.lines))
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """How to run one statement: its vector variable and the variables of its register tile with their extents."""
-
-    statement: Statement
-    vector: Var | None
-    tiles: dict[Var, int]
-
-
 def map_cpu(
     scop: Scop, tree: Domain, target: Target, options: MappingOptions, decisions: Decisions | None = None
 ) -> Domain:
@@ -96,11 +83,16 @@ def map_cpu(
 class _Mapper:
     def __init__(self, scop: Scop, target: Target, options: MappingOptions, decisions: Decisions) -> None:
         self.scop, self.target, self.options, self.decisions = scop, target, options, decisions
+        self.lanes = LaneModel(scop, target)
+        self.reuse = ReuseModel(self.lanes)
 
     # -- walking ----------------------------------------------------------------------------------------
 
     def node(self, node: Node, points: tuple[Member, ...], threaded: bool) -> Node:
-        """Map a subtree. `points` are parallel members still to be placed in it; `threaded`: a loop outside is parallel."""
+        """Map a subtree.
+
+        `points` are parallel members still to be placed in it; `threaded` tells that a loop outside is parallel.
+        """
         if isinstance(node, Band):
             return self.band(node, points, threaded)
         if isinstance(node, Sequence):
@@ -144,14 +136,14 @@ class _Mapper:
         keep = frozenset(part.statements)
         assert isinstance(part.child, Band)
         inner = tuple([p.restricted(keep) for p in points])
-        choice = self.contraction((*inner, *part.child.members), part.child.child, len(points))
-        return choice is not None and any(_var(p, choice.statement) in choice.tiles for p in points)
+        choice = self.register_choice((*inner, *part.child.members), part.child.child, len(points))
+        return choice is not None and any(var_of(p, choice.statement) in choice.tiles for p in points)
 
     # -- one band ---------------------------------------------------------------------------------------
 
     def band(self, band: Band, points: tuple[Member, ...], threaded: bool) -> Node:
         members = (*points, *band.members)
-        choice = self.contraction(members, band.child, len(points)) if _free(members) else None
+        choice = self.register_choice(members, band.child, len(points)) if is_box(members) else None
         if choice is not None:
             return self.register_tile(choice, members, len(points), band.child, threaded)
         if points:
@@ -163,10 +155,11 @@ class _Mapper:
     def imperfect(self, band: Band, threaded: bool) -> Node:
         """A band around further bands: threads share its outermost parallel loop; what re-uses along it is tiled."""
         members, point = list(band.members), None
-        inner = [f for f in band.child.children if isinstance(f.child, Band)] if isinstance(band.child, Sequence) else []
+        children = band.child.children if isinstance(band.child, Sequence) else ()
+        inner = [f for f in children if isinstance(f.child, Band)]
         last = members[-1]
-        if self.options.tile and last.coincident and self.trips(last) >= 16:
-            tile = self.rows_of_tile(self.trips(last))
+        if self.options.tile and last.coincident and self.lanes.trips(last) >= 16:
+            tile = self.reuse.rows_of_tile(self.lanes.trips(last))
             if any(self.tiles_with(f, (replace(last, kind="unroll"),)) for f in inner):
                 members[-1] = replace(last, tile=tile)
                 point = last
@@ -182,9 +175,9 @@ class _Mapper:
         parallel = [k for k, m in enumerate(members) if m.coincident]
         if not parallel:
             return None
-        enough = [k for k in parallel if self.trips(members[k]) >= 2 * max(self.target.cores, 2)]
-        chosen = enough[0] if enough else max(parallel, key=lambda k: self.trips(members[k]))
-        if self.trips(members[chosen]) < 2:
+        enough = [k for k in parallel if self.lanes.trips(members[k]) >= 2 * max(self.target.cores, 2)]
+        chosen = enough[0] if enough else max(parallel, key=lambda k: self.lanes.trips(members[k]))
+        if self.lanes.trips(members[chosen]) < 2:
             return None
         member = replace(members.pop(chosen), kind="parallel")
         members.insert(0, member)
@@ -212,7 +205,7 @@ class _Mapper:
         if block is not None:
             return self.blocked(members, block, vector, band, threaded)
         if not threaded and vector.coincident and not any(m.coincident for m in members):
-            if self.trips(vector) > STRIP:
+            if self.lanes.trips(vector) > STRIP:
                 strip = replace(vector, kind="parallel", tile=STRIP)
                 self.decisions.note(f"threads share strips of {STRIP} of {_name(vector)}")
                 return Band((strip, *members, vector), band.permutable, band.child)
@@ -221,18 +214,18 @@ class _Mapper:
 
     def strided_partner(self, members: list[Member], vector: Member, names: list[str]) -> int | None:
         """The other parallel member along which an access that strides over the lanes is contiguous."""
-        if not self.options.tile or not vector.coincident or self.trips(vector) < 2 * BLOCK:
+        if not self.options.tile or not vector.coincident or self.lanes.trips(vector) < 2 * BLOCK:
             return None
         for name in names:
             statement = self.scop.statements[name]
-            lane = _var(vector, statement)
+            lane = var_of(vector, statement)
             for access in statement.accesses:
                 if lane is None or abs(stride(access, lane)) <= 2:
                     continue
                 for k, member in enumerate(members):
-                    var = _var(member, statement)
+                    var = var_of(member, statement)
                     if var is not None and member.coincident and abs(stride(access, var)) == 1:
-                        return k if self.trips(member) >= 2 * BLOCK else None
+                        return k if self.lanes.trips(member) >= 2 * BLOCK else None
         return None
 
     def blocked(self, members: list[Member], partner: int, vector: Member, band: Band, threaded: bool) -> Node:
@@ -252,24 +245,16 @@ class _Mapper:
             cost = 0.0
             for name in names:
                 statement = self.scop.statements[name]
-                var = _var(members[k], statement)
+                var = var_of(members[k], statement)
                 if var is None or not self.may_vectorise(members[k], statement):
                     break
-                cost += self.lane_cost(statement, var)
+                cost += self.lanes.lane_cost(statement, var)
             else:
-                if cost >= self.scalar_cost(names):
+                if cost >= self.lanes.scalar_cost(names):
                     continue
-                if self.trips(members[k]) > 1 and (best is None or cost < best[0]):
+                if self.lanes.trips(members[k]) > 1 and (best is None or cost < best[0]):
                     best = (cost, k)
         return None if best is None else best[1]
-
-    def scalar_cost(self, names: list[str]) -> float:
-        """Instructions for as many iterations as a vector holds, one at a time."""
-        total = 0.0
-        for name in names:
-            statement = self.scop.statements[name]
-            total += self.target.lanes(8 * statement.store.buffer.dtype.compute.itemsize_bytes) * len(statement.accesses)
-        return total
 
     def may_vectorise(self, member: Member, statement: Statement) -> bool:
         """A parallel loop, or one along which the statement only reduces into one element."""
@@ -277,7 +262,7 @@ class _Mapper:
             return False
         if member.coincident:
             return True
-        var = _var(member, statement)
+        var = var_of(member, statement)
         return (
             var is not None
             and member.reduction
@@ -285,105 +270,16 @@ class _Mapper:
             and len(member.rows) == 1
         )
 
-    def lane_cost(self, statement: Statement, var: Var) -> float:
-        """Instructions for one vector of iterations of `var`, in units of a contiguous access."""
-        lanes = self.target.lanes(8 * statement.store.buffer.dtype.compute.itemsize_bytes)
-        reduction = [v for v in statement.iterators if not depends_on(statement.write, v)]
-        cost = 0.0
-        for access in statement.reads:
-            if _is_accumulator(access, statement):
-                continue
-            cost += _stride_cost(stride(access, var), lanes)
-        if var in reduction:
-            cost += 0.5
-        else:
-            cost += _stride_cost(stride(statement.write, var), lanes) * (0.1 if reduction else 1.5)
-        trips = self.trips_of(statement, var)
-        return cost * (-(-trips // lanes) * lanes / trips if trips < UNKNOWN_TRIPS else 1.0)
-
     # -- nests with re-use ----------------------------------------------------------------------------------
 
-    def contraction(self, members: tuple[Member, ...], child: Node, given: int) -> _Choice | None:
-        """The register tile for the one reduction in a nest that re-uses operands; None if there is no such.
-
-        The first `given` members are points of an outer tile.
-        """
+    def register_choice(self, members: tuple[Member, ...], child: Node, given: int) -> Choice | None:
+        """The register tile of a nest, where the options allow one; the first `given` members are points."""
         if not (self.options.tile and self.options.vectorize):
             return None
-        inner = _inner_band(child)
-        if inner is None:
-            below: tuple[Member, ...] = ()
-            names = [n for n in members[0].rows] if isinstance(child, Leaf) else []
-        else:
-            names, below = list(inner.members[0].rows), inner.members
-            if not isinstance(inner.child, Leaf):
-                return None
-        if len(names) != 1 or not _free(below):
-            return None
-        statement = self.scop.statements[names[0]]
-        if statement.store.reduction is None:
-            return None
-        outer = [v for v in (_var(m, statement) for m in members if m.coincident) if v is not None]
-        inside = [v for m in (*members, *below) if m.reduction and (v := _var(m, statement)) is not None]
-        if not outer or not inside or any(not m.coincident and not m.reduction for m in (*members, *below)):
-            return None
-        cut = [v for m in members[:given] if (v := _var(m, statement)) is not None]
-        return self.tile_of(statement, outer, inside, {v: self.rows_of_tile(self.trips_of(statement, v)) for v in cut})
-
-    def tile_of(
-        self, statement: Statement, outer: list[Var], inside: list[Var], given: Mapping[Var, int]
-    ) -> _Choice | None:
-        """The cheapest tile of a reduction, or None if no operand would be used twice.
-
-        `given` holds the parallel loops that an outer tile has cut, with the extents of their points.
-        """
-        operands = [a for a in statement.reads if not _is_accumulator(a, statement)]
-        # ties go to the innermost parallel loop: its lanes need no combination at the end
-        candidates = [*inside[-1:], *[v for v in outer if v not in given]]
-        vector = min(reversed(candidates), key=lambda v: self.lane_cost(statement, v))
-        lanes = self.target.lanes(8 * statement.store.buffer.dtype.compute.itemsize_bytes)
-        registers = self.target.vector_registers
-
-        def gain(v: Var) -> float:
-            """What one load serves more iterations of `v` for: vectors count more than broadcast scalars."""
-            return sum(1.0 if stride(a, vector) else 0.2 for a in operands if not depends_on(a, v))
-
-        reused = [v for v in outer if v is not vector and gain(v) > 0 and self.trips_of(statement, v) > 1]
-        if len(operands) < 2:
-            reused = []
-        reused.sort(key=lambda v: (v in given, gain(v), outer.index(v)))
-        if vector in inside:
-            if not reused:
-                return None
-            row, column = (reused[-1], reused[-2] if len(reused) > 1 else None)
-            trips = self.trips_of(statement, column) if column is not None else 1
-            rows, columns = inner_product_tile(self.trips_of(statement, row), trips, registers, given.get(row, 0))
-            tiles = {row: rows} if column is None else {column: columns, row: rows}
-            return _Choice(statement, vector, tiles)
-        if not reused and len(inside) == 1 and any(stride(a, vector) for a in operands):
-            return self.stream(statement, vector, inside[0])
-        row_trips = self.trips_of(statement, reused[-1]) if reused else 1
-        fixed = given.get(reused[-1], 0) if reused else 0
-        rows, width = outer_product_tile(row_trips, self.trips_of(statement, vector), lanes, registers, fixed)
-        tiles = {vector: width}
-        if reused:
-            tiles[reused[-1]] = rows
-        return _Choice(statement, vector, tiles)
-
-    def stream(self, statement: Statement, vector: Var, inside: Var) -> _Choice:
-        """A reduction that uses each element once: rows stream by in order, accumulators wait in the first cache."""
-        lanes = self.target.lanes(8 * statement.store.buffer.dtype.compute.itemsize_bytes)
-        trips = self.trips_of(statement, vector)
-        share = 64 * lanes if trips >= UNKNOWN_TRIPS else -(-trips // max(self.target.cores, 1))  # a strip a thread
-        width = min(STREAM_LANES, max(-(-share // lanes), 4) * lanes, max(trips, 1))
-        return _Choice(statement, vector, {vector: width, inside: min(STREAM_ROWS, self.trips_of(statement, inside))})
-
-    def rows_of_tile(self, trips: int) -> int:
-        """Rows of a tile that several products inside it share."""
-        return outer_product_tile(trips, UNKNOWN_TRIPS, self.target.lanes(32), self.target.vector_registers)[0]
+        return self.reuse.contraction(members, child, given)
 
     def register_tile(
-        self, choice: _Choice, members: tuple[Member, ...], given: int, child: Node, threaded: bool
+        self, choice: Choice, members: tuple[Member, ...], given: int, child: Node, threaded: bool
     ) -> Node:
         """Tile the members of a choice and sink their points: unrolled rows, then lanes, inside the reduction.
 
@@ -395,7 +291,7 @@ class _Mapper:
         lane_point: list[Member] = []
         own: list[Member] = []
         for member in parallel:
-            var = _var(member, statement)
+            var = var_of(member, statement)
             size = choice.tiles.get(var) if var is not None else None
             if size is None:
                 own.append(member)
@@ -413,71 +309,43 @@ class _Mapper:
         self.thread(own, threaded)
         return _band_over(own, self.sink(inside, (*points, *lane_point), choice))
 
-    def panel_order(self, own: list[Member], statement: Statement, choice: _Choice) -> list[Member]:
+    def panel_order(self, own: list[Member], statement: Statement, choice: Choice) -> list[Member]:
         """Loops over tiles: untiled first, then panels of lanes, then rows, so that a panel is re-used from cache."""
         def rank(m: Member) -> int:
             if not m.tile:
                 return 0
-            return 1 if _var(m, statement) is choice.vector else 2
+            return 1 if var_of(m, statement) is choice.vector else 2
 
         return sorted(own, key=rank)
 
-    def sink(self, node: Node, points: tuple[Member, ...], choice: _Choice) -> Node:
-        """Move points inside every child: below its own bands, lanes innermost (a reduction over lanes stays outside)."""
+    def sink(self, node: Node, points: tuple[Member, ...], choice: Choice) -> Node:
+        """Move points inside every child, below its own bands, lanes innermost; lanes of a reduction stay outside."""
         if isinstance(node, Leaf):
             return Band(points, True, LEAF) if points else node
         if isinstance(node, Sequence):
             parts: list[Filter] = []
             for f in node.children:
                 keep = frozenset(f.statements)
-                parts.append(Filter(f.statements, self.sink(f.child, tuple([p.restricted(keep) for p in points]), choice)))
+                own = tuple([p.restricted(keep) for p in points])
+                parts.append(Filter(f.statements, self.sink(f.child, own, choice)))
             return Sequence(tuple(parts))
         if isinstance(node, (Filter, Mark)):
             return replace(node, child=self.sink(node.child, points, choice))
         members: list[Member] = []
         unrolled: list[Member] = []
         for member in node.members:
-            var = _var(member, choice.statement) if choice.statement.name in member.rows else None
+            var = var_of(member, choice.statement) if choice.statement.name in member.rows else None
             if var is not None and var is choice.vector:
                 member = replace(member, kind="vector")
-            elif var in choice.tiles and member.reduction:
+            elif var is not None and var in choice.tiles and member.reduction:
                 unrolled.append(replace(member, kind="unroll"))
                 member = replace(member, tile=choice.tiles[var])
             members.append(member)
         members.sort(key=lambda m: m.kind == "vector")
         return Band(tuple(members), node.permutable, self.sink(node.child, (*points, *unrolled), choice))
 
-    # -- extents ----------------------------------------------------------------------------------------
-
-    def trips(self, member: Member) -> int:
-        """Iterations of a member's loop; `UNKNOWN_TRIPS` if symbolic."""
-        name = next(iter(member.rows))
-        statement = self.scop.statements[name]
-        var = _var(member, statement)
-        trips = UNKNOWN_TRIPS if var is None else self.trips_of(statement, var)
-        return -(-trips // member.tile) if member.tile and trips < UNKNOWN_TRIPS else trips
-
-    def trips_of(self, statement: Statement, var: Var) -> int:
-        loop = next((f for f in statement.loops if f.var is var), None)
-        if loop is None or not isinstance(loop.begin, Const) or not isinstance(loop.end, Const):
-            return UNKNOWN_TRIPS
-        return max(int(loop.end) - int(loop.begin), 1)
-
-
 def _band_over(members: list[Member], child: Node) -> Node:
     return Band(tuple(members), True, child) if members else child
-
-
-def _var(member: Member, statement: Statement) -> Var | None:
-    row = member.rows.get(statement.name)
-    return None if row is None else single_iterator(row)
-
-
-def _is_accumulator(access: Access, statement: Statement) -> bool:
-    """Whether a read is the old element of a reduction's update."""
-    write = statement.write
-    same = access.buffer is write.buffer and all(a is b for a, b in zip(access.indices, write.indices, strict=True))
-    return same and statement.store.reduction is not None
 
 
 def _name(member: Member) -> str:
@@ -485,30 +353,5 @@ def _name(member: Member) -> str:
     return " | ".join(sorted(rows))
 
 
-def _free(members: tuple[Member, ...]) -> bool:
-    """Whether every row is one iterator, so that the nest is a box of loops."""
-    return all(single_iterator(row) is not None for m in members for row in m.rows.values())
-
-
 def _only_leaves(node: Node) -> bool:
     return isinstance(node, Sequence) and all(isinstance(f.child, Leaf) for f in node.children)
-
-
-def _inner_band(node: Node) -> Band | None:
-    """The one band among the children of a sequence whose other children are statements."""
-    if isinstance(node, Band):
-        return node
-    if not isinstance(node, Sequence):
-        return None
-    found = [f.child for f in node.children if not isinstance(f.child, Leaf)]
-    return found[0] if len(found) == 1 and isinstance(found[0], Band) else None
-
-
-def _stride_cost(step: int, lanes: int) -> float:
-    if step == 0:
-        return 0.1
-    if step in (1, -1):
-        return 1.0
-    if step != GATHER and abs(step) == 2:
-        return 2.5
-    return float(lanes)

@@ -8,7 +8,7 @@ the form of one tile needs no copy at all.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast as typed
 
 from akg.ir.affine import Affine
@@ -142,7 +142,7 @@ class _Promoter:
     def loops(self, stmt: Stmt) -> Stmt:
         """Promote in every block, the outermost serial loop that qualifies first."""
         if isinstance(stmt, Block) or (isinstance(stmt, For) and stmt.kind in ("serial", "unroll")):
-            parts = list(stmt.body) if isinstance(stmt, Block) else [stmt]
+            parts: list[Stmt] = list(stmt.body) if isinstance(stmt, Block) else [stmt]
             done = self.promote_in(parts)
             if len(done) != len(parts) or any(a is not b for a, b in zip(done, parts, strict=True)):
                 return block(*[self.loops(s) for s in done])
@@ -183,7 +183,7 @@ class _Promoter:
     def copy(self, buffer: Buffer, small: Buffer, tile: _Tile, *, to_register: bool) -> Stmt:
         kept = tile.kept
         at = {d: self.fresh("r") for d in kept}
-        far = tuple([b.to_expr() + (at[d] if d in at else 0) for d, b in enumerate(tile.base)])
+        far = tuple([b.to_expr() + at.get(d, 0) for d, b in enumerate(tile.base)])
         near = tuple([at[d] for d in kept])
         name = self.fresh(f"{buffer.name}_{'in' if to_register else 'out'}").name
         stmt: Stmt = Store(buffer, far, Load(small, near), name)

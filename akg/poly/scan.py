@@ -19,7 +19,6 @@ from akg.ir.stmt import For, If, LoopKind, Stmt, Store, block
 from akg.poly.scop import Scop, Statement
 from akg.poly.tree import Band, Domain, Filter, Mark, Member, Node, Sequence, bands
 
-
 REMAINDER_LANES = 16  # lanes at a time in the symbolic remainder of a vector tile
 REGISTER_LANES = 128  # a vector loop of more lanes than this is no register tile: its extent may be anything
 

@@ -1,0 +1,125 @@
+"""Which operands a reduction uses again, and the register tile that makes use of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from akg.ir.expr import Var
+from akg.poly.access import depends_on, stride
+from akg.poly.fuse import single_iterator
+from akg.poly.lanes import LaneModel, is_accumulator, var_of
+from akg.poly.register_tile import UNKNOWN_TRIPS, inner_product_tile, outer_product_tile
+from akg.poly.scop import Statement
+from akg.poly.tree import Band, Leaf, Member, Node, Sequence
+
+STREAM_LANES = 4096  # accumulators that stay in the first-level cache while rows stream by
+STREAM_ROWS = 4  # rows that one pass over the accumulators adds: fewer loads and stores of them
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """How to run one statement: its vector variable and the variables of its register tile with their extents."""
+
+    statement: Statement
+    vector: Var | None
+    tiles: dict[Var, int]
+
+
+class ReuseModel:
+    """Finds register tiles."""
+
+    def __init__(self, lanes: LaneModel) -> None:
+        self.lanes, self.scop, self.target = lanes, lanes.scop, lanes.target
+
+    def contraction(self, members: tuple[Member, ...], child: Node, given: int) -> Choice | None:
+        """The register tile for the one reduction in a nest that re-uses operands; None if there is no such.
+
+        The first `given` members are points of an outer tile.
+        """
+        inner = _inner_band(child)
+        if inner is None:
+            below: tuple[Member, ...] = ()
+            names = list(members[0].rows) if isinstance(child, Leaf) else []
+        else:
+            names, below = list(inner.members[0].rows), inner.members
+            if not isinstance(inner.child, Leaf):
+                return None
+        if len(names) != 1 or not is_box(below):
+            return None
+        statement = self.scop.statements[names[0]]
+        if statement.store.reduction is None:
+            return None
+        outer = [v for v in (var_of(m, statement) for m in members if m.coincident) if v is not None]
+        inside = [v for m in (*members, *below) if m.reduction and (v := var_of(m, statement)) is not None]
+        if not outer or not inside or any(not m.coincident and not m.reduction for m in (*members, *below)):
+            return None
+        cut = [v for m in members[:given] if (v := var_of(m, statement)) is not None]
+        given_rows = {v: self.rows_of_tile(self.lanes.trips_of(statement, v)) for v in cut}
+        return self.tile_of(statement, outer, inside, given_rows)
+
+    def tile_of(
+        self, statement: Statement, outer: list[Var], inside: list[Var], given: Mapping[Var, int]
+    ) -> Choice | None:
+        """The cheapest tile of a reduction, or None if no operand would be used twice.
+
+        `given` holds the parallel loops that an outer tile has cut, with the extents of their points.
+        """
+        operands = [a for a in statement.reads if not is_accumulator(a, statement)]
+        # ties go to the innermost parallel loop: its lanes need no combination at the end
+        candidates = [*inside[-1:], *[v for v in outer if v not in given]]
+        vector = min(reversed(candidates), key=lambda v: self.lanes.lane_cost(statement, v))
+        lanes = self.lanes.lanes_of(statement)
+        registers = self.target.vector_registers
+
+        def gain(v: Var) -> float:
+            """What one load serves more iterations of `v` for: vectors count more than broadcast scalars."""
+            return sum(1.0 if stride(a, vector) else 0.2 for a in operands if not depends_on(a, v))
+
+        reused = [v for v in outer if v is not vector and gain(v) > 0 and self.lanes.trips_of(statement, v) > 1]
+        if len(operands) < 2:
+            reused = []
+        reused.sort(key=lambda v: (v in given, gain(v), outer.index(v)))
+        if vector in inside:
+            if not reused:
+                return None
+            row, column = (reused[-1], reused[-2] if len(reused) > 1 else None)
+            trips = self.lanes.trips_of(statement, column) if column is not None else 1
+            rows, columns = inner_product_tile(self.lanes.trips_of(statement, row), trips, registers, given.get(row, 0))
+            return Choice(statement, vector, {row: rows} if column is None else {column: columns, row: rows})
+        if not reused and len(inside) == 1 and any(stride(a, vector) for a in operands):
+            return self.stream(statement, vector, inside[0])
+        row_trips = self.lanes.trips_of(statement, reused[-1]) if reused else 1
+        fixed = given.get(reused[-1], 0) if reused else 0
+        rows, width = outer_product_tile(row_trips, self.lanes.trips_of(statement, vector), lanes, registers, fixed)
+        tiles = {vector: width}
+        if reused:
+            tiles[reused[-1]] = rows
+        return Choice(statement, vector, tiles)
+
+    def stream(self, statement: Statement, vector: Var, inside: Var) -> Choice:
+        """A reduction that uses each element once: rows stream by in order, accumulators wait in the first cache."""
+        lanes = self.lanes.lanes_of(statement)
+        trips = self.lanes.trips_of(statement, vector)
+        share = 64 * lanes if trips >= UNKNOWN_TRIPS else -(-trips // max(self.target.cores, 1))  # a strip a thread
+        width = min(STREAM_LANES, max(-(-share // lanes), 4) * lanes, max(trips, 1))
+        rows = min(STREAM_ROWS, self.lanes.trips_of(statement, inside))
+        return Choice(statement, vector, {vector: width, inside: rows})
+
+    def rows_of_tile(self, trips: int) -> int:
+        """Rows of a tile that several products inside it share."""
+        return outer_product_tile(trips, UNKNOWN_TRIPS, self.target.lanes(32), self.target.vector_registers)[0]
+
+def is_box(members: tuple[Member, ...]) -> bool:
+    """Whether every row is one iterator, so that the nest is a box of loops."""
+    return all(single_iterator(row) is not None for m in members for row in m.rows.values())
+
+
+def _inner_band(node: Node) -> Band | None:
+    """The one band among the children of a sequence whose other children are statements."""
+    if isinstance(node, Band):
+        return node
+    if not isinstance(node, Sequence):
+        return None
+    found = [f.child for f in node.children if not isinstance(f.child, Leaf)]
+    return found[0] if len(found) == 1 and isinstance(found[0], Band) else None
