@@ -160,3 +160,16 @@ def test_threads_do_not_change_what_is_computed(threads: int) -> None:
         with akg.config.override(num_threads=threads):
             for _ in range(5):
                 np.testing.assert_array_equal(kernel(*arrays), want)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "int8"])
+@pytest.mark.parametrize("name", ["max", "min", "sum"])
+def test_full_reductions_that_threads_share(name: str, dtype: str) -> None:
+    n = te.var("n")
+    x, r = te.placeholder((n,), dtype, name="x"), te.reduce_axis(n, name="r")
+    kernel = akg.build([te.compute((), lambda: getattr(te, name)(x[r], axis=r), name="y")], inputs=[x])
+    rng = np.random.default_rng(0)
+    for size in (1, 15, 16, 17, 1000):
+        values = random_array((size,), dtype, rng)
+        want = getattr(values.astype(np.float64), name)()
+        assert_close(kernel(values), want.astype(values.dtype) if dtype == "int8" else want, terms=size, what=name)

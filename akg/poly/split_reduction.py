@@ -82,7 +82,8 @@ def _iterations(loop: For) -> int:
 
 def _split(loop: For, store: Store, fresh: Callable[[str], Var]) -> Stmt:
     assert store.reduction is not None
-    op, dtype = REDUCTIONS[store.reduction], store.buffer.dtype.compute
+    update = store.value.a if isinstance(store.value, Cast) else store.value
+    op, dtype = REDUCTIONS[store.reduction], update.dtype  # wider than the buffer for sums of 16-bit floats only
     part = Buffer(fresh(f"{store.buffer.name}_part").name, (Const(CHUNKS),), dtype, "global")
     chunk, last = fresh("c"), fresh("c")
     size = binary("floordiv", loop.end - loop.begin + (CHUNKS - 1), Const(CHUNKS))
@@ -96,10 +97,10 @@ def _split(loop: For, store: Store, fresh: Callable[[str], Var]) -> Stmt:
     def redirect(stmt: Stmt) -> Stmt | None:
         if not isinstance(stmt, Store):
             return None
-        value = rewrite(stmt.value.a if isinstance(stmt.value, Cast) else stmt.value, to_part)
-        return replace(stmt, buffer=part, indices=(chunk,), value=_typed(value, mine, dtype))
+        return replace(stmt, buffer=part, indices=(chunk,), value=_typed(rewrite(update, to_part), mine, dtype))
 
-    inner = replace(loop, begin=begin, end=binary("min", loop.end, begin + size), body=rewrite_stmt(loop.body, redirect))
+    end = binary("min", loop.end, begin + size)
+    inner = replace(loop, begin=begin, end=end, body=rewrite_stmt(loop.body, redirect))
     start = Store(part, (chunk,), identity(store.reduction, dtype), fresh(f"{store.name}_start").name)
     total = Binary(op, _as(old, dtype), Load(part, (last,)))
     finish = replace(store, value=_as(total, store.buffer.dtype), name=fresh(f"{store.name}_finish").name)
