@@ -118,6 +118,7 @@ class Unit:
         self.reads: dict[Expr, frozenset[Buffer]] = {}
         self._loads: dict[Expr, frozenset[Load]] = {}
         self.polynomials: dict[Expr, Polynomial] = {}
+        self.streamed: frozenset[Buffer] = frozenset()  # outputs that no cache will hold until they are read
         self._names = 0
 
     def declare(self, name: str, signature: str) -> str:
@@ -168,6 +169,8 @@ class Function:
         self.lanes: Lanes | None = None
         self.workspace: dict[Buffer, Place] = {}
         self.has_failure = False
+        self.streaming: Buffer | None = None  # the buffer whose vector stores are aligned and bypass the caches now
+        self.has_streamed = False
         self._readers: dict[Buffer, list[Hashable]] = {}
         self._count = 0
 

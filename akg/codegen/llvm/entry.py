@@ -9,6 +9,7 @@ from akg.codegen.llvm.builder import Function, Place, Unit, Value
 from akg.codegen.llvm.expr import EXPRESSIONS
 from akg.codegen.llvm.loops import STATEMENTS
 from akg.codegen.llvm.memory import row_major_strides
+from akg.codegen.llvm.streaming import fence, streamed_buffers
 from akg.codegen.llvm.types import argument_type
 from akg.codegen.llvm.workspace import with_workspace
 from akg.ir.buffer import Buffer
@@ -18,6 +19,7 @@ from akg.ir.stmt import Kernel
 def emit_module(kernel: Kernel, target: Target) -> str:
     """The text of the LLVM module of a legalized kernel."""
     unit = Unit(target, EXPRESSIONS, STATEMENTS)
+    unit.streamed = streamed_buffers(kernel, target)
     _emit_entry(unit, kernel)
     width = f'"prefer-vector-width"="{target.vector_bits}"'
     return "\n\n".join([
@@ -43,6 +45,7 @@ def _emit_entry(unit: Unit, kernel: Kernel) -> None:
     f.allocas.append("  %failed = alloca i32, align 4")
     f.line("store i32 0, ptr %failed")
     got = with_workspace(f, kernel.body, lambda: f.emit(kernel.body))
+    fence(f)
     status = f.here("load i32, ptr %failed") if f.has_failure else "0"
     if got is not None:
         status = f.here(f"select {got}, i32 {status}, i32 1")

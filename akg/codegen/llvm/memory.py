@@ -340,7 +340,11 @@ def _store_lanes(f: Function, buffer: Buffer, where: Access, value: Value) -> No
         element = llvm_type(value.dtype)
         pointer, stride = f.here(f"getelementptr {element}, ptr {pointer}, i64 {1 - lanes}"), 1
     if stride == 1 and mask is None:
-        f.line(f"store {value}, ptr {pointer}, align {align}")
+        if buffer is f.streaming:
+            f.unit.declarations.setdefault("!0", "!0 = !{i32 1}")
+            f.line(f"store {value}, ptr {pointer}, align {lanes * align}, !nontemporal !0")
+        else:
+            f.line(f"store {value}, ptr {pointer}, align {align}")
         return
     full = f.splat(mask or Value("true", bool_, 0, 0, True), lanes)
     if stride == 1:

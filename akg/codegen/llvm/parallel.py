@@ -15,6 +15,7 @@ from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.control import counted_loop
 from akg.codegen.llvm.cost import work
 from akg.codegen.llvm.memory import as_index
+from akg.codegen.llvm.streaming import fence
 from akg.codegen.llvm.workspace import with_workspace
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Expr, Var
@@ -128,6 +129,7 @@ def _outline(f: Function, loop: For, capture: Capture) -> tuple[str, bool]:
         missing = Value(inner.here(f"xor i1 {got.text}, true"), bool_)
         with inner.branch(missing):
             inner.line("store i32 1, ptr %status")
+    fence(inner)
     inner.line("ret void")
     arguments = ", ".join(
         f"{kind}{' noalias' if text.startswith('%b.') else ''} {text}" for kind, text in _parameters(f, capture)

@@ -11,7 +11,8 @@ from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.builder import Function, Lanes, Value
 from akg.codegen.llvm.control import counted_loop
 from akg.codegen.llvm.memory import as_index
-from akg.codegen.llvm.reduction import SLOTS, close_accumulators, open_accumulators, split_update
+from akg.codegen.llvm.reduction import SLOTS, Update, close_accumulators, open_accumulators, split_update
+from akg.codegen.llvm.streaming import streaming_store, unaligned_head
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, Var
@@ -21,6 +22,7 @@ from akg.ir.stmt import Alloc, Block, For, Stmt, Store, block, expressions, walk
 
 MAX_STRAIGHT = 8  # vectors in a loop that becomes straight-line code
 MAX_STRAIGHT_NODES = 1500  # and the size of that code
+MIN_STREAMED = 4  # vectors in a loop that bypasses the caches
 
 log = logger("codegen.llvm")
 
@@ -155,6 +157,10 @@ def emit_vector(f: Function, loop: For, trips: int | None) -> bool:
     slots = SLOTS if plan.is_pure_reduction and (trips is None or trips > plan.lanes) else 1
     while slots > 1 and slots * len(plan.sums) > 2 * SLOTS:  # many chains hide the latency by themselves
         slots //= 2
+    streamed = streaming_store(f, loop, plan.lanes) if trips is None or trips >= MIN_STREAMED * plan.lanes else None
+    if streamed is not None:
+        _streaming(f, loop, plan, streamed, updates)
+        return True
     if trips is not None:
         sums = open_accumulators(f, updates, plan.lanes, slots)
         _constant(f, loop, plan, trips, sums)
@@ -166,6 +172,19 @@ def emit_vector(f: Function, loop: For, trips: int | None) -> bool:
         _symbolic(f, loop, plan, begin, end, sums)
         close_accumulators(f, plan.sums, sums, plan.lanes)
     return True
+
+
+def _streaming(f: Function, loop: For, plan: Plan, store: Store, updates: dict[str, Update]) -> None:
+    """Up to the first aligned vector under a mask, then around the caches."""
+    begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
+    sums = open_accumulators(f, updates, plan.lanes, 1)
+    head = unaligned_head(f, loop, store, plan.lanes, begin, end)
+    _masked(f, loop, plan, begin, head, sums)
+    start = apply(f, index, "add {t} {0}, {1}", begin, head)
+    f.streaming, f.has_streamed = store.buffer, True
+    _symbolic(f, loop, plan, start, end, sums)
+    f.streaming = None
+    close_accumulators(f, plan.sums, sums, plan.lanes)
 
 
 def _constant(f: Function, loop: For, plan: Plan, trips: int, sums: dict[str, list[str]]) -> None:
@@ -211,9 +230,15 @@ def _symbolic(f: Function, loop: For, plan: Plan, begin: Value, end: Value, sums
         stop = apply(f, index, "add {t} {0}, {1}", start, size)
         _main(f, loop, plan, start, stop, step, sums)
         start = stop
-    with f.branch(apply(f, bool_, "icmp slt {t} {0}, {1}", start, end)):
-        left = apply(f, index, "sub {t} {0}, {1}", end, start)
-        short = Value(f.at(left.level, f"trunc {left} to i32"), int32, 0, left.level)
+    left = apply(f, index, "sub {t} {0}, {1}", end, start)
+    _masked(f, loop, plan, start, left, sums)
+
+
+def _masked(f: Function, loop: For, plan: Plan, start: Value, count: Value, sums: dict[str, list[str]]) -> None:
+    """The first `count` iterations from `start`, fewer than lanes; nothing if there is none."""
+    lanes = plan.lanes
+    with f.branch(apply(f, bool_, "icmp sgt {t} {0}, 0", count)):
+        short = Value(f.at(count.level, f"trunc {count} to i32"), int32, 0, count.level)
         numbers = Value("<" + ", ".join(f"i32 {k}" for k in range(lanes)) + ">", int32, lanes)
         mask = apply(f, bool_, "icmp slt {t} {0}, {1}", numbers, short)
         lane, base = Var(f"lane{lanes}t{f.unit.unique()}"), Var(f"{loop.var.name}.tail{f.unit.unique()}")
