@@ -15,7 +15,7 @@ from akg.ir.expr import Const, Expr, Var
 from akg.poly.dependence import Dependence, signs
 from akg.poly.domain import model_of
 from akg.poly.scop import Scop
-from akg.poly.tree import Band, Domain, Filter, Member, Node, Sequence
+from akg.poly.tree import Band, Domain, Filter, Leaf, Member, Node, Sequence
 
 FEW_TRIPS = 4  # a shared loop of fewer iterations gives too little parallelism to pay for what it prevents
 
@@ -35,20 +35,66 @@ class _Fuser:
         for d in dependences:
             self.between.setdefault((d.source, d.sink), []).append(d)
 
-    def sequence(self, node: Sequence) -> Node:
-        """Group the children of a sequence greedily, from the first."""
+    def sequence(self, node: Sequence, is_inner: bool = False) -> Node:
+        """Group the children of a sequence greedily, from the first. Passes join only under a parallel loop."""
         groups: list[list[Filter]] = []
-        for child in node.children:
+        for child in self.joined_passes(node.children) if is_inner else node.children:
             if groups and self.joins(groups[-1], child):
                 groups[-1].append(child)
             else:
                 groups.append([child])
-        if all(len(g) == 1 for g in groups):
+        if len(groups) == len(node.children):
             return node
         filters: list[Filter] = []
         for group in groups:
             filters.extend(group if len(group) == 1 else self.fused(group))
         return filters[0].child if len(filters) == 1 else Sequence(tuple(filters))
+
+    def joined_passes(self, children: tuple[Filter, ...]) -> list[Filter]:
+        """Children with neighbouring passes over one range made one pass, such as a row's exponentials and their sum.
+
+        A pass is a loop around statements. It may be parallel or a reduction, and it moves up past statements that
+        have nothing to do with the passes between.
+        """
+        result: list[Filter] = []
+        for child in children:
+            at = next((k for k in range(len(result) - 1, -1, -1) if _pass(result[k]) is not None), None)
+            if at is None or not self.joins_pass(result[at], child, result[at + 1 :]):
+                result.append(child)
+                continue
+            first, second = result[at], child
+            a, b = _pass(first), _pass(second)
+            assert a is not None and b is not None
+            rows = {**a.rows, **b.rows}
+            both = replace(a, rows=rows, coincident=a.coincident and b.coincident, reduction=a.reduction or b.reduction)
+            names = (*first.statements, *second.statements)
+            joined = Filter(names, Band((both,), True, Sequence((*_statements(first), *_statements(second)))))
+            result[at:] = [*result[at + 1 :], joined]
+        return result
+
+    def joins_pass(self, first: Filter, second: Filter, between: list[Filter]) -> bool:
+        """Whether two passes may run as one, after the statements between them."""
+        a, b = _pass(first), _pass(second)
+        if a is None or b is None or not (b.reduction or a.reduction):
+            return False
+        range_ = self.range(a)
+        if range_ is None or not _equal(range_, self.range(b)):
+            return False
+        if any(self.related(x, y) for part in between for x in first.statements for y in part.statements):
+            return False
+        connected = False
+        for x in first.statements:
+            for y in second.statements:
+                shared = Member({x: a.rows[x], y: b.rows[y]})
+                found = self.related(x, y)
+                connected = connected or bool(found)
+                if any(any(signs(self.model, (d, d.wrapped), shared)) for d in found):
+                    return False
+        return connected
+
+    def related(self, a: str, b: str) -> list[Dependence]:
+        """The dependences between two statements, either way."""
+        return [*self.between.get((a, b), ()), *self.between.get((b, a), ())]
 
     def joins(self, group: list[Filter], child: Filter) -> bool:
         head = _head(child)
@@ -62,7 +108,7 @@ class _Fuser:
                 return False
             for a in other.statements:
                 for b in child.statements:
-                    found = [*self.between.get((a, b), ()), *self.between.get((b, a), ())]
+                    found = self.related(a, b)
                     connected = connected or bool(found)
                     shared = Member({a: outer.rows[a], b: head.rows[b]})
                     if any(any(signs(self.model, (d, d.wrapped), shared)) for d in found):
@@ -77,7 +123,7 @@ class _Fuser:
         for part in group:
             rest = _behead(part)
             inner.extend(rest.child.children if isinstance(rest.child, Sequence) else [rest])
-        child = self.sequence(Sequence(tuple(inner)))
+        child = self.sequence(Sequence(tuple(inner)), is_inner=True)
         range_ = self.range(heads[0])
         extent = range_[1] if range_ else None
         member = Member(rows, coincident=True)
@@ -122,6 +168,25 @@ def _head(part: Filter) -> Member | None:
     if isinstance(band, Band) and band.members[0].coincident and band.members[0].tile == 0:
         return band.members[0]
     return None
+
+
+def _pass(part: Filter) -> Member | None:
+    """The loop of a pass: a band of one member, parallel or a reduction, around statements."""
+    band = part.child
+    if not isinstance(band, Band) or len(band.members) != 1 or band.members[0].tile:
+        return None
+    inner = band.child.children if isinstance(band.child, Sequence) else ()
+    if not isinstance(band.child, Leaf) and not (inner and all(isinstance(f.child, Leaf) for f in inner)):
+        return None
+    member = band.members[0]
+    return member if member.coincident or member.reduction else None
+
+
+def _statements(part: Filter) -> tuple[Filter, ...]:
+    """The statements of a pass, each under its filter."""
+    assert isinstance(part.child, Band)
+    child = part.child.child
+    return child.children if isinstance(child, Sequence) else (Filter(part.statements, child),)
 
 
 def _under(member: Member, part: Filter) -> Filter:

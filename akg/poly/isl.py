@@ -365,6 +365,55 @@ def collected(register: Callable[[Callable[[T], None]], object]) -> list[T]:
     return result
 
 
+# --- rows of numbers ---------------------------------------------------------------------------------
+
+
+def basic_sets(a: Set) -> list[BasicSet]:
+    """The convex pieces of a set, with integer divisions projected out: together they cover it."""
+    return collected(a.remove_divs().foreach_basic_set)
+
+
+def valid_constraints(a: BasicSet) -> list[list[int]]:
+    """The cone of affine functions that are nowhere negative on `a` (affine form of Farkas's lemma).
+
+    A row gives one inequality ``row . f >= 0`` on the functions ``f = (constant, parameters, dimensions)``.
+    Read off isl's PolyLib format, which is far quicker than element by element.
+
+    Raises:
+        Unknown: if the budget ran out.
+    """
+    try:
+        cone = a.coefficients()
+        printer = _isl.Printer.to_str(CONTEXT).set_output_format(_isl.format.POLYLIB)
+        lines = printer.print_basic_set(cone).get_str().split("\n")
+    except _isl.Error as error:
+        raise _failed("coefficients", error, a) from None
+    count = int(lines[0].split()[0])
+    result: list[list[int]] = []
+    for line in lines[1 : count + 1]:
+        kind, *values = [int(v) for v in line.split()]
+        row = values[:-1]  # the last column is the constant: a cone has none
+        result.append(row)
+        if kind == 0:
+            result.append([-v for v in row])
+    return result
+
+
+def lexmin_of_rows(rows: Sequence[Sequence[int]], count: int) -> list[int] | None:
+    """The lexicographically least integer point with ``row[:-1] . x + row[-1] >= 0`` for all rows; None if none.
+
+    Raises:
+        Unknown: if the budget ran out, or the minimum does not exist.
+    """
+    lines = [f"{len(rows)} {count + 2}", *["1 " + " ".join(map(str, row)) for row in rows]]
+    try:
+        points = _isl.BasicSet.read_from_str(CONTEXT, "\n".join(lines) + "\n").lexmin()
+    except _isl.Error as error:
+        raise _failed("lexmin", error) from None
+    found = sample(points)
+    return None if found is None else found[1]
+
+
 # --- schedule trees and syntax trees ------------------------------------------------------------------
 
 

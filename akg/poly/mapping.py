@@ -262,13 +262,10 @@ class _Mapper:
             return False
         if member.coincident:
             return True
+        if not member.reduction:
+            return False
         var = var_of(member, statement)
-        return (
-            var is not None
-            and member.reduction
-            and not depends_on(statement.write, var)
-            and len(member.rows) == 1
-        )
+        return var is not None and (statement.store.reduction is None or not depends_on(statement.write, var))
 
     # -- nests with re-use ----------------------------------------------------------------------------------
 

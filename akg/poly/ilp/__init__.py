@@ -1,0 +1,1 @@
+"""Integer linear problems: rows of numbers, and their lexicographically least solutions."""
