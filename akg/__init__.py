@@ -12,6 +12,7 @@ from akg.base.config import check_environment as _check_environment
 from akg.base.errors import install_excepthook as _install_excepthook
 
 if TYPE_CHECKING:
+    from akg import ops as ops
     from akg.base.config import config as config
     from akg.base.dtype import bfloat16 as bfloat16
     from akg.base.dtype import bool_ as bool_
@@ -42,6 +43,7 @@ __version__ = "0.1.0"
 # Public name -> where it is: "module:attribute", or a module itself.
 _PUBLIC: dict[str, str] = {
     "te": "akg.ir.te",
+    "ops": "akg.ops",
     "script": "akg.ir.script:script",
     "Tensor": "akg.ir.script:Tensor",
     "Script": "akg.ir.script:Script",

@@ -1,1 +1,12 @@
-"""The operator library."""
+"""The operator library: ``akg.ops.<name>`` on te tensors, each operator defined by its expression.
+
+    X = te.placeholder((4096, 1000), "float32", name="X")
+    kernel = akg.build([akg.ops.softmax(X, axis=-1)], inputs=[X])
+
+Names and keywords are those of the array API where it has the operator. `table` lists all operators with their
+classes and signatures.
+"""
+
+from akg.ops.registry import Operator, get, table
+
+__all__ = ["Operator", "get", "table"]
