@@ -79,3 +79,23 @@ def test_threads_agree_with_one(name: str, strategy: str) -> None:
             for g, w in zip(got, want, strict=True):
                 if isinstance(g, np.ndarray):
                     np.testing.assert_array_equal(g, w)
+
+
+@akg.script
+def diagonal(A: akg.In["n", "int32"], B: akg.Tensor["n", "n", "int32"]):  # noqa: F821
+    n = A.shape[0]
+    for i in range(n):
+        for j in range(n):
+            if j == i:
+                B[i, i] += A[i]
+            B[i, j] = B[i, j] * 2
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_sum_that_its_own_iteration_reads(strategy: str) -> None:
+    """The element of the sum is met under other subscripts in the one iteration that updates it."""
+    a = np.arange(21, dtype=np.int32)
+    got, want = np.ones((21, 21), np.int32), np.ones((21, 21), np.int32)
+    akg.build(diagonal, strategy=strategy)(a, got)
+    diagonal(a, want)
+    np.testing.assert_array_equal(got, want)

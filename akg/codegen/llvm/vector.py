@@ -14,14 +14,16 @@ from akg.codegen.llvm.memory import as_index
 from akg.codegen.llvm.reduction import SLOTS, Update, close_accumulators, open_accumulators, split_update
 from akg.codegen.llvm.streaming import streaming_store, unaligned_head
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
+from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, Var
 from akg.ir.rewrite import rewrite_stmt, substitute_stmt, walk_expr
 from akg.ir.simplify import simplify
-from akg.ir.stmt import Alloc, Block, For, Stmt, Store, block, expressions, walk
+from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, expressions, walk
 
 MAX_STRAIGHT = 8  # vectors in a loop that becomes straight-line code
 MAX_STRAIGHT_NODES = 1500  # and the size of that code
+MAX_BOUNDED = 4  # vectors in a loop of unknown but bounded extent that becomes straight-line code
 MIN_STREAMED = 4  # vectors in a loop that bypasses the caches
 
 log = logger("codegen.llvm")
@@ -62,7 +64,7 @@ def plan_vector(f: Function, loop: For) -> Plan | None:
             if indices_vary:
                 return None
         elif not indices_vary:
-            if split_update(store) is None or _accesses(statements, store) != 2:
+            if split_update(store) is None or _accesses(statements, store) != 2 or _is_shared(statements, store):
                 return None
             if not any(_uses(i, s.var) for i in store.indices for s in inner):
                 sums.append(store)
@@ -109,6 +111,31 @@ def _accesses(statements: list[Stmt], store: Store) -> int:
             count += all(a is b for a, b in zip(stmt.indices, store.indices, strict=True))
         count += any(node is element for e in expressions(stmt) for node in walk_expr(e))
     return count
+
+
+def _is_shared(statements: list[Stmt], store: Store) -> bool:
+    """Whether the element of a reduction may be met under other subscripts in the very iteration that updates it.
+
+    Between iterations that would be a dependence, which the loop excludes; but an update that runs in one iteration
+    only, as ``if j == i: B[i, i] += x`` beside ``B[i, j] = y``, meets itself there.
+    """
+    others = [s for s in statements if s is not store]
+    places = [s.indices for s in others if isinstance(s, Store) and s.buffer is store.buffer]
+    nodes = (n for s in others for e in expressions(s) for n in walk_expr(e))
+    places += [n.indices for n in nodes if isinstance(n, Load) and n.buffer is store.buffer]
+    if not all(_is_apart(place, store.indices) for place in places):
+        return True
+    own = sum(isinstance(n, Load) and n.buffer is store.buffer for n in walk_expr(store.value))
+    return own > 1 and any(isinstance(s, If) and store in walk(s) for s in statements)
+
+
+def _is_apart(a: tuple[Expr, ...], b: tuple[Expr, ...]) -> bool:
+    """Whether two elements differ in some dimension by a constant."""
+    for x, y in zip(a, b, strict=True):
+        difference = Affine.of(x - y)
+        if difference is not None and difference.is_const and difference.const != 0:
+            return True
+    return False
 
 
 def _unrolled(loop: For) -> For:
@@ -166,12 +193,31 @@ def emit_vector(f: Function, loop: For, trips: int | None) -> bool:
         _constant(f, loop, plan, trips, sums)
         close_accumulators(f, plan.sums, sums, plan.lanes)
         return True
+    bound = loop.max_trips
+    if bound is not None and bound <= MAX_BOUNDED * plan.lanes:
+        sums = open_accumulators(f, updates, plan.lanes, 1)
+        _bounded(f, loop, plan, bound, sums)
+        close_accumulators(f, plan.sums, sums, plan.lanes)
+        return True
     begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
     with f.branch(apply(f, bool_, "icmp slt {t} {0}, {1}", begin, end)):
         sums = open_accumulators(f, updates, plan.lanes, slots)
         _symbolic(f, loop, plan, begin, end, sums)
         close_accumulators(f, plan.sums, sums, plan.lanes)
     return True
+
+
+def _bounded(f: Function, loop: For, plan: Plan, bound: int, sums: dict[str, list[str]]) -> None:
+    """At most a few vectors, at constant positions, each under a mask: registers keep their places."""
+    begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
+    count = apply(f, index, "sub {t} {0}, {1}", end, begin)
+    short = Value(f.at(count.level, f"trunc {count} to i32"), int32, 0, count.level)
+    lane = Var(f"lane{plan.lanes}t{f.unit.unique()}")
+    f.vars[lane] = _lane_numbers(plan.lanes, 0)
+    for first in range(0, bound, plan.lanes):
+        numbers = Value("<" + ", ".join(f"i32 {first + k}" for k in range(plan.lanes)) + ">", int32, plan.lanes)
+        mask = apply(f, bool_, "icmp slt {t} {0}, {1}", numbers, short)
+        _chunk(f, loop, loop.begin + Const(first), Lanes(lane, plan.lanes, mask, sums, is_end=True))
 
 
 def _streaming(f: Function, loop: For, plan: Plan, store: Store, updates: dict[str, Update]) -> None:
