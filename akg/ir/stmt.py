@@ -29,7 +29,7 @@ from typing import Literal, TypeAlias
 
 from akg.base.errors import Span
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, Var
+from akg.ir.expr import Binary, Const, Expr, Var
 
 LoopKind = Literal["serial", "parallel", "vector", "unroll", "block", "thread"]
 Role = Literal["in", "out", "inout", "scalar", "size"]
@@ -61,6 +61,24 @@ class For:
         if isinstance(self.begin, Const) and isinstance(self.end, Const):
             return max(0, -(-(int(self.end) - int(self.begin)) // self.step))
         return None
+
+
+    @property
+    def max_trips(self) -> int | None:
+        """A constant bound on the number of iterations, where `begin` is constant and `end` a minimum with a constant."""
+        end = _upper(self.end)
+        if end is None or not isinstance(self.begin, Const):
+            return None
+        return max(0, -(-(end - int(self.begin)) // self.step))
+
+
+def _upper(expr: Expr) -> int | None:
+    if isinstance(expr, Const):
+        return int(expr)
+    if isinstance(expr, Binary) and expr.op == "min":
+        known = [u for u in (_upper(expr.a), _upper(expr.b)) if u is not None]
+        return min(known) if known else None
+    return None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer, Scope
-from akg.ir.expr import Binary, Const, Expr, Var
+from akg.ir.expr import Const, Expr, Var
 from akg.ir.rewrite import loads_of, map_children, replace_buffer
 from akg.ir.stmt import Alloc, For, Stmt, Store, expressions, sub_statements
 
@@ -169,7 +169,7 @@ def _range(form: Affine, loops: tuple[For, ...]) -> tuple[int, int] | None:
     around = {loop.var: loop for loop in loops}
     for var, c in form.terms.items():
         loop = around.get(var)
-        trips = None if loop is None else max_trips(loop)
+        trips = None if loop is None else loop.max_trips
         if loop is None or trips is None or not isinstance(loop.begin, Const):
             return None
         first = int(loop.begin) * c
@@ -178,30 +178,13 @@ def _range(form: Affine, loops: tuple[For, ...]) -> tuple[int, int] | None:
     return low, high
 
 
-def max_trips(loop: For) -> int | None:
-    """A constant bound on the iterations of a loop that begins at a constant; None if there is none."""
-    if not isinstance(loop.begin, Const):
-        return None
-    end = _upper(loop.end)
-    return None if end is None else max(0, -(-(end - int(loop.begin)) // loop.step))
-
-
-def _upper(expr: Expr) -> int | None:
-    if isinstance(expr, Const):
-        return int(expr)
-    if isinstance(expr, Binary) and expr.op == "min":
-        known = [u for u in (_upper(expr.a), _upper(expr.b)) if u is not None]
-        return min(known) if known else None
-    return None
-
-
 def _disjoint(base: Affine, moving: list[For], width: int) -> bool:
     """Whether windows of `width` elements at distinct values of the loops do not meet."""
     strides = sorted(((abs(base.coefficient(f.var)) * f.step, f) for f in moving), key=lambda pair: pair[0])
     for position, (step, loop) in enumerate(strides):
         if step < width:
             return False
-        trips = loop.const_trips if loop.const_trips is not None else max_trips(loop)
+        trips = loop.const_trips if loop.const_trips is not None else loop.max_trips
         if trips is None and position + 1 < len(strides):
             return False
         width += step * ((trips or 1) - 1)

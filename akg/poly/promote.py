@@ -26,6 +26,7 @@ class _Tile:
     base: tuple[Affine, ...]
     extents: tuple[int, ...]
     lane: int  # the dimension that a vector loop runs over, or -1
+    lane_end: Expr  # where that loop ends: fewer iterations than its extent, perhaps
 
     @property
     def kept(self) -> list[int]:
@@ -34,7 +35,8 @@ class _Tile:
         return [*moved, self.lane] if self.lane >= 0 else moved
 
     def same(self, other: _Tile) -> bool:
-        return self.base == other.base and self.extents == other.extents and self.lane == other.lane
+        same = self.base == other.base and self.extents == other.extents
+        return same and self.lane == other.lane and self.lane_end is other.lane_end
 
 
 def promote_tiles(body: Stmt, fresh: Callable[[str], Var], register_bytes: int) -> Stmt:
@@ -64,7 +66,7 @@ def _tile_of(site: Site) -> _Tile | None:
     base: list[Affine] = []
     extents: list[int] = []
     used: set[Var] = set()
-    lane = -1
+    lane, lane_end = -1, typed("Expr", Const(0))
     for d, index in enumerate(site.indices):
         form = Affine.of(index)
         if form is None:
@@ -77,15 +79,17 @@ def _tile_of(site: Site) -> _Tile | None:
         loop = inner[own[0]]
         if len(own) > 1 or form.terms[own[0]] != 1 or own[0] in used or loop.begin is not Const(0):
             return None
-        if loop.kind not in ("unroll", "vector") or loop.const_trips is None or loop.step != 1:
+        trips = loop.max_trips if loop.kind == "vector" else loop.const_trips
+        if loop.kind not in ("unroll", "vector") or trips is None or loop.step != 1:
             return None
         used.add(own[0])
-        lane = d if loop.kind == "vector" else lane
+        if loop.kind == "vector":
+            lane, lane_end = d, loop.end
         base.append(form.without(own))
-        extents.append(loop.const_trips)
+        extents.append(trips)
     if any(loop.kind == "vector" and loop.var not in used for loop in inner.values()):
         return None  # a vector reduction into one element: the backend keeps its own lanes
-    return _Tile(tuple(base), tuple(extents), lane)
+    return _Tile(tuple(base), tuple(extents), lane, lane_end)
 
 
 def _common_tile(found: list[Site]) -> _Tile | None:
@@ -190,7 +194,10 @@ class _Promoter:
         if to_register:
             stmt = Store(small, near, Load(buffer, far), name)
         for d in reversed(kept):
-            stmt = For(at[d], Const(0), Const(tile.extents[d]), stmt, "vector" if d == tile.lane else "unroll")
+            if d == tile.lane:
+                stmt = For(at[d], Const(0), tile.lane_end, stmt, "vector")
+            else:
+                stmt = For(at[d], Const(0), Const(tile.extents[d]), stmt, "unroll")
         return stmt
 
 

@@ -86,6 +86,7 @@ class Lanes:
         mask: the lanes that are iterations of the loop; None for all.
         accumulators: for each reduction that is kept in registers, the addresses of its partial results.
         slot: which partial result to use.
+        is_end: lanes that are off have no element in any array, so that registers need no mask.
     """
 
     var: Var
@@ -93,6 +94,7 @@ class Lanes:
     mask: Value | None = None
     accumulators: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     slot: int = 0
+    is_end: bool = False
 
 
 class Scope:

@@ -300,7 +300,7 @@ def store(f: Function, buffer: Buffer, indices: tuple[Expr, ...], value: Value) 
 
 def _spills_over(f: Function, buffer: Buffer, indices: tuple[Expr, ...]) -> bool:
     """Whether lanes that are off would overwrite elements, rather than the padding behind the last one."""
-    if f.lanes is None or f.lanes.mask is None or not indices or f.places[buffer].lanes:
+    if f.lanes is None or f.lanes.mask is None or not indices or f.places[buffer].lanes or f.lanes.is_end:
         return False
     stride, start = split_lane(polynomial(indices[-1], f.unit.polynomials), f.lanes.var)
     if stride == 0:
