@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from akg.base.config import config
 from akg.base.errors import InternalError
 from akg.base.target import Target
 from akg.base.trace import dump, logger, phase
@@ -48,7 +49,7 @@ class Compilation:
     dependences: list[Dependence] = field(default_factory=list[Dependence])
     schedule: Domain | None = None  # the order that the strategy found
     mapped: Domain | None = None  # the same, tiled and with kinds of loops
-    legality: Legality | None = None
+    legality: Legality | None = None  # None where the option `legality` is off
     decisions: Decisions = field(default_factory=Decisions)
     body: stmt.Stmt | None = None
     result: stmt.Kernel | None = None  # loop IR for the backend
@@ -120,6 +121,8 @@ def _map(state: Compilation) -> None:
 
 
 def _prove(state: Compilation) -> None:
+    if not config.legality:
+        return
     state.legality = prove(state.scop, state.tree)
     if state.legality.answer == "no":
         raise InternalError(f"the schedule of {state.kernel.name} is not legal: {state.legality.text}")

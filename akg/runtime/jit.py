@@ -84,7 +84,7 @@ def llvm_target(target: Target | None) -> tuple[str, str, str]:
     """Triple, cpu and feature string of `target`; the host's own for None and for the host itself.
 
     Raises:
-        AkgError: AKG-E402 for an architecture without a triple.
+        AkgError: AKG-E404 for an architecture without a triple.
     """
     _initialize()
     host = llvm.get_process_triple()
@@ -93,7 +93,7 @@ def llvm_target(target: Target | None) -> tuple[str, str, str]:
     triple = _TRIPLE_OF_ARCH.get(target.arch)
     if triple is None:
         raise AkgError(
-            "AKG-E402",
+            "AKG-E404",
             f"no LLVM triple for architecture {target.arch!r} of target {target.name!r}",
             hint=suggest(target.arch, _TRIPLE_OF_ARCH, "architectures"),
         )

@@ -96,7 +96,7 @@ def test_unknown_architecture() -> None:
     with pytest.raises(AkgError) as caught:
         jit.compile_llvm(TWICE, strange)
     assert str(caught.value) == (
-        "AKG-E402: no LLVM triple for architecture 'arch64' of target 'aarch64-neon'\nhint: did you mean 'aarch64'?"
+        "AKG-E404: no LLVM triple for architecture 'arch64' of target 'aarch64-neon'\nhint: did you mean 'aarch64'?"
     )
 
 
