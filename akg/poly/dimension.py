@@ -1,0 +1,159 @@
+"""One scheduling dimension of some statements: its integer problem and the solution."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from akg.poly.constraints import constraint_rows
+from akg.poly.cost import Stage, Terms, terms_of, variables_of, without_constant
+from akg.poly.domain import Model
+from akg.poly.farkas import Edge
+from akg.poly.ilp.rows import Matrix, simplify, stack
+from akg.poly.ilp.solve import Problem, solve
+from akg.poly.plan import CostSpec, DimensionPlan, Plan
+from akg.poly.progression import Row, complement
+from akg.poly.unknowns import Unknowns
+
+History = Mapping[str, tuple[Row, ...]]  # statement -> the iterator parts of its rows so far
+Rows = dict[str, Matrix]  # statement -> its row over (iterators, parameters, constant)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A constraint of one dimension, as inequalities; `key` names it in reports and errors."""
+
+    key: str
+    strict: bool
+    rows: Matrix
+
+
+@dataclass(slots=True)
+class _Prepared:
+    """What stays the same for all dimensions of a band with one list of costs."""
+
+    unknowns: Unknowns
+    objectives: list[Matrix]
+    rows: Matrix
+    zero: Matrix | None = None
+
+
+@dataclass(slots=True)
+class BandProblem:
+    """The dimensions of one band: statements, what is open above it, and what they share."""
+
+    model: Model
+    names: tuple[str, ...]
+    edges: Sequence[Edge]
+    leaders: Mapping[str, str]
+    plan: Plan
+    _prepared: dict[str, _Prepared] = field(default_factory=dict[str, _Prepared])
+
+    def prepared(self, costs: tuple[CostSpec, ...]) -> _Prepared:
+        """Legality and the terms of some costs."""
+        key = repr(costs)
+        found = self._prepared.get(key)
+        if found is None:
+            found = self._prepared[key] = self._prepare(costs)
+        return found
+
+    def _prepare(self, costs: tuple[CostSpec, ...]) -> _Prepared:
+        options, user = self.plan.options, self.plan.variables
+        extra = variables_of(costs, self.edges, user)
+        unknowns = Unknowns(self.model, self.names, self.leaders, extra, options)
+        stage = Stage(self.model, self.names, self.edges, unknowns)
+        terms = Terms()
+        for spec in costs:
+            added = terms_of(spec, stage, user)
+            terms.objectives.extend(added.objectives)
+            terms.rows.extend(added.rows)
+        terms.objectives.extend([unknowns.total(k) for k in ("iterators", "parameters", "constants")])
+        terms.rows.extend(
+            without_constant(e.facets @ e.distance(unknowns.forms)) for e in self.edges if not e.relaxed
+        )
+        if options.max_coefficient:
+            terms.rows.append(unknowns.at_most("iterators", options.max_coefficient))
+        rows = stack([simplify(r) for r in terms.rows], unknowns.count + 1)
+        return _Prepared(unknowns, [o for o in terms.objectives if o.any()], simplify(rows))
+
+    def zero_rows(self, prepared: _Prepared, edges: Sequence[Edge] | None = None) -> Matrix:
+        """Inequalities that make the distance of some (None: all) edges at most zero."""
+        if edges is None and prepared.zero is not None:
+            return prepared.zero
+        forms, parts = prepared.unknowns.forms, list[Matrix]()
+        for e in self.edges if edges is None else edges:
+            rows = without_constant(e.facets @ e.distance(forms))
+            parts.append(simplify(-rows))
+            if e.relaxed:
+                parts.append(simplify(rows))
+        found = simplify(stack(parts, prepared.unknowns.count + 1))
+        if edges is None:
+            prepared.zero = found
+        return found
+
+    def wishes(self, plan: DimensionPlan, soft: bool) -> list[Wish]:
+        """The strategy's constraints of a dimension, hard or soft ones."""
+        unknowns = self.prepared(plan.costs).unknowns
+        found: list[Wish] = []
+        for c in plan.constraints:
+            if c.soft == soft:
+                rows = constraint_rows(c.text, unknowns)
+                if rows:
+                    found.append(Wish(c.text, not soft, np.array(rows)))
+        return found
+
+    def solve(
+        self, plan: DimensionPlan, history: History, wishes: Sequence[Wish], parallel: bool = False,
+        progress: str = "each",
+    ) -> Rows | None:  # fmt: skip
+        """The best row for every statement, None if there is none.
+
+        Args:
+            plan: costs of the dimension.
+            history: rows so far.
+            wishes: further inequalities.
+            parallel: whether the dimension may carry nothing.
+            progress: "each": every statement that is not done gets an independent row; "mirror": the same, on the
+                other side of what was found; "none": no such thing.
+        """
+        prepared = self.prepared(plan.costs)
+        unknowns = prepared.unknowns
+        parts = [prepared.rows, *[w.rows for w in wishes]]
+        if parallel:
+            parts.append(self.zero_rows(prepared))
+        if progress != "none":
+            parts.append(_progress(unknowns, history, -1 if progress == "mirror" else 1))
+        width = unknowns.count
+        objectives = np.array(prepared.objectives, np.int64).reshape(len(prepared.objectives), width)
+        point = solve(Problem(width, objectives, stack(parts, width + 1)), self.plan.options.solver)
+        return None if point is None else unknowns.rows_of(point)
+
+    def has_mirror(self, history: History) -> bool:
+        """Whether a row may be independent of the history on its other side."""
+        if self.plan.options.negative_coefficients:
+            return any(history.values())
+        return any(
+            min(r) < 0 < max(r) for n in self.names for r in complement(history[n], self.prepared_depth(n))
+        )
+
+    def prepared_depth(self, name: str) -> int:
+        """The number of iterators of a statement."""
+        return len(self.model.scop.statements[name].loops)
+
+
+def _progress(unknowns: Unknowns, history: History, sign: int) -> Matrix:
+    """For every unfinished statement: no product with a row of the complement is negative, their sum is positive."""
+    rows: list[Matrix] = []
+    for name, leader in unknowns.leaders.items():
+        if name != leader:
+            continue
+        depth = unknowns.depth(name)
+        free = complement(history[name], depth)
+        if not free:
+            continue
+        products = sign * np.array(free, np.int64) @ unknowns.forms[name][:depth]
+        rows.extend(np.append(p, 0) for p in products)
+        rows.append(np.append(products.sum(axis=0), -1))
+    return np.array(rows, np.int64).reshape(len(rows), unknowns.count + 1)

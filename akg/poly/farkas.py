@@ -1,0 +1,96 @@
+"""Dependences as cones of affine functions: what legality, distance bounds and satisfaction are computed with.
+
+By the affine form of Farkas's lemma, the affine functions that are nowhere negative on a polyhedron form a cone
+with finitely many facets. One cone for each convex piece of a dependence answers every question the scheduler asks,
+by a product of matrices: is the distance of a row ever negative, ever positive, ever less than one; and,
+with unknown coefficients in place of the row, which inequalities make it so (Feautrier 1992; Bondhugula et al. 2008).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+import numpy as np
+
+from akg.poly import isl
+from akg.poly.dependence import Dependence
+from akg.poly.domain import Model
+from akg.poly.ilp.rows import Matrix, matrix, stack
+from akg.poly.tree import Member
+
+BUDGET = 8_000_000  # isl operations for the cones of one dependence
+_PIECES = 12  # a relation of more convex pieces is replaced by its hull
+
+
+class Edge:
+    """What is open of a dependence, between the two statements of a pair.
+
+    Attributes:
+        part: the open instances, as a set of pairs.
+        relaxed: the order is free (a reduction's own updates); only nearness counts.
+    """
+
+    def __init__(self, model: Model, dependence: Dependence, part: isl.Set, relaxed: bool) -> None:
+        self.model, self.dependence, self.part, self.relaxed = model, dependence, part, relaxed
+        self.source, self.sink = dependence.source, dependence.sink
+
+    @cached_property
+    def facets(self) -> Matrix:
+        """Rows over (constant, parameters, source iterators, sink iterators) of all cones."""
+        columns = 1 + self.part.dim(isl.PARAM) + self.part.dim(isl.SET)
+        with isl.budget(BUDGET):
+            pieces = isl.basic_sets(self.part)
+            if len(pieces) > _PIECES:
+                pieces = [self.part.remove_divs().simple_hull()]
+            parts = [matrix(isl.valid_constraints(p), columns) for p in pieces]
+        rows = stack(parts, columns)
+        return rows[np.any(rows != 0, axis=1)]
+
+    def distance(self, rows: Mapping[str, Matrix]) -> Matrix:
+        """Sink's row minus source's over (constant, parameters, source iterators, sink iterators).
+
+        A row is over (iterators, parameters, constant): a vector of numbers, or a matrix of functions of unknowns.
+        """
+        before, after = rows[self.source], rows[self.sink]
+        params = self.part.dim(isl.PARAM)
+        ns, nd = len(before) - params - 1, len(after) - params - 1
+        shift = after[-1:] - before[-1:]
+        return np.concatenate([shift, after[nd:-1] - before[ns:-1], -before[:ns], after[:nd]])
+
+    def is_legal(self, distance: Matrix) -> bool:
+        """Whether a distance is nowhere negative."""
+        return bool((self.facets @ distance >= 0).all())
+
+    def is_zero(self, distance: Matrix) -> bool:
+        """Whether a distance is zero everywhere."""
+        values = self.facets @ distance
+        return bool((values >= 0).all() and (self.facets @ -distance >= 0).all())
+
+    def is_satisfied(self, distance: Matrix) -> bool:
+        """Whether a distance is at least one everywhere."""
+        return bool((self.facets @ distance >= self.facets[:, 0]).all())
+
+    def open_below(self, members: Iterable[tuple[Member, Matrix]]) -> Edge | None:
+        """What some rows leave open; None if they carry everything. Members come with their distances."""
+        kept = [(m, d) for m, d in members if not self.is_zero(d)]
+        if not kept:
+            return self
+        if any(self.is_satisfied(d) for _, d in kept):
+            return None
+        pair = self.model.pair(self.source, self.sink)
+        part = self.part
+        with isl.budget(BUDGET):
+            for member, _ in kept:
+                d = pair.distance(member.rows[self.source], member.rows[self.sink])
+                part = isl.intersect(part, d.zero_basic_set())
+            if isl.is_empty(part):
+                return None
+            if self.model.values and isl.is_empty(self.model.concrete(part)):
+                return None
+        return Edge(self.model, self.dependence, part, self.relaxed)
+
+
+def edges_of(model: Model, dependences: Iterable[Dependence], relax_reductions: bool) -> list[Edge]:
+    """Every dependence, wholly open."""
+    return [Edge(model, d, d.wrapped, d.is_reduction and relax_reductions) for d in dependences]

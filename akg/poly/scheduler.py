@@ -1,0 +1,346 @@
+"""The configurable scheduler: iterative, one integer problem per dimension, after PolyTOPS and Pluto.
+
+Statements are scheduled together as far as they depend on one another. On the way from the root:
+
+  1. what is not connected by dependences gets nests of its own;
+  2. the fusion heuristic cuts the graph of dependences between strongly connected components;
+  3. a band: row after row, each legal for every dependence that is open above the band, independent of the rows
+     before, and best by the dimension's costs; until there is no more;
+  4. where there is no first row, the graph is cut between all components; if there is only one, a row by
+     Feautrier's algorithm carries as many dependences as can be;
+  5. what the rows leave open goes on below.
+
+The parts are those of Feautrier 1992, Bondhugula et al. 2008 (Pluto) and Consolaro et al. 2024 (PolyTOPS).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from akg.base.errors import AkgError
+from akg.ir.affine import Affine
+from akg.poly.components import Group, in_order, weakly_connected
+from akg.poly.dependence import Dependence
+from akg.poly.dimension import BandProblem, History, Rows, Wish
+from akg.poly.domain import Model, model_of
+from akg.poly.farkas import Edge, edges_of
+from akg.poly.fusion import clusters, fusion_groups
+from akg.poly.isl_scheduler import NoScheduleError, schedule_isl
+from akg.poly.plan import DimensionPlan, Plan, SchedulerState
+from akg.poly.progression import rank
+from akg.poly.scop import Scop
+from akg.poly.tree import LEAF, Band, Domain, Filter, Member, Node
+from akg.poly.tree import Sequence as Children
+from akg.poly.wishes import directive_wishes
+
+Note = Callable[[str], None]
+_FEAUTRIER = DimensionPlan(costs=("feautrier",))
+
+
+class _StuckError(Exception):
+    """No row carries anything more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The way from the root: rows so far."""
+
+    history: History
+    dimension: int = 0
+    parallel: bool | None = None
+
+    def after(self, rows: Rows, model: Model, parallel: bool) -> _Place:
+        history = dict(self.history)
+        for name, row in rows.items():
+            depth = len(model.scop.statements[name].loops)
+            history[name] = (*history[name], tuple([int(v) for v in row[:depth]]))
+        return _Place(history, self.dimension + 1, parallel)
+
+
+@dataclass(slots=True, eq=False)
+class _Found:
+    """A member with its rows."""
+
+    member: Member
+    rows: Rows
+
+
+def schedule(scop: Scop, dependences: Iterable[Dependence], plan: Plan, note: Note = lambda text: None) -> Domain:
+    """A schedule tree by a plan; what had to be dropped of it is told to `note`.
+
+    Raises:
+        AkgError: AKG-E305 for a plan that does not fit the kernel, AKG-E306 for constraints that cannot hold.
+        NoScheduleError: if nothing was found and the plan's fallback does not go on.
+        isl.Unknown: if a budget ran out.
+    """
+    if any(model_of(scop).statement(name).opaque_bounds for name in scop.statements):
+        raise NoScheduleError("bounds of loops depend on data")
+    listed = list(dependences)
+    try:
+        return Domain(tuple(scop.statements), _Scheduler(scop, listed, plan, note).root())
+    except _StuckError as stuck:
+        for other in plan.options.fallback:
+            if other == "isl":
+                note(f"{stuck}: isl's scheduler is used")
+                return schedule_isl(scop, listed, relax_reductions=plan.options.relax_reductions)
+            if other == "original":
+                note(f"{stuck}: the original order is used")
+                return scop.tree
+        raise AkgError("AKG-E306", f"no schedule of {scop.kernel.name}: {stuck}",
+                       hint='allow "negative_coefficients", or a "fallback"') from None  # fmt: skip
+
+
+class _Scheduler:
+    def __init__(self, scop: Scop, dependences: Sequence[Dependence], plan: Plan, note: Note) -> None:
+        self.scop, self.plan, self.note = scop, plan, note
+        self.model = model_of(scop)
+        reduced = {n for d in plan.directives if d.kind == "reduce" for n in d.statements or scop.statements}
+        self.edges = edges_of(self.model, dependences, plan.options.relax_reductions)
+        for edge in self.edges:
+            edge.relaxed = edge.relaxed or (edge.dependence.is_reduction and edge.source in reduced)
+        self.depths = {n: len(s.loops) for n, s in scop.statements.items()}
+
+    def root(self) -> Node:
+        """The tree below the domain."""
+        names = tuple(self.scop.statements)
+        return self.node(names, self.edges, _Place(dict.fromkeys(names, ())))
+
+    # --- the tree --------------------------------------------------------------------------------------
+
+    def node(self, names: Group, edges: Sequence[Edge], place: _Place) -> Node:
+        """The subtree of some statements; `edges` may be of others too."""
+        kept = frozenset(names)
+        edges = [e for e in edges if e.source in kept and e.sink in kept]
+        if not self.unfinished(names, place):
+            return self.leaves(names, edges)
+        if self.plan.options.split_components:
+            parts = weakly_connected(names, _arcs(edges))
+            if len(parts) > 1:
+                return self.children(parts, edges, place)
+        groups = self.groups(names, edges, place)
+        if len(groups) > 1:
+            return self.children(groups, edges, place)
+        return self.band(names, edges, place)
+
+    def groups(self, names: Group, edges: Sequence[Edge], place: _Place) -> list[Group]:
+        """The fusion heuristic: statements that go on together, in order."""
+        plan = self.plan.fusion_at(place.dimension)
+        arcs = _arcs([e for e in edges if not (e.relaxed and e.source == e.sink)])
+        left = {n: self.depths[n] - rank(place.history[n]) for n in names}
+        return fusion_groups(plan, names, arcs, left, lambda group: self.is_parallel(group, edges, place))
+
+    def is_parallel(self, names: Group, edges: Sequence[Edge], place: _Place) -> bool:
+        """Whether some statements have a next row together that carries nothing."""
+        problem = self.problem(names, edges, place)
+        plan = self.plan.dimension(place.dimension)
+        return problem.solve(plan, place.history, problem.wishes(plan, soft=False), parallel=True) is not None
+
+    def children(self, groups: Sequence[Group], edges: Sequence[Edge], place: _Place) -> Node:
+        """Groups one after the other; sequences inside sequences are taken apart."""
+        flat: list[Filter] = []
+        for group in groups:
+            child = self.node(group, edges, place)
+            flat.extend(child.children if isinstance(child, Children) else [Filter(group, child)])
+        return Children(tuple(flat))
+
+    def leaves(self, names: Group, edges: Sequence[Edge]) -> Node:
+        """Statements with all their rows, in an order that keeps what is still open."""
+        if len(names) == 1:
+            return LEAF
+        groups = in_order(names, _arcs([e for e in edges if e.source != e.sink]))
+        if any(len(g) > 1 for g in groups):
+            raise _StuckError(f"statements {', '.join(names)} depend on one another at the same time")
+        return Children(tuple([Filter(g, LEAF) for g in groups]))
+
+    def unfinished(self, names: Group, place: _Place) -> list[str]:
+        """The statements that need more rows."""
+        return [n for n in names if rank(place.history[n]) < self.depths[n]]
+
+    # --- a band ----------------------------------------------------------------------------------------
+
+    def problem(self, names: Group, edges: Sequence[Edge], place: _Place) -> BandProblem:
+        """The integer problems of a band that starts here."""
+        kept = frozenset(names)
+        inside = [e for e in edges if e.source in kept and e.sink in kept]
+        leaders: dict[str, str] = {}
+        if self.plan.options.cluster_identity:
+            leaders = clusters(self.model, names, inside, place.history, self.plan)
+        return BandProblem(self.model, names, inside, leaders, self.plan)
+
+    def band(self, names: Group, edges: Sequence[Edge], place: _Place) -> Node:
+        """A band and what is below it; a cut, or a row by Feautrier's algorithm, where there is no band."""
+        problem = self.problem(names, edges, place)
+        found: list[_Found] = []
+        here = place
+        while self.unfinished(names, here):
+            plan = self.dimension_plan(names, edges, here, len(found))
+            rows = self.row(problem, plan, here, first=not found)
+            if rows is None:
+                break
+            found.append(self.member(names, edges, rows))
+            here = here.after(rows, self.model, found[-1].member.coincident)
+            if _is_feautrier(plan) and not found[-1].member.coincident:
+                break
+            if self.separates(names, edges, found, here):
+                break
+        if not found:
+            return self.without_band(names, edges, problem, place)
+        below = _left_open(edges, found)
+        members = tuple([f.member for f in found if not _is_trivial(f.member)])
+        child = self.node(names, below, here)
+        return Band(members, True, child) if members else child
+
+    def row(self, problem: BandProblem, plan: DimensionPlan, place: _Place, first: bool) -> Rows | None:
+        """The next row of a band: with everything that is wished for, or as much of it as can be."""
+        hard = problem.wishes(plan, soft=False)
+        soft = problem.wishes(plan, soft=True)
+        directed = directive_wishes(self.plan.directives, problem, plan, place.history)
+        hard += [w for w in directed if w.strict]
+        soft = [w for w in directed if not w.strict] + soft
+        history = place.history
+        rows = problem.solve(plan, history, [*hard, *soft], plan.require_parallel)
+        if rows is not None:
+            return rows
+        base = problem.solve(plan, history, hard, plan.require_parallel) if soft else None
+        if base is None:
+            if problem.has_mirror(history):
+                return problem.solve(plan, history, hard, plan.require_parallel, "mirror")
+            return None
+        return self.dropping(problem, plan, place, hard, soft)
+
+    def dropping(
+        self, problem: BandProblem, plan: DimensionPlan, place: _Place, hard: list[Wish], soft: list[Wish]
+    ) -> Rows | None:
+        """Drop wishes from the last one on until the rest can hold; then take back those that can hold after all."""
+        kept: list[Wish] = []
+        best: Rows | None = None
+        for wish in soft:
+            rows = problem.solve(plan, place.history, [*hard, *kept, wish], plan.require_parallel)
+            if rows is None:
+                self.note(f"dimension {place.dimension} of {', '.join(problem.names)}: dropped {wish.key}")
+            else:
+                kept.append(wish)
+                best = rows
+        return best or problem.solve(plan, place.history, hard, plan.require_parallel)
+
+    def member(self, names: Group, edges: Sequence[Edge], rows: Rows) -> _Found:
+        """A row as a member of a band, marked with what it carries."""
+        forms = {n: self.form(n, rows[n]) for n in names}
+        carried = [e for e in edges if not e.is_zero(e.distance(rows))]
+        reduction = bool(carried) and all(e.dependence.is_reduction for e in carried)
+        return _Found(Member(forms, coincident=not carried, reduction=reduction), rows)
+
+    def form(self, name: str, row: Sequence[int]) -> Affine:
+        """A row over iterators and sizes; symbolic constants become numbers again."""
+        values = [int(v) for v in row]
+        iterators = self.scop.statements[name].iterators
+        terms = dict(zip(iterators, values, strict=False))
+        params = values[len(iterators) : -1]
+        for v, k in self.model.sizes.items():
+            terms[v] = params[k]
+        return Affine(terms, values[-1] + sum(params[k] * value for k, value in self.model.values.items()))
+
+    def separates(self, names: Group, edges: Sequence[Edge], found: Sequence[_Found], place: _Place) -> bool:
+        """Whether a parallel band may end here so that finished statements need not ride in the loops of others."""
+        left = set(self.unfinished(names, place))
+        if not left or len(left) == len(names) or not all(f.member.coincident for f in found):
+            return False
+        below = _left_open(edges, found)
+        groups = in_order(names, _arcs([e for e in below if e.source != e.sink]))
+        return all(left.issuperset(g) or left.isdisjoint(g) for g in groups)
+
+    # --- where there is no band --------------------------------------------------------------------------
+
+    def without_band(self, names: Group, edges: Sequence[Edge], problem: BandProblem, place: _Place) -> Node:
+        """Cut between components; with one component only, relax the plan or carry something by Feautrier's way."""
+        plan = self.plan.dimension(place.dimension)
+        groups = in_order(names, _arcs(edges))
+        if len(groups) > 1:
+            return self.children(groups, edges, place)
+        if plan.require_parallel and problem.solve(plan, place.history, problem.wishes(plan, soft=False)) is not None:
+            self.note(f"dimension {place.dimension} of {', '.join(names)}: it cannot be parallel")
+            self.plan = _without_parallel(self.plan, place.dimension)
+            return self.band(names, edges, place)
+        self.blame_constraints(problem, plan, place)
+        rows = self.feautrier(problem, place) if "feautrier" in self.plan.options.fallback else None
+        if rows is None:
+            raise _StuckError(f"no row for {', '.join(names)} at dimension {place.dimension}")
+        found = [self.member(names, edges, rows)]
+        below = _left_open(edges, found)
+        here = place.after(rows, self.model, False)
+        return Band((found[0].member,), True, self.node(names, below, here))
+
+    def feautrier(self, problem: BandProblem, place: _Place) -> Rows | None:
+        """A row that carries something, with negative coefficients if need be."""
+        for negative in (False, True):
+            plan = self.plan.with_options(negative_coefficients=negative, parameter_shifting=negative)
+            attempt = replace(problem, plan=plan, _prepared={})
+            for progress in ("each", "none"):
+                rows = attempt.solve(_FEAUTRIER, place.history, (), progress=progress)
+                if rows is None:
+                    continue
+                grows = any(rank(place.after(rows, self.model, False).history[n]) > rank(place.history[n])
+                            for n in problem.names)  # fmt: skip
+                if grows or any(e.is_satisfied(e.distance(rows)) for e in problem.edges):
+                    return rows
+        return None
+
+    def blame_constraints(self, problem: BandProblem, plan: DimensionPlan, place: _Place) -> None:
+        """Say so where a hard constraint is what leaves no row.
+
+        Raises:
+            AkgError: AKG-E306 naming the dimension and the constraint.
+        """
+        wishes = problem.wishes(plan, soft=False)
+        wishes += [w for w in directive_wishes(self.plan.directives, problem, plan, place.history) if w.strict]
+        if not wishes or problem.solve(plan, place.history, ()) is None:
+            return
+        for k, wish in enumerate(wishes):
+            if problem.solve(plan, place.history, wishes[: k + 1]) is None:
+                others = [w.key for w in wishes[:k]]
+                raise AkgError(
+                    "AKG-E306",
+                    f"dimension {place.dimension} of {', '.join(problem.names)} cannot have {wish.key}",
+                    because=f"together with {', '.join(others)} no row is left" if others else
+                    "every row with it breaks a dependence or repeats an outer loop",
+                    hint='make it a soft constraint: {"constraint": ..., "soft": true}',
+                )  # fmt: skip
+
+    def dimension_plan(self, names: Group, edges: Sequence[Edge], place: _Place, position: int) -> DimensionPlan:
+        """The plan of a dimension, by the call-back if there is one and it has an answer."""
+        if self.plan.callback is not None:
+            state = SchedulerState(
+                place.dimension, position, names, {n: rank(place.history[n]) for n in names},
+                {n: self.depths[n] for n in names},
+                tuple([(e.dependence.kind, e.source, e.sink, e.dependence.buffer.name) for e in edges]), place.parallel,
+            )  # fmt: skip
+            answer = self.plan.callback(state)
+            if answer is not None:
+                return answer
+        return self.plan.dimension(place.dimension)
+
+
+def _arcs(edges: Iterable[Edge]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys([(e.source, e.sink) for e in edges]))
+
+
+def _left_open(edges: Sequence[Edge], found: Sequence[_Found]) -> list[Edge]:
+    below: list[Edge] = []
+    for edge in edges:
+        left = edge.open_below([(f.member, edge.distance(f.rows)) for f in found])
+        if left is not None:
+            below.append(left)
+    return below
+
+
+def _is_feautrier(plan: DimensionPlan) -> bool:
+    return bool(plan.costs) and plan.costs[0] == "feautrier"
+
+
+def _is_trivial(member: Member) -> bool:
+    return all(r.is_const for r in member.rows.values()) and len({r.const for r in member.rows.values()}) == 1
+
+
+def _without_parallel(plan: Plan, dimension: int) -> Plan:
+    return replace(plan, dimensions={**plan.dimensions, dimension: replace(plan.dimension(dimension), require_parallel=False)})
