@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Literal, TypeVar, overload
 
-from akg.base.errors import AkgError, suggest
+from akg.base.errors import AkgError, suggest, user_facing
 
 T = TypeVar("T")
 CacheMode = Literal["rw", "ro", "off"]
@@ -167,6 +167,7 @@ class Config:
     strategy = Option(lambda: "auto", str, "scheduling strategy where the call names none")
     legality = Option(lambda: True, _flag, "prove each schedule against the dependences", changes_code=True)
 
+    @user_facing
     def override(self, **values: object) -> Override:
         """Set options within a ``with`` block.
 
@@ -183,7 +184,12 @@ class Config:
         """
         found = OPTIONS.get(name)
         if found is None:
-            raise AkgError("AKG-E111", f"unknown option {name!r}", hint=suggest(name, OPTIONS, "options"))
+            raise AkgError(
+                "AKG-E111",
+                f"unknown option {name!r}",
+                because=f"the options are {', '.join(OPTIONS)}",
+                hint=suggest(name, OPTIONS, "options"),
+            )
         return found
 
     def key(self) -> tuple[object, ...]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import difflib
 import functools
+import inspect
 import linecache
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable, Iterable
@@ -106,10 +108,20 @@ def user_span(depth: int = 1) -> Span | None:
     frame: FrameType | None = sys._getframe(depth)
     while frame is not None and is_own_file(frame.f_code.co_filename):
         frame = frame.f_back
-    if frame is None:
-        return None
+    return None if frame is None else _span_of_frame(frame, frame.f_lasti, frame.f_lineno)
+
+
+def _span_below(trace: TracebackType | None) -> Span | None:
+    """The innermost frame of the user's in a trace: a function of theirs that we called, such as a te body."""
+    kept = _without_own_frames(trace)
+    while kept is not None and kept.tb_next is not None:
+        kept = kept.tb_next
+    return None if kept is None else _span_of_frame(kept.tb_frame, kept.tb_lasti, kept.tb_lineno)
+
+
+def _span_of_frame(frame: FrameType, lasti: int, line_number: int) -> Span:
     positions = None
-    code, lasti = frame.f_code, frame.f_lasti
+    code = frame.f_code
     for k, position in enumerate(code.co_positions()):
         if k == lasti // 2:
             positions = position
@@ -118,7 +130,7 @@ def user_span(depth: int = 1) -> Span | None:
         line = linecache.getline(code.co_filename, positions[0])
         begin, end = _column(line, positions[2]), _column(line, positions[3])
         return Span(code.co_filename, positions[0], begin, end)
-    return Span(code.co_filename, frame.f_lineno)
+    return Span(code.co_filename, line_number)
 
 
 def _column(line: str, offset: int | None) -> int:
@@ -136,6 +148,8 @@ def is_own_file(filename: str) -> bool:
 def user_facing(function: Callable[P, R]) -> Callable[P, R]:
     """Mark a public entry point: an `AkgError` leaves it without the frames below it, and knows its place.
 
+    A call that does not fit the function's parameters is an `AkgError` too, AKG-E109.
+
     Python adds the wrapper's own frame while the error leaves; `install_excepthook` drops that one.
     """
 
@@ -146,12 +160,34 @@ def user_facing(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
         except AkgError as error:
             if error.span is None:
-                error.span = user_span(2)
+                error.span = _span_below(error.__traceback__) or user_span(2)
             _hide(error)
+            error.__traceback__ = None
+            raise
+        except TypeError as error:
+            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+                raise  # from inside the function: not about its parameters
+            mistake = _bad_call(function, str(error))
+            mistake.span = user_span(2)
+        try:
+            raise mistake
+        except AkgError as error:  # a bare raise adds no frame
             error.__traceback__ = None
             raise
 
     return entry
+
+
+def _bad_call(function: Callable[..., object], reason: str) -> AkgError:
+    """The error for arguments that do not fit the parameters of a function."""
+    names = [name for name in inspect.signature(function).parameters if name != "self"]
+    unknown = re.search(r"keyword argument '(\w+)'", reason)
+    return AkgError(
+        "AKG-E109",
+        f"wrong call of {function.__name__}",
+        because=reason,
+        hint=suggest(unknown[1], names, "parameters") if unknown else f"it takes {', '.join(names)}",
+    )
 
 
 def _hide(error: BaseException) -> None:

@@ -63,6 +63,7 @@ class Registry(Generic[T]):
             raise AkgError(
                 code or self.code,
                 f"unknown {self.what} {name!r}",
+                because=f"akg knows {', '.join(self.names()) or 'none'}",
                 hint=suggest(name, self.names(), f"{self.what}s"),
             )
         return self.register(name, self._load(offered), _package(offered))

@@ -81,7 +81,8 @@ def resolve_target(target: str | Target | None = None) -> Target:
         raise AkgError(
             "AKG-E401",
             f"a target is a name or a Target, not {type(name).__name__}",
-            hint=f"known targets: {', '.join(TARGETS.names())}",
+            because=f"akg knows {', '.join(TARGETS.names())}",
+            hint="leave target away for the machine that you are on",
         )
     return TARGETS.get(name)()
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 from dataclasses import replace
+from types import FunctionType
 from typing import TypeAlias
 from weakref import WeakValueDictionary
 
@@ -118,7 +119,9 @@ class Scheduled:
 
 
 @user_facing
-def lower(computation: Computation, inputs: Sequence[te.Tensor | Var] | None = None, name: str | None = None) -> Lowered:
+def lower(
+    computation: Computation, inputs: Sequence[te.Tensor | Var] | None = None, name: str | None = None
+) -> Lowered:
     """The loop IR of a computation.
 
     Args:
@@ -193,20 +196,46 @@ def _mapped(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilat
 
 
 def _kernel_of(computation: Computation, inputs: Sequence[te.Tensor | Var] | None, name: str | None) -> stmt.Kernel:
+    if name is not None and not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise AkgError("AKG-E107", f"{name!r} is not a name", because="names are text", hint="as in name='softmax'")
+    if isinstance(computation, te.Tensor):
+        return lower_te([computation], inputs, name)
+    if isinstance(computation, (list, tuple)) and all(isinstance(t, te.Tensor) for t in computation):
+        return lower_te(computation, inputs, name)
+    if not isinstance(computation, (Lowered, stmt.Kernel, Script)):
+        raise AkgError(
+            "AKG-E201",
+            f"cannot build {_described(computation)}",
+            because="a computation is a te tensor, a list of te tensors, an @akg.script function or loop IR",
+            hint=_advice(computation),
+        )
+    if inputs is not None:
+        raise AkgError(
+            "AKG-E248",
+            f"inputs= with a {type(computation).__name__}",
+            because="it says its arguments itself; inputs= is for te tensors",
+            hint="leave inputs= away",
+        )
     if isinstance(computation, Lowered):
         return computation.kernel
     if isinstance(computation, stmt.Kernel):
         return computation
-    if isinstance(computation, Script):
-        kernel = computation.lower()
-        return replace(kernel, name=name) if name else kernel
-    if isinstance(computation, te.Tensor):
-        return lower_te([computation], inputs, name)
-    if isinstance(computation, (list, tuple)) and all(isinstance(t, te.Tensor) for t in computation) and computation:
-        return lower_te(computation, inputs, name)
-    raise AkgError(
-        "AKG-E201",
-        f"cannot build a {type(computation).__name__}",
-        because="a computation is a te tensor, a list of te tensors, an @akg.script function or loop IR",
-        hint="decorate the function with @akg.script" if callable(computation) else "pass the output tensors",
-    )
+    kernel = computation.lower()
+    return replace(kernel, name=name) if name else kernel
+
+
+def _described(value: object) -> str:
+    if isinstance(value, (list, tuple)):
+        kinds = sorted({type(item).__name__ for item in value if not isinstance(item, te.Tensor)})
+        return f"a {type(value).__name__} with {', '.join(kinds)} in it"
+    return "None" if value is None else f"an object of type {type(value).__name__}"
+
+
+def _advice(value: object) -> str:
+    if isinstance(value, Kernel):
+        return "it is built already: call it"
+    if isinstance(value, Scheduled):
+        return "call its compile()"
+    if isinstance(value, FunctionType):
+        return "decorate the function with @akg.script"
+    return "pass the output tensors, as in akg.build([C], inputs=[A, B])"

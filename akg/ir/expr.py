@@ -19,12 +19,14 @@ Semantics, which every backend and the interpreter share:
 
 from __future__ import annotations
 
+import operator
+import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from weakref import WeakValueDictionary
 
 from akg.base.dtype import DType, bool_, dtype_of, float32, float64, index, int64, promote
-from akg.base.errors import AkgError
+from akg.base.errors import AkgError, user_facing
 
 if TYPE_CHECKING:
     from akg.ir.buffer import Buffer
@@ -42,13 +44,15 @@ UNARY_OPS = frozenset({"neg", "not", "abs"})  # "not": logical on bool, bitwise 
 FLOAT_CALLS = frozenset({
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "tanh", "sinh", "cosh", "sin", "cos",
     "tan", "asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh", "erf", "sigmoid", "pow", "floor", "ceil",
-    "round", "trunc", "fma", "copysign",
+    "round", "trunc", "fma", "copysign", "ldexp",
 })  # fmt: skip
 PREDICATE_CALLS = frozenset({"isnan", "isinf", "isfinite"})  # float -> bool
-# Reinterpretation of bits between types of one width; used by the expansions of `codegen/math.py`.
-BIT_CALLS = frozenset({"bitcast"})
+# What only the expansions of `codegen/math` use: bits as another type of one width; a float taken apart as
+# ``significand * 2**k`` with the significand in [3/4, 3/2), 1 for 0 and inf, NaN for negative numbers; and
+# ``floor(log2(|x|))`` as a float, -inf for 0.
+BIT_CALLS = frozenset({"bitcast", "significand", "exponent"})
 CALLS = FLOAT_CALLS | PREDICATE_CALLS | BIT_CALLS
-CALL_ARITY: dict[str, int] = {"atan2": 2, "pow": 2, "copysign": 2, "fma": 3}
+CALL_ARITY: dict[str, int] = {"atan2": 2, "pow": 2, "copysign": 2, "ldexp": 2, "fma": 3}
 
 
 class Expr:
@@ -71,16 +75,61 @@ class Expr:
     def __hash__(self) -> int:
         return id(self) >> 4
 
+    @user_facing
     def __bool__(self) -> bool:
         raise AkgError(
             "AKG-E203",
             "a symbolic expression has no truth value while the program is being defined",
-            because=f"the expression is {self}",
-            hint="use te.select(condition, a, b), te.all(...) or te.any(...) instead of `if`, `and`, `or`",
+            because=f"the expression is {self._user_text()}",
+            hint="use te.select(condition, a, b), te.all(...), te.any(...), te.maximum(...) or te.minimum(...) "
+            "instead of `if`, `and`, `or`, `max`, `min`",
         )
 
+    def _user_text(self) -> str:
+        return re.sub(r"\$\d+", "", str(self))  # axes carry a number that makes them unique
+
+    @user_facing
     def __iter__(self) -> Iterator[Any]:
-        raise TypeError("a scalar expression is not iterable")
+        raise AkgError(
+            "AKG-E103",
+            "a scalar expression is not iterable",
+            because=f"the expression is {self._user_text()}",
+            hint="a definition describes one element at a time: reduce with te.sum(..., axis=te.reduce_axis(n))",
+        )
+
+    def _no_number(self, what: str) -> AkgError:
+        return AkgError(
+            "AKG-E203",
+            f"a symbolic expression is no {what} while the program is being defined",
+            because=f"the expression is {self._user_text()}",
+            hint="compute with te functions, such as te.exp(x) or te.cast(x, 'int32'), and read from placeholders",
+        )
+
+    @user_facing
+    def __index__(self) -> int:
+        raise self._no_number("Python integer")
+
+    @user_facing
+    def __int__(self) -> int:
+        raise self._no_number("Python integer")
+
+    @user_facing
+    def __float__(self) -> float:
+        raise self._no_number("Python number")
+
+    @user_facing
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Expr:
+        operation = UFUNC_OPERATORS.get(ufunc.__name__) if method == "__call__" and not options else None
+        if operation is not None:  # a NumPy scalar on the left: np.float32(2) * x
+            return operation(*[as_expr(value) for value in inputs])
+        name = {"arctan": "atan", "arctan2": "atan2", "rint": "round"}.get(ufunc.__name__, ufunc.__name__)
+        known = name in CALLS or name in ("maximum", "minimum", "abs")
+        raise AkgError(
+            "AKG-E103",
+            f"np.{ufunc.__name__} on a symbolic expression",
+            because="NumPy computes on numbers, and this one is known when the kernel runs",
+            hint=f"write te.{name}(...)" if known else "write it with the functions of akg.te",
+        )
 
     def __str__(self) -> str:
         from_text = _printer[0]
@@ -123,6 +172,15 @@ class Expr:
     def __abs__(self) -> Expr: return unary("abs", self)
 
 
+# What NumPy calls Python's operators.
+UFUNC_OPERATORS: dict[str, Callable[..., Expr]] = {
+    "add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv,
+    "floor_divide": operator.floordiv, "remainder": operator.mod, "power": operator.pow, "less": operator.lt,
+    "less_equal": operator.le, "greater": operator.gt, "greater_equal": operator.ge, "equal": operator.eq,
+    "not_equal": operator.ne, "bitwise_and": operator.and_, "bitwise_or": operator.or_, "bitwise_xor": operator.xor,
+}  # fmt: skip
+
+
 # The text printer (akg/ir/text.py) registers itself here, so that nodes print without an upward import.
 _printer: list[Callable[[Expr], str] | None] = [None]
 
@@ -151,6 +209,12 @@ class Const(Expr):
         if isinstance(self.value, float):
             raise TypeError(f"{self} is not an integer")
         return int(self.value)
+
+    def __int__(self) -> int:
+        return int(self.value)
+
+    def __float__(self) -> float:
+        return float(self.value)
 
 
 def _literal(value: Scalar, dtype: DType) -> Scalar:

@@ -79,11 +79,16 @@ def lower_te(
 
 def _check_outputs(outputs: tuple[Tensor, ...]) -> None:
     if not outputs:
-        raise AkgError("AKG-E244", "no outputs", hint="give the tensors to compute: [C]")
+        raise AkgError(
+            "AKG-E244", "no outputs", because="the list is empty", hint="give the tensors to compute: [C]"
+        )
     for position, tensor in enumerate(outputs):
         if not isinstance(tensor, Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
             kind = type(tensor).__name__
-            raise AkgError("AKG-E244", f"output {position} is of type {kind}", hint="outputs are te tensors")
+            raise AkgError(
+                "AKG-E244", f"output {position} is of type {kind}", because="outputs are te tensors",
+                hint="give what te.compute returned",
+            )  # fmt: skip
         if isinstance(tensor.op, Placeholder):
             raise AkgError(
                 "AKG-E244",
@@ -93,7 +98,10 @@ def _check_outputs(outputs: tuple[Tensor, ...]) -> None:
                 hint="copy it: te.compute(A.shape, lambda *i: A[i])",
             )
         if tensor in outputs[:position]:
-            raise AkgError("AKG-E244", f"output {tensor.name} is given twice", hint="give every output once")
+            raise AkgError(
+                "AKG-E244", f"output {tensor.name} is given twice", because="each output is an array of its own",
+                hint="give every output once",
+            )  # fmt: skip
 
 
 def _arguments_in_use(stages: list[Stage]) -> list[Argument]:
@@ -114,15 +122,26 @@ def _check_inputs(
     used = _arguments_in_use(stages)
     if inputs is None:
         return used
+    if not isinstance(inputs, (list, tuple)):
+        raise AkgError(
+            "AKG-E248", f"inputs is of type {type(inputs).__name__}", because="it lists arguments in calling order",
+            hint="write inputs=[A, B]",
+        )  # fmt: skip
     given: list[Argument] = []
     needed_sizes = set(_symbols(stages, outputs))
     for position, value in enumerate(inputs):
         if not isinstance(value, (Tensor, Var)) or (isinstance(value, Tensor) and isinstance(value.op, Compute)):
             kind = type(value).__name__
             what = f"{value.name}, which is computed" if isinstance(value, Tensor) else f"of type {kind}"
-            raise AkgError("AKG-E248", f"input {position} is {what}", hint="inputs are placeholders and scalars")
+            raise AkgError(
+                "AKG-E248", f"input {position} is {what}", because="inputs are placeholders and scalars",
+                hint="give what te.placeholder, te.scalar or te.var returned",
+            )  # fmt: skip
         if any(value is other for other in given):
-            raise AkgError("AKG-E248", f"input {value.name} is given twice", hint="give every input once")
+            raise AkgError(
+                "AKG-E248", f"input {value.name} is given twice", because="each input is an argument of its own",
+                hint="give every input once",
+            )  # fmt: skip
         is_size = value in needed_sizes if isinstance(value, Var) else any(s in needed_sizes for s in value.shape)
         if not any(value is other for other in used) and not is_size:
             raise AkgError(

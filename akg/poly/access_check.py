@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from akg.base.errors import AkgError
+from akg.base.errors import AkgError, Span
+from akg.base.place import is_subscript, narrowed
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Var
@@ -172,10 +173,21 @@ def _out_of_bounds(
     return AkgError(
         "AKG-E260",
         f"{verb} out of bounds of {access.buffer.name}",
-        span=statement.store.span,
+        span=_place(statement, access),
         because=f"{_at(where)} {verb}s {access.buffer.name}[{', '.join(subscript)}], "
         f"the size of dimension {position} is {size}{with_sizes}",
         hint="shrink the loop, or guard the access with a condition",
+    )
+
+
+def _place(statement: Statement, access: Access) -> Span | None:
+    """The access in the user's text, as far as the statement's text tells it."""
+    name, subscript = access.buffer.name, ", ".join(map(to_text, access.indices))
+    return narrowed(
+        statement.store.span,
+        is_subscript(name, subscript, access.is_write),
+        is_subscript("", subscript, access.is_write),
+        is_subscript(name, "", access.is_write),
     )
 
 
@@ -263,7 +275,7 @@ def _report_unwritten(model: Model, statement: Statement, access: Access, missin
     raise AkgError(
         "AKG-E261",
         f"{access.buffer.name} is read before it is written",
-        span=statement.store.span,
+        span=_place(statement, access),
         because=f"{_at(instance(statement, point))} reads an element that nothing has written before{with_sizes}",
         hint=f"initialise {access.buffer.name} first",
     )

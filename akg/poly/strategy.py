@@ -94,7 +94,14 @@ def resolve_strategy(given: StrategyLike, default: str = "auto") -> Strategy:
     if isinstance(given, Path) or str(given).endswith(".json"):
         path = Path(given)
         return _from_document(_read(path), str(path), path.stem)
-    return _named(str(given))
+    if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise AkgError(
+            "AKG-E301",
+            f"a strategy is a name, a path or a dict, not {type(given).__name__}",
+            because=f"akg ships {', '.join(strategy_names())}",
+            hint="leave strategy away for 'auto'",
+        )
+    return _named(given)
 
 
 @lru_cache(maxsize=64)
@@ -114,15 +121,18 @@ def _read(path: Path) -> Mapping[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise AkgError("AKG-E302", f"cannot read strategy {path}", because=error.strerror or str(error)) from None
+        raise AkgError("AKG-E302", f"cannot read strategy {path}", because=error.strerror or str(error),
+                       hint="give the path of a JSON file, or a name such as 'auto'") from None  # fmt: skip
     except json.JSONDecodeError as error:
         raise AkgError(
             "AKG-E302",
             f"strategy {path} is not JSON",
             because=f"line {error.lineno}, column {error.colno}: {error.msg}",
+            hint="write an object such as {\"scheduler\": \"isl\", \"tile\": false}",
         ) from None
     if not isinstance(document, dict):
-        raise AkgError("AKG-E302", f"strategy {path} is not a JSON object", because=f"it is {type(document).__name__}")
+        raise AkgError("AKG-E302", f"strategy {path} is not a JSON object", because=f"it is {type(document).__name__}",
+                       hint="write an object such as {\"scheduler\": \"isl\"}")  # fmt: skip
     return document  # pyright: ignore[reportUnknownVariableType]
 
 
@@ -131,19 +141,25 @@ def _from_document(document: Mapping[str, Any], where: str, name: str) -> Strate
     for key, value in document.items():
         if key not in _TYPES:
             raise AkgError(
-                "AKG-E302", f"unknown key {key!r} in {where}", hint=suggest(key, _TYPES, "keys")
-            )
+                "AKG-E302", f"unknown key {key!r} in {where}", because=f"its keys are {', '.join(_TYPES)}",
+                hint=suggest(str(key), _TYPES, "keys"),
+            )  # fmt: skip
         expected = _TYPES[key]
         if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
             kind = "object" if expected is Mapping else getattr(expected, "__name__", str(expected))
-            raise AkgError("AKG-E302", f"{key!r} in {where} is not a {kind}", because=f"it is {value!r}")
+            raise AkgError(
+                "AKG-E302", f"{key!r} in {where} is not a {kind}", because=f"it is {value!r}",
+                hint="write true or false (True or False in a dict)" if expected is bool else f"give a {kind}",
+            )  # fmt: skip
         if key in _CHOICES and value not in _CHOICES[key]:
             raise AkgError(
-                "AKG-E302", f"{key!r} in {where} cannot be {value!r}", hint=suggest(value, _CHOICES[key], "values")
+                "AKG-E302", f"{key!r} in {where} cannot be {value!r}",
+                because=f"it is one of {', '.join(_CHOICES[key])}", hint=suggest(value, _CHOICES[key], "values")
             )
         values[key] = value
     if values.pop("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
-        raise AkgError("AKG-E302", f"{where} has a schema_version that this akg does not read", hint="it reads 1")
+        raise AkgError("AKG-E302", f"{where} has a schema_version that this akg does not read",
+                       because="it reads 1", hint="leave schema_version away")  # fmt: skip
     base = _named(values.pop("preset")) if "preset" in values else Strategy()
     strategy = replace(base, **{"name": name, **values})
     schedulers.get(strategy.scheduler)

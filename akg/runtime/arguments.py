@@ -96,11 +96,14 @@ def _check_count(signature: Signature, args: Sequence[Any]) -> None:
         return
     want = len(signature.arguments)
     names = ", ".join(str(p) for p in signature.arguments)
+    call = f"{signature.name}({', '.join(p.name for p in signature.arguments)})"
     raise AkgError(
         "AKG-E501",
         f"{signature.name} takes {want} argument{'s' * (want != 1)}, got {len(args)}",
         because=f"it expects {names}" if names else "it expects none",
-        hint="outputs are returned, or written into out=" if len(args) > want and signature.outputs else "",
+        hint="outputs are returned, or written into out="
+        if len(args) > want and signature.outputs
+        else f"pass every argument by position, as in {call}",
     )
 
 
@@ -194,7 +197,12 @@ class _Sizes:
         try:
             number = operator.index(value)
         except TypeError:
-            raise AkgError("AKG-E512", f"size {name!r} is no integer: {type(value).__name__}") from None
+            raise AkgError(
+                "AKG-E512",
+                f"size {name!r} is no integer: {type(value).__name__}",
+                because=_takes(self.signature),
+                hint=f"pass an integer, as in {name}=128",
+            ) from None
         self._set(name, number, "the keyword")
 
     def bind(self, spec: ParamSpec, view: View) -> None:

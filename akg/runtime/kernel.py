@@ -215,4 +215,4 @@ def _adapting_call(signature: Signature, plain: Callable[..., Any], careful: Cal
             return tuple(buffer.to_library_of(example, array) for array in result)
         return result if result is None else buffer.to_library_of(example, result)
 
-    return call
+    return user_facing(call)

@@ -39,10 +39,14 @@ def test_unknown_name() -> None:
     things.register("contiguity", 1)
     with pytest.raises(AkgError) as caught:
         things.get("contiguty")
-    assert str(caught.value) == "AKG-E301: unknown thing 'contiguty'\nhint: did you mean 'contiguity'?"
+    assert str(caught.value) == (
+        "AKG-E301: unknown thing 'contiguty'\nbecause: akg knows contiguity\nhint: did you mean 'contiguity'?"
+    )
     with pytest.raises(AkgError) as caught:
         things.get("xyz", "AKG-E499")
-    assert str(caught.value) == "AKG-E499: unknown thing 'xyz'\nhint: known things: contiguity"
+    assert str(caught.value) == (
+        "AKG-E499: unknown thing 'xyz'\nbecause: akg knows contiguity\nhint: known things: contiguity"
+    )
 
 
 def test_entry_points_load_when_asked_for(site: Path) -> None:

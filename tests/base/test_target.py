@@ -84,7 +84,10 @@ def test_resolve() -> None:
 def test_unknown_target() -> None:
     with pytest.raises(AkgError) as caught:
         resolve_target("x86_64-v3")
-    assert str(caught.value) == "AKG-E401: unknown target 'x86_64-v3'\nhint: did you mean 'x86-64-v3'?"
+    assert str(caught.value) == (
+        "AKG-E401: unknown target 'x86_64-v3'\n"
+        "because: akg knows aarch64-neon, cpu, x86-64-v2, x86-64-v3, x86-64-v4\nhint: did you mean 'x86-64-v3'?"
+    )
     with pytest.raises(AkgError, match="a target is a name or a Target, not int"):
         resolve_target(512)  # type: ignore[arg-type]
 

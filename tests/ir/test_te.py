@@ -162,6 +162,7 @@ ERRORS = {
     "index array": (
         lambda: te.placeholder((4,), "index"),
         "AKG-E101: index is not the type of an array",
+        "because: it is the type of sizes and axes",
         "hint: use 'int64'",
     ),
     "negative size": (
@@ -185,7 +186,8 @@ ERRORS = {
     "size of an axis": (
         lambda: te.compute((4,), lambda i: te.placeholder((i,))[0]),
         "AKG-E105: size 0 of the shape depends on an axis",
-        "hint: use te.var for a size",
+        "because: an array has one shape for all its elements",
+        "hint: use an integer, or te.var for a size that is known when the kernel is called",
     ),
     "name of a size": (
         lambda: te.var("my size"),
@@ -219,6 +221,7 @@ ERRORS = {
     "no value": (
         lambda: te.compute((4,), lambda i: ()),
         "AKG-E241: the function returned no value",
+        "because: it returned an empty tuple",
         "hint: return one expression, or a tuple of them",
     ),
     "None": (
@@ -230,8 +233,9 @@ ERRORS = {
     "truth value": (
         lambda: te.compute((4,), lambda i: V[i] if V[i] > 0 else 0),
         "AKG-E203: a symbolic expression has no truth value while the program is being defined",
-        None,
-        "hint: use te.select(condition, a, b), te.all(...) or te.any(...) instead of `if`, `and`, `or`",
+        "because: the expression is V[i] > 0.0f32",
+        "hint: use te.select(condition, a, b), te.all(...), te.any(...), te.maximum(...) or te.minimum(...) "
+        "instead of `if`, `and`, `or`, `max`, `min`",
     ),
     "axis outside": (
         lambda: te.compute((4,), lambda i: te.sum(A[i, k], axis=k) + k),
@@ -299,6 +303,7 @@ ERRORS = {
     "no outputs": (
         lambda: lower_te([]),
         "AKG-E244: no outputs",
+        "because: the list is empty",
         "hint: give the tensors to compute: [C]",
     ),
     "placeholder as output": (
@@ -310,12 +315,14 @@ ERRORS = {
     "output twice": (
         lambda: lower_te([T, T]),
         "AKG-E244: output T is given twice",
+        "because: each output is an array of its own",
         "hint: give every output once",
     ),
     "number as output": (
         lambda: lower_te([3]),
         "AKG-E244: output 0 is of type int",
-        "hint: outputs are te tensors",
+        "because: outputs are te tensors",
+        "hint: give what te.compute returned",
     ),
     "unused input": (
         lambda: lower_te([T], [A, V]),
@@ -332,12 +339,14 @@ ERRORS = {
     "input twice": (
         lambda: lower_te([T], [A, A]),
         "AKG-E248: input A is given twice",
+        "because: each input is an argument of its own",
         "hint: give every input once",
     ),
     "computed input": (
         lambda: lower_te([T], [A, T]),
         "AKG-E248: input 1 is T, which is computed",
-        "hint: inputs are placeholders and scalars",
+        "because: inputs are placeholders and scalars",
+        "hint: give what te.placeholder, te.scalar or te.var returned",
     ),
     "size from nowhere": (
         lambda: lower_te([te.compute((n,), lambda i: V[0], name="out")]),

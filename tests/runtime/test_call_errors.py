@@ -55,7 +55,8 @@ memory = np.zeros(8, F)
 CASES: dict[str, tuple[Any, str]] = {
     "too few": (
         lambda add: add(A),
-        "AKG-E501: add takes 2 arguments, got 1\nbecause: it expects A: float32[n], B: float32[n]",
+        "AKG-E501: add takes 2 arguments, got 1\nbecause: it expects A: float32[n], B: float32[n]\n"
+        "hint: pass every argument by position, as in add(A, B)",
     ),
     "too many": (
         lambda add: add(A, B, A),
@@ -144,7 +145,7 @@ CASES: dict[str, tuple[Any, str]] = {
     "None": (
         lambda add: add(None, B),
         "AKG-E511: argument 'A' is no array: NoneType\nbecause: arrays are NumPy arrays and objects with DLPack, "
-        "__array_interface__ or the buffer protocol",
+        "__array_interface__ or the buffer protocol\nhint: pass a NumPy array, or a tensor with __dlpack__",
     ),
     "out count": (
         lambda add: add(A, B, out=(A, B)),
@@ -204,7 +205,10 @@ def test_unknown_size() -> None:
         "AKG-E516: the size n is not known\nbecause: no argument has an extent that tells it; the kernel is "
         "fill() -> R: float32[n]\nhint: pass it by name: fill(..., n=...)"
     )
-    assert message(lambda: fill(n="3")) == "AKG-E512: size 'n' is no integer: str"
+    assert message(lambda: fill(n="3")) == (
+        "AKG-E512: size 'n' is no integer: str\nbecause: the kernel is fill() -> R: float32[n]\n"
+        "hint: pass an integer, as in n=128"
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import ast
 import builtins
 import math
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, ClassVar, NoReturn
 
 from akg.base.dtype import bool_, index
@@ -320,8 +321,7 @@ class ExpressionLowering(NameLowering):
         if found is None:
             self.source.fail(
                 node.func, "AKG-E225", f"unknown function `{ast.unparse(node.func)}`",
-                "a script calls builtins, math and NumPy functions of numbers",
-                suggest(node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func), NAMES),
+                "a script calls builtins, math and NumPy functions of numbers", _advice(node.func, function),
             )  # fmt: skip
         rule, least, most = found
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args) or not least <= len(node.args) <= most:
@@ -357,3 +357,11 @@ class ExpressionLowering(NameLowering):
 
 def _is_and(node: ast.BoolOp) -> bool:
     return isinstance(node.op, ast.And)
+
+
+def _advice(node: ast.expr, function: object) -> str:
+    """What to do about a function that a script cannot call."""
+    if isinstance(function, FunctionType) and (function.__module__ or "").partition(".")[0] not in ("numpy", "math"):
+        return "write its body here"
+    hint = suggest(node.attr if isinstance(node, ast.Attribute) else ast.unparse(node), NAMES)
+    return hint if hint.startswith("did you mean") else "write it out, as loops over elements"

@@ -149,6 +149,9 @@ class _FunctionLowering(StatementLowering):
             found = self._resolve(ast.parse(found.strip(), mode="eval").body, node)
         if isinstance(found, (TensorType, ScalarType)):
             return found
+        if found in (Tensor, In, Out, Scalar):
+            self.source.fail(node, "AKG-E222", f"annotation `{ast.unparse(node)}` of {arg.arg!r} has no type",
+                             "a kernel must know the shapes and types of its arguments", _ANNOTATION_HINT)  # fmt: skip
         plain = next((t for k, t in PLAIN.items() if k is found or (isinstance(found, str) and k == found)), None)
         if plain is not None:
             return plain

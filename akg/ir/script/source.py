@@ -24,6 +24,7 @@ class Source:
     filename: str
     first_line: int
     lines: tuple[str, ...]
+    is_lambda: bool = False
 
     @property
     def text(self) -> str:
@@ -45,7 +46,7 @@ class Source:
             body = tree.body[0].body if wrapped and isinstance(tree.body[0], ast.If) else tree.body
         except SyntaxError:
             body = []
-        if len(body) == 1 and isinstance(body[0], ast.FunctionDef):
+        if len(body) == 1 and isinstance(body[0], ast.FunctionDef) and not self.is_lambda:
             return body[0]
         raise AkgError(
             "AKG-E220",
@@ -85,4 +86,5 @@ def read_source(function: Callable[..., Any]) -> Source:
             because="a script is compiled from its source, and Python has none for this function",
             hint="define the function in a file or a notebook cell, not in exec(), `python -c` or a plain prompt",
         ) from None
-    return Source(inspect.getsourcefile(function) or "<unknown>", first, tuple(lines))
+    is_lambda = getattr(function, "__name__", "") == "<lambda>"
+    return Source(inspect.getsourcefile(function) or "<unknown>", first, tuple(lines), is_lambda)

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypeAlias, overload
 
 from akg.base.dtype import DType, dtype_of, index, int64
 from akg.base.errors import AkgError, Span, user_facing, user_span
+from akg.base.place import is_name, narrowed
 from akg.ir.affine import is_quasi_affine
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Axis, Call, Cast, Const, Expr, ExprLike, Load, Reduce, Select, Var, as_expr, cast
@@ -131,9 +132,43 @@ class Tensor(Buffer):
             )
         return Load(self, ())
 
+    @user_facing
     def __iter__(self) -> NoReturn:
-        raise TypeError("a tensor of a definition is not iterable")
+        raise self._not_an_array("is not iterable")
 
+    @user_facing
+    def __setitem__(self, key: object, value: object) -> NoReturn:
+        raise self._not_an_array("cannot be assigned to")
+
+    def _not_an_array(self, what: str) -> AkgError:
+        return AkgError(
+            "AKG-E103",
+            f"tensor {self.name} {what}",
+            because="it stands for values that are known when the kernel runs",
+            hint=f"define its elements with te.compute; to pass one tensor where a list is taken, write [{self.name}]",
+        )
+
+    @user_facing
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Expr:
+        return self.__as_expr__().__array_ufunc__(ufunc, method, *inputs, **options)
+
+
+def _operator(name: str) -> Callable[..., Expr]:
+    """Arithmetic on a tensor: of the value of a rank-0 one, an error for any other."""
+
+    @user_facing
+    def apply(self: Tensor, *others: ExprLike) -> Expr:
+        return getattr(self.__as_expr__(), name)(*others)
+
+    apply.__name__ = name
+    return apply
+
+
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
+    for _side in ("", "r"):
+        setattr(Tensor, f"__{_side}{_name}__", _operator(f"__{_side}{_name}__"))
+for _name in ("lt", "le", "gt", "ge", "neg", "abs", "matmul"):
+    setattr(Tensor, f"__{_name}__", _operator(f"__{_name}__"))
 
 _KIND_OF_KEY: dict[type, str] = {slice: "a slice", type(None): "None", type(Ellipsis): "an ellipsis"}
 
@@ -177,7 +212,7 @@ def size_of(value: object, what: str) -> Expr:
         node = value
     elif isinstance(value, int) and not isinstance(value, bool):
         node = Const(value)
-    elif hasattr(value, "__index__") and not isinstance(value, bool):
+    elif hasattr(value, "__index__") and not isinstance(value, bool) and getattr(value, "shape", ()) == ():
         node = Const(int(value))  # type: ignore[call-overload]  # a NumPy integer  # pyright: ignore
     else:
         raise AkgError(
@@ -198,12 +233,26 @@ def size_of(value: object, what: str) -> Expr:
     return node
 
 
+def _title(name: object, default: str) -> str:
+    """The name that a tensor shows; what C allows in one is for lowering to see to."""
+    if name is None:
+        return default
+    if not isinstance(name, str) or not name:
+        raise AkgError("AKG-E107", f"{name!r} is not a name", because="names are text", hint="as in name='A'")
+    return name
+
+
 def _shape_of(shape: Size | Sequence[Size]) -> tuple[Expr, ...]:
     sizes = shape if isinstance(shape, (tuple, list)) else (shape,)
     result = tuple([size_of(s, f"size {d} of the shape") for d, s in enumerate(sizes)])
     for d, size in enumerate(result):
         if any(is_axis_var(v) for v in variables_of(size)):
-            raise AkgError("AKG-E105", f"size {d} of the shape depends on an axis", hint="use te.var for a size")
+            raise AkgError(
+                "AKG-E105",
+                f"size {d} of the shape depends on an axis",
+                because="an array has one shape for all its elements",
+                hint="use an integer, or te.var for a size that is known when the kernel is called",
+            )
     return result
 
 
@@ -238,8 +287,11 @@ def placeholder(shape: Size | Sequence[Size], dtype: DType | str = "float32", na
     """
     kind = dtype_of(dtype)
     if kind is index:
-        raise AkgError("AKG-E101", "index is not the type of an array", hint="use 'int64'")
-    title = name or "arg"
+        raise AkgError(
+            "AKG-E101", "index is not the type of an array", because="it is the type of sizes and axes",
+            hint="use 'int64'",
+        )  # fmt: skip
+    title = _title(name, "arg")
     return Tensor(title, _shape_of(shape), kind, Placeholder(title, user_span(2)))
 
 
@@ -273,8 +325,11 @@ def compute(
         bodies.append(cast(body, int64) if body.dtype is index else body)
         _check_scope(body, frozenset(variables))
     if not bodies:
-        raise AkgError("AKG-E241", "the function returned no value", hint="return one expression, or a tuple of them")
-    title = name or "T"
+        raise AkgError(
+            "AKG-E241", "the function returned no value", because="it returned an empty tuple",
+            hint="return one expression, or a tuple of them",
+        )  # fmt: skip
+    title = _title(name, "T")
     op = Compute(title, axes, tuple(bodies), user_span(2))
     if not is_tuple:
         return Tensor(title, sizes, bodies[0].dtype, op)
@@ -283,6 +338,13 @@ def compute(
 
 def _parameter_names(fn: Callable[..., Any], rank: int) -> list[str]:
     """One name per dimension, from the parameters of `fn`."""
+    if not callable(fn):
+        raise AkgError(
+            "AKG-E241",
+            f"{type(fn).__name__} is not a function of the axes",
+            because="te.compute calls it once, with one axis per dimension, to learn what an element is",
+            hint=f"write lambda {', '.join('ijklmnpq'[:rank])}: ..." if rank else "write lambda: ...",
+        )
     if isinstance(fn, FunctionType):
         code = fn.__code__
         names = list(code.co_varnames[: code.co_argcount])
@@ -336,6 +398,7 @@ def _check_bound(v: Var, inside: Reduce | None) -> None:
     raise AkgError(
         "AKG-E242",
         f"axis {plain_name(v)} is used outside of its range",
+        span=narrowed(user_span(), is_name(plain_name(v))),
         because=f"{plain_name(v)} is neither an axis of this tensor nor of a reduction around the place",
         hint=f"reduce over it: te.sum(..., axis={plain_name(v)})",
     )
