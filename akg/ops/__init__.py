@@ -7,6 +7,8 @@ Names and keywords are those of the array API where it has the operator. `table`
 classes and signatures.
 """
 
-from akg.ops.registry import Operator, get, table
-
-__all__ = ["Operator", "get", "table"]
+from akg.ops.activation import *  # noqa: F403
+from akg.ops.elementwise import *  # noqa: F403
+from akg.ops.registry import Operator as Operator
+from akg.ops.registry import get as get
+from akg.ops.registry import table as table

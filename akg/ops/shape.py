@@ -242,12 +242,12 @@ def value(x: ex.ExprLike, kind: DType) -> Expr:
 
 _FAMILIES: dict[str, tuple[str, ...]] = {
     "a bool": ("bool",), "an integer": ("int", "uint"), "an integer or bool": ("int", "uint", "bool"),
-    "a number": ("int", "uint", "float"), "a float": ("float",),
+    "a number": ("int", "uint", "float"), "a float": ("float",), "a number or bool": ("int", "uint", "float", "bool"),
 }  # fmt: skip
 
 
 def check_dtype(kind: DType, family: str, what: str, hint: str = "") -> DType:
-    """`kind`, which must be of a family: "a bool", "an integer", "an integer or bool", "a number", "a float".
+    """`kind`, which must be of one of the families above, as in "a number".
 
     Raises:
         AkgError: AKG-E274 for another type.
