@@ -130,14 +130,10 @@ def _product(name: str, terms: Sequence[Term], output: Labels, types: Types, siz
                 Const(0) if is_one(size) and not is_one(sizes[label]) else at[label]
                 for label, size in zip(t.labels, t.tensor.shape, strict=True)
             ]
-            factor = value(t.tensor[tuple(subscripts)], types.product)
+            factor = value(t.tensor[tuple(subscripts)], types.product.compute)
             result = factor if result is None else result * factor
         assert result is not None
-        if not axes:
-            return te.cast(result, types.result)
-        if types.result is types.product.compute:  # the accumulator itself, without rounding
-            result = te.cast(result, types.result)
-        return te.cast(te.sum(result, axis=axes), types.result)
+        return te.cast(te.sum(result, axis=axes) if axes else result, types.result)
 
     return te.compute(tuple([sizes[label] for label in output]), element, name=name)
 
@@ -322,13 +318,13 @@ def triangular_matmul(x1: Tensor, x2: Tensor, *, upper: bool = False, out_dtype:
     def element(*place: Expr) -> Expr:
         i, j = place[-2:]
         k = te.reduce_axis((i, n) if upper else (0, i + 1), name="k")
-        at = dict(zip(stack, place, strict=False))
+        at = dict(zip(stack, place))  # noqa: B905
 
         def batch(t: Term, labels: Labels) -> list[Expr]:
-            return [Const(0) if is_one(s) else at[x] for x, s in zip(labels, t.tensor.shape, strict=False)]
+            return [Const(0) if is_one(s) else at[x] for x, s in zip(labels, t.tensor.shape)]  # noqa: B905
 
-        left = value(x1[(*batch(terms[0], a), i, k)], types.product)
-        right = value(x2[(*batch(terms[1], b), k, j)], types.product)
+        left = value(x1[(*batch(terms[0], a), i, k)], types.product.compute)
+        right = value(x2[(*batch(terms[1], b), k, j)], types.product.compute)
         return te.cast(te.sum(left * right, axis=k), types.result)
 
     shape = [sizes[label] for label in (*stack, "n", "p")]

@@ -47,6 +47,8 @@ __all__ = [
 ]  # fmt: skip
 
 LN2 = math.log(2.0)
+# From this exponent on, the powers of integers beyond -1, 0 and 1 do not fit any type; parity is all that counts.
+LARGEST_POWER = 64
 
 # --- arithmetic -----------------------------------------------------------------------------------------
 
@@ -111,6 +113,7 @@ def pow(x1: Operand, x2: Operand) -> Tensor:
 
 
 def _power_const(base: Expr, exponent: int) -> Expr:
+    exponent = exponent if exponent < LARGEST_POWER else LARGEST_POWER - 2 + exponent % 2
     result: Expr | None = None
     while exponent:
         if exponent & 1:
@@ -120,13 +123,12 @@ def _power_const(base: Expr, exponent: int) -> Expr:
 
 
 def _power_bits(base: Expr, exponent: Expr) -> Expr:
-    result: Expr = Const(1, base.dtype)
-    bits = base.dtype.bits - (base.dtype.kind == "int")
-    for bit in range(bits):
-        is_set = ((exponent >> bit) & 1) != 0
-        result = te.select(is_set, result * base, result)
-        if bit < bits - 1:
-            base = base * base
+    one = Const(1, base.dtype)
+    exponent = te.select(exponent < LARGEST_POWER, exponent, LARGEST_POWER - 2 + (exponent & 1))
+    result: Expr = te.select((exponent & 1) != 0, base, one)
+    for bit in range(1, LARGEST_POWER.bit_length() - 1):
+        base = base * base
+        result = result * te.select(((exponent >> bit) & 1) != 0, base, one)
     return result
 
 
