@@ -148,10 +148,9 @@ declare i32 @omp_get_num_threads()
 define void @copy_body(ptr %data) {{
 entry:
   %dst = load ptr, ptr %data
-  %psrc = getelementptr i64, ptr %data, i64 1
-  %src = load ptr, ptr %psrc
-  %plen = getelementptr i64, ptr %data, i64 2
+  %plen = getelementptr i64, ptr %data, i64 1
   %len = load i64, ptr %plen
+{sources}
   %t32 = call i32 @omp_get_thread_num()
   %n32 = call i32 @omp_get_num_threads()
   %t = sext i32 %t32 to i64
@@ -165,10 +164,9 @@ entry:
   br i1 %some, label %loop, label %done
 loop:
   %i = phi i64 [%begin, %entry], [%i1, %loop]
-  %p = getelementptr <16 x float>, ptr %src, i64 %i
+{sum}
   %q = getelementptr <16 x float>, ptr %dst, i64 %i
-  %v = load <16 x float>, ptr %p, align 64
-  store <16 x float> %v, ptr %q, align 64{hint}
+  store <16 x float> %{total}, ptr %q, align 64{hint}
   %i1 = add i64 %i, 1
   %more = icmp slt i64 %i1, %end
   br i1 %more, label %loop, label %done
@@ -230,30 +228,48 @@ def _fma_team(dtype: DType, host: Target) -> tuple[Callable[..., None], int, int
 
 
 def measure_copy_bandwidth(
-    size_bytes: int = 1 << 27, threads: int = 1, *, nontemporal: bool = False, samples: int = 9
+    size_bytes: int = 1 << 27,
+    threads: int = 1,
+    *,
+    nontemporal: bool = False,
+    samples: int = 9,
+    sources: int = 1,
 ) -> float:
-    """Bytes per second of copying an array, the median of some copies: bytes read plus bytes written.
+    """Bytes per second of a stream, the median of some: bytes read plus bytes written.
 
     Args:
-        size_bytes: of the array; it should be several times the last-level cache.
-        threads: threads that share the copy.
+        size_bytes: of an array; it should be several times the last-level cache.
+        threads: threads that share the work.
         nontemporal: whether stores bypass the caches, which saves reading the lines that are overwritten.
-        samples: number of copies.
+        samples: number of runs.
+        sources: arrays that are read, and added up, for the one that is written; 1 is a copy.
     """
     vectors = max(size_bytes // 64, 1)
-    source = buffer.empty_aligned((vectors * 16,), np.dtype(np.float32))
-    target = buffer.empty_aligned((vectors * 16,), np.dtype(np.float32))
-    source.fill(1.0)
-    target.fill(0.0)
-    team = _copy_team(nontemporal)
-    data = (ctypes.c_int64 * 3)(int(target.ctypes.data), int(source.ctypes.data), vectors)
-    return sample(lambda: team(data, threads), repeat=samples).rate(2.0 * 64 * vectors)
+    arrays = [buffer.empty_aligned((vectors * 16,), np.dtype(np.float32)) for _ in range(sources + 1)]
+    for array in arrays:
+        array.fill(1.0)
+    team = _copy_team(nontemporal, sources)
+    target, *read = [int(array.ctypes.data) for array in arrays]
+    data = (ctypes.c_int64 * (sources + 2))(target, vectors, *read)
+    return sample(lambda: team(data, threads), repeat=samples).rate((sources + 1.0) * 64 * vectors)
 
 
-@lru_cache(maxsize=2)
-def _copy_team(nontemporal: bool) -> Callable[..., None]:
-    text = _COPY.format(hint=", !nontemporal !0" if nontemporal else "") + _PARALLEL.format(name="copy")
-    return _team(text, "copy_team")
+@lru_cache(maxsize=8)
+def _copy_team(nontemporal: bool, sources: int) -> Callable[..., None]:
+    loads: list[str] = []
+    adds: list[str] = []
+    for k in range(sources):
+        loads += [f"  %slot{k} = getelementptr i64, ptr %data, i64 {k + 2}", f"  %src{k} = load ptr, ptr %slot{k}"]
+        adds += [
+            f"  %p{k} = getelementptr <16 x float>, ptr %src{k}, i64 %i",
+            f"  %v{k} = load <16 x float>, ptr %p{k}, align 64",
+        ]
+        if k:
+            adds.append(f"  %s{k} = fadd <16 x float> %{f's{k - 1}' if k > 1 else 'v0'}, %v{k}")
+    total = f"s{sources - 1}" if sources > 1 else "v0"
+    hint = ", !nontemporal !0" if nontemporal else ""
+    body = _COPY.format(hint=hint, sources="\n".join(loads), sum="\n".join(adds), total=total)
+    return _team(body + _PARALLEL.format(name="copy"), "copy_team")
 
 
 def _team(text: str, symbol: str) -> Callable[..., None]:
