@@ -21,11 +21,13 @@ from typing import Protocol
 from akg.base.target import Target
 from akg.poly.access import depends_on, stride
 from akg.poly.lanes import LaneModel, var_of
+from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box
 from akg.poly.scop import Scop, Statement
 from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 
-STRIP = 4096  # elements of one thread's strip where the only parallel loop is also the vector loop
+STRIP = 4096  # elements of a strip, at least, where the only parallel loop is also the vector loop
+STRIPS_PER_THREAD = 16  # at most: longer strips stream better
 BLOCK = 32  # side of the square tile in which a strided access uses all of each cache line
 
 
@@ -205,10 +207,12 @@ class _Mapper:
         if block is not None:
             return self.blocked(members, block, vector, band, threaded)
         if not threaded and vector.coincident and not any(m.coincident for m in members):
-            if self.lanes.trips(vector) > STRIP:
-                strip = replace(vector, kind="parallel", tile=STRIP)
-                self.decisions.note(f"threads share strips of {STRIP} of {_name(vector)}")
-                return Band((strip, *members, vector), band.permutable, band.child)
+            trips = self.lanes.trips(vector)
+            if trips > STRIP:
+                share = trips // (STRIPS_PER_THREAD * max(self.target.cores, 1)) if trips < UNKNOWN_TRIPS else 8 * STRIP
+                size = max(share // STRIP, 1) * STRIP
+                self.decisions.note(f"threads share strips of {size} of {_name(vector)}")
+                return Band((replace(vector, kind="parallel", tile=size), *members, vector), band.permutable, band.child)
         self.thread(members, threaded)
         return Band((*members, vector), band.permutable, band.child)
 
