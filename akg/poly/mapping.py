@@ -212,7 +212,8 @@ class _Mapper:
                 share = trips // (STRIPS_PER_THREAD * max(self.target.cores, 1)) if trips < UNKNOWN_TRIPS else 8 * STRIP
                 size = max(share // STRIP, 1) * STRIP
                 self.decisions.note(f"threads share strips of {size} of {_name(vector)}")
-                return Band((replace(vector, kind="parallel", tile=size), *members, vector), band.permutable, band.child)
+                strip = replace(vector, kind="parallel", tile=size)
+                return Band((strip, *members, vector), band.permutable, band.child)
         self.thread(members, threaded)
         return Band((*members, vector), band.permutable, band.child)
 
