@@ -6,11 +6,12 @@ and knows nothing of the machine; `MAP` fits it to a CPU and ends in loop IR; th
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from akg.base.config import config
-from akg.base.errors import InternalError
+from akg.base.errors import AkgError, InternalError, suggest
 from akg.base.target import Target
 from akg.base.trace import dump, logger, phase
 from akg.ir import stmt
@@ -32,10 +33,11 @@ from akg.poly.promote import promote_tiles
 from akg.poly.scan import NotRectangularError, scan
 from akg.poly.scop import Scop, extract_scop
 from akg.poly.split_reduction import split_reductions
-from akg.poly.strategy import Strategy, schedulers
+from akg.poly.strategy import Strategy, noting, schedulers
 from akg.poly.tree import Domain, tree_text
 
 _log = logger("driver.pipeline")
+LOCK = threading.RLock()  # all isl objects live in one context, which is not for two threads at once
 
 
 @dataclass
@@ -103,7 +105,8 @@ def _dependences(state: Compilation) -> None:
 def _schedule(state: Compilation) -> None:
     find = schedulers.get(state.strategy.scheduler)
     try:
-        tree = find(state.scop, state.dependences, state.strategy)
+        with noting(state.decisions.note):
+            tree = find(state.scop, state.dependences, state.strategy)
     except (Unknown, NoScheduleError) as why:
         tree = state.scop.tree
         state.decisions.note(f"scheduler {state.strategy.scheduler} found no order ({why}): the original one is used")
@@ -198,3 +201,24 @@ MAP: tuple[Pass, ...] = (
     ("promote", "move accumulators and small tiles to registers", _promote),
     ("simplify", "fold index arithmetic and drop empty loops", _finish),
 )
+
+
+def passes_of(backend: object) -> tuple[Pass, ...]:
+    """The passes that fit a schedule to a backend's machine: those that it names in ``passes``, else `MAP`.
+
+    Raises:
+        AkgError: AKG-E408 for a name that is no pass, with a did-you-mean.
+    """
+    wanted: Iterable[str] | None = getattr(backend, "passes", None)
+    if wanted is None:
+        return MAP
+    known = {entry[0]: entry for entry in MAP}
+    for name in wanted:
+        if name not in known:
+            raise AkgError(
+                "AKG-E408",
+                f"backend {getattr(backend, 'name', '?')!r} asks for an unknown pass {name!r}",
+                because=f"the passes are {', '.join(known)}",
+                hint=suggest(name, known, "passes"),
+            )
+    return tuple([known[name] for name in wanted])

@@ -1,18 +1,25 @@
 """Strategies: how a schedule is found, as a validated JSON document.
 
     strategy := {"name"?: str, "about"?: str, "schema_version"?: 1, "preset"?: name of a strategy,
-                 "scheduler"?: "original" | "isl", "fusion"?: "outer" | "none", "isl"?: {option of isl: bool or int},
-                 "parallel"?: bool, "vectorize"?: bool, "tile"?: bool}
+                 "scheduler"?: "original" | "isl" | "polytops" | ..., "isl"?: {option of isl: bool or int},
+                 "fuse_outer"?: bool, "parallel"?: bool, "vectorize"?: bool, "tile"?: bool,
+                 and for the scheduler "polytops":
+                 "new_variables"?: [name...], "ILP_construction"?: [dimension...], "fusion"?: heuristic | [fusion...],
+                 "directives"?: [directive...] | {statement: hints}, "soft constraints"?: [rows...],
+                 "options"?: options, "callback"?: "package.module:function"}
 
-A strategy is named (a JSON file of the package), a path to a JSON file, or a dict. Keys that are absent take the
-value of the preset, else of `auto`. `schedulers` is the seat of further schedulers: a function from a scop, its
-dependences and the strategy to a schedule tree.
+`strategies/strategy.schema.json` is the whole grammar. A strategy is named (a JSON file of the package), a path to a
+JSON file, or a dict. Keys that are absent take the value of the preset, else of `auto`; a document with keys for
+the scheduler "polytops" need not name it. `schedulers` is the seat of further schedulers: a function from a scop, its
+dependences and the strategy to a schedule tree; `note` reports what it could not do.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +29,11 @@ from akg.base.errors import AkgError, suggest
 from akg.base.registry import Registry
 from akg.poly.dependence import Dependence
 from akg.poly.isl_scheduler import schedule_isl
+from akg.poly.plan import Plan
+from akg.poly.scheduler import schedule
+from akg.poly.schema import Document, validate
 from akg.poly.scop import Scop
+from akg.poly.strategy_plan import HEURISTICS, PLAN_KEYS, canonical, make_plan
 from akg.poly.tree import Domain
 
 SCHEMA_VERSION = 1
@@ -41,6 +52,8 @@ class Strategy:
         parallel: whether a loop is shared among threads.
         vectorize: whether loops fill vector lanes.
         tile: whether loops are tiled for registers and caches.
+        scheduling: the part of the document that the scheduler "polytops" reads.
+        plan: the same, as that scheduler reads it.
     """
 
     name: str = "auto"
@@ -51,14 +64,14 @@ class Strategy:
     parallel: bool = True
     vectorize: bool = True
     tile: bool = True
+    scheduling: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    plan: Plan = Plan()
 
     def key(self) -> str:
         """What the schedule depends on, as text: part of cache keys."""
-        return json.dumps(
-            {f.name: dict(v) if isinstance(v := getattr(self, f.name), Mapping) else v for f in fields(self)
-             if f.name not in ("name", "about")},
-            sort_keys=True,
-        )  # fmt: skip
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "about", "plan")}
+        values["isl"], values["scheduling"] = dict(self.isl), canonical(self.scheduling)
+        return json.dumps(values, sort_keys=True)
 
 
 StrategyLike: TypeAlias = "Strategy | str | Path | Mapping[str, Any] | None"
@@ -67,16 +80,31 @@ schedulers: Registry[Scheduler] = Registry("scheduler", group="akg.schedulers", 
 schedulers.register("original", lambda scop, dependences, strategy: scop.tree)
 schedulers.register("isl", lambda scop, dependences, strategy: schedule_isl(scop, dependences, strategy.isl))
 
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "name": str, "about": str, "scheduler": str, "fusion": str, "isl": Mapping, "parallel": bool, "vectorize": bool,
-    "tile": bool, "preset": str, "schema_version": int,
-}  # fmt: skip
-_CHOICES = {"fusion": ("outer", "none")}
+schedulers.register("polytops", lambda scop, dependences, strategy: schedule(scop, dependences, strategy.plan, note))
+
+_notes: ContextVar[Callable[[str], None] | None] = ContextVar("notes", default=None)
+
+
+def note(text: str) -> None:
+    """Report, from inside a scheduler, what could not be done; it goes where `noting` says."""
+    sink = _notes.get()
+    if sink is not None:
+        sink(text)
+
+
+@contextmanager
+def noting(sink: Callable[[str], None]) -> Generator[None]:
+    """Collect the notes of schedulers in a block."""
+    token = _notes.set(sink)
+    try:
+        yield
+    finally:
+        _notes.reset(token)
 
 
 def strategy_names() -> list[str]:
     """The named strategies of the package."""
-    return sorted(path.stem for path in _FOLDER.glob("*.json"))
+    return sorted(path.stem for path in _FOLDER.glob("*.json") if not path.stem.endswith(".schema"))
 
 
 def resolve_strategy(given: StrategyLike, default: str = "auto") -> Strategy:
@@ -90,10 +118,10 @@ def resolve_strategy(given: StrategyLike, default: str = "auto") -> Strategy:
     if given is None:
         given = default
     if isinstance(given, Mapping):
-        return _from_document(given, "the strategy", str(given.get("name", "custom")))
+        return _from_document(Document(given, "the strategy"), str(given.get("name", "custom")))
     if isinstance(given, Path) or str(given).endswith(".json"):
         path = Path(given)
-        return _from_document(_read(path), str(path), path.stem)
+        return _from_document(_read(path), path.stem)
     if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise AkgError(
             "AKG-E301",
@@ -114,12 +142,13 @@ def _named(name: str) -> Strategy:
             because=f"akg ships {', '.join(strategy_names())}; a path must end in .json",
             hint=suggest(name, strategy_names(), "strategies"),
         )
-    return _from_document(_read(path), name, name)
+    return _from_document(_read(path), name)
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path) -> Document:
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        document = json.loads(text)
     except OSError as error:
         raise AkgError("AKG-E302", f"cannot read strategy {path}", because=error.strerror or str(error),
                        hint="give the path of a JSON file, or a name such as 'auto'") from None  # fmt: skip
@@ -133,34 +162,46 @@ def _read(path: Path) -> Mapping[str, Any]:
     if not isinstance(document, dict):
         raise AkgError("AKG-E302", f"strategy {path} is not a JSON object", because=f"it is {type(document).__name__}",
                        hint="write an object such as {\"scheduler\": \"isl\"}")  # fmt: skip
-    return document  # pyright: ignore[reportUnknownVariableType]
+    return Document(document, str(path), text)
 
 
-def _from_document(document: Mapping[str, Any], where: str, name: str) -> Strategy:
-    values: dict[str, Any] = {}
-    for key, value in document.items():
-        if key not in _TYPES:
-            raise AkgError(
-                "AKG-E302", f"unknown key {key!r} in {where}", because=f"its keys are {', '.join(_TYPES)}",
-                hint=suggest(str(key), _TYPES, "keys"),
-            )  # fmt: skip
-        expected = _TYPES[key]
-        if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
-            kind = "object" if expected is Mapping else getattr(expected, "__name__", str(expected))
-            raise AkgError(
-                "AKG-E302", f"{key!r} in {where} is not a {kind}", because=f"it is {value!r}",
-                hint="write true or false (True or False in a dict)" if expected is bool else f"give a {kind}",
-            )  # fmt: skip
-        if key in _CHOICES and value not in _CHOICES[key]:
-            raise AkgError(
-                "AKG-E302", f"{key!r} in {where} cannot be {value!r}",
-                because=f"it is one of {', '.join(_CHOICES[key])}", hint=suggest(value, _CHOICES[key], "values")
-            )
-        values[key] = value
-    if values.pop("schema_version", SCHEMA_VERSION) != SCHEMA_VERSION:
-        raise AkgError("AKG-E302", f"{where} has a schema_version that this akg does not read",
-                       because="it reads 1", hint="leave schema_version away")  # fmt: skip
-    base = _named(values.pop("preset")) if "preset" in values else Strategy()
-    strategy = replace(base, **{"name": name, **values})
-    schedulers.get(strategy.scheduler)
-    return strategy
+@lru_cache(maxsize=1)
+def schema() -> Mapping[str, Any]:
+    """The JSON schema of strategy documents."""
+    return json.loads((_FOLDER / "strategy.schema.json").read_text(encoding="utf-8"))
+
+
+def _from_document(document: Document, name: str) -> Strategy:
+    if set(document.value) == {"scheduling_strategy"}:
+        document = Document(document.value["scheduling_strategy"], document.where)
+    validate(document, schema())
+    given: Mapping[str, Any] = document.value
+    base = _named(given["preset"]) if "preset" in given else Strategy()
+    values = {k: given[k] for k in ("about", "scheduler", "isl", "parallel", "vectorize", "tile") if k in given}
+    own = {k: given[k] for k in PLAN_KEYS if k in given and given[k] not in ("outer", "none")}
+    if own and "scheduler" not in given and base.scheduler != "polytops":
+        values.update(scheduler="polytops", fusion="none")
+    if own.get("fusion") in HEURISTICS or given.get("fusion") == "none":
+        values["fusion"] = "none"
+    if given.get("fusion") == "outer" or "fuse_outer" in given:
+        values["fusion"] = "outer" if given.get("fuse_outer", True) else "none"
+    scheduler = values.get("scheduler", base.scheduler)
+    schedulers.get(scheduler)
+    inherited = base.scheduling if scheduler == "polytops" else {}
+    merged = {**inherited, **own}
+    if "options" in own:
+        merged["options"] = {**inherited.get("options", {}), **own["options"]}
+    _refuse_idle(document, given, own, scheduler)
+    plan = make_plan(Document(merged, document.where, document.text))
+    return replace(base, **{"name": name, **values, "scheduling": merged, "plan": plan})
+
+
+def _refuse_idle(document: Document, given: Mapping[str, Any], own: Mapping[str, Any], scheduler: str) -> None:
+    """A key that nothing reads is a mistake, not a wish."""
+    if "isl" in given and scheduler != "isl":
+        raise document.error(("isl",), "these options have no effect", f"the scheduler is {scheduler!r}",
+                             'add "scheduler": "isl", or leave them away')  # fmt: skip
+    if own and scheduler in ("original", "isl"):
+        key = next(iter(own))
+        raise document.error((key,), "this key has no effect", f"the scheduler is {scheduler!r}",
+                             'write "scheduler": "polytops", or leave the key away')  # fmt: skip

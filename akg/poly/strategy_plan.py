@@ -1,0 +1,235 @@
+"""From a valid strategy document to the plan that the scheduler reads."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import re
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+from akg.base.errors import AkgError, InternalError, suggest
+from akg.poly.constraints import parse_constraint, parse_form
+from akg.poly.cost import costs
+from akg.poly.plan import (
+    ConstraintSpec,
+    CostSpec,
+    DimensionPlan,
+    Directive,
+    FusionPlan,
+    Plan,
+    SchedulerOptions,
+    SchedulerState,
+)
+from akg.poly.schema import Document
+
+PLAN_KEYS = ("new_variables", "ILP_construction", "fusion", "directives", "soft constraints", "options", "callback")
+HEURISTICS = ("smartfuse", "maxfuse", "nofuse", "parallelfuse")
+_HINTS = {"serials": "sequential", "vectorials": "vectorize", "parallels": "parallel", "reduces": "reduce"}
+_ROW = re.compile(r"\s*\[(.*)\]\s*(?:\((.*)\)\s*)?")
+
+
+def make_plan(document: Document) -> Plan:
+    """The plan of a document that fits the schema; keys that are not the scheduler's are passed over.
+
+    Raises:
+        AkgError: AKG-E302 for constraints that cannot be read, AKG-E304 for an unknown cost function,
+            AKG-E307 for a call-back that cannot be found.
+    """
+    values: Mapping[str, Any] = document.value
+    variables = tuple(values.get("new_variables", ()))
+    dimensions: dict[int, DimensionPlan] = {}
+    for entry in values.get("ILP_construction", ()):
+        plan = make_dimension(entry, variables)
+        _place(document, "ILP_construction", entry, plan, dimensions)
+    for k, rows in enumerate(values.get("soft constraints", ())):
+        _add_rows(document, k, rows, dimensions)
+    fusion: dict[int, FusionPlan] = {}
+    given = values.get("fusion", ())
+    if isinstance(given, str):
+        if given in HEURISTICS:
+            fusion[-1] = FusionPlan(given)  # pyright: ignore[reportArgumentType]
+    else:
+        for entry in given:
+            _place(document, "fusion", entry, _fusion(entry), fusion)
+    options = dict(values.get("options", {}))
+    if "fallback" in options:
+        chain = options["fallback"]
+        options["fallback"] = () if chain == "error" else (chain,) if isinstance(chain, str) else tuple(chain)
+    return Plan(
+        variables,
+        {-1: DimensionPlan(), **dimensions},
+        {-1: FusionPlan(), **fusion},
+        tuple(_directives(values.get("directives", ()))),
+        SchedulerOptions(**options),
+        _callback(values.get("callback"), variables),
+    )
+
+
+def _place(document: Document, key: str, entry: Mapping[str, Any], plan: Any, result: dict[int, Any]) -> None:
+    where = entry.get("scheduling_dimension", "default")
+    for k in [-1] if where == "default" else [where] if isinstance(where, int) else where:
+        if k in result:
+            raise document.error((key,), f"two entries for dimension {'default' if k < 0 else k}",
+                                 "the second would have no effect", "join them")  # fmt: skip
+        result[k] = plan
+
+
+def make_dimension(entry: Mapping[str, Any], variables: Sequence[str]) -> DimensionPlan:
+    """The plan of one dimension.
+
+    Raises:
+        AkgError: AKG-E302, AKG-E304 as for `make_plan`.
+    """
+    constraints: list[ConstraintSpec] = []
+    for c in entry.get("constraints", ()):
+        text, soft = (c, False) if isinstance(c, str) else (c["constraint"], c.get("soft", False))
+        parse_constraint(text)
+        constraints.append(ConstraintSpec(text, soft))
+    given: Sequence[CostSpec] = entry.get("cost_functions", ("proximity",))
+    for spec in given:
+        _check_cost(spec, variables)
+    return DimensionPlan(tuple(given), tuple(constraints), entry.get("require_parallel", False))
+
+
+def _check_cost(spec: CostSpec, variables: Sequence[str]) -> None:
+    if isinstance(spec, str):
+        if spec not in variables:
+            costs.get(spec)
+    elif "minimize" in spec:
+        parse_form(spec["minimize"])
+    else:
+        for _, inner in spec["weighted"]:
+            _check_cost(inner, variables)
+
+
+def _fusion(entry: Mapping[str, Any]) -> FusionPlan:
+    groups = tuple([tuple(g) for g in entry.get("stmts_fusion", ())])
+    return FusionPlan(entry.get("heuristic", "smartfuse"), groups, entry.get("total_distribution", False))
+
+
+def _directives(given: Sequence[Mapping[str, Any]] | Mapping[str, Mapping[str, Sequence[int]]]) -> list[Directive]:
+    if isinstance(given, Mapping):  # AKG's form: per statement, lists of loops
+        return [
+            Directive(kind, (name,), tuple(hints[key]))  # pyright: ignore[reportArgumentType]
+            for name, hints in given.items() for key, kind in _HINTS.items() if hints.get(key)
+        ]  # fmt: skip
+    result: list[Directive] = []
+    for d in given:
+        statements = d.get("stmts", "*")
+        iterators = [d["iterator"]] if isinstance(d["iterator"], int) else d["iterator"]
+        names = None if statements == "*" else tuple(statements)
+        result.append(Directive(d["type"], names, tuple(iterators), d.get("strict", False)))
+    return result
+
+
+# --- AKG's rows of coefficients ---------------------------------------------------------------------------
+
+
+def _add_rows(document: Document, k: int, entry: Mapping[str, Any], dimensions: dict[int, DimensionPlan]) -> None:
+    """``"[1, ?, 0]"``: the coefficients of a statement's row, ``?`` for any; soft constraints of one dimension each."""
+    statement, count = entry["statement"], -1
+    base = dimensions.get(-1, DimensionPlan())
+    for position, text in enumerate(entry["coefficients"]):
+        path = ("soft constraints", k, "coefficients", position)
+        match = _ROW.fullmatch(text)
+        if match is None:
+            raise document.error(path, f"{text!r} is no row", "a row is [c0, c1, ..., constant]", "write ? for any number")
+        if match.group(2):
+            raise document.error(path, f"strip-mining {match.group(2)!r} is not a row's business here",
+                                 "the mapping tiles bands after scheduling", "leave (/n) and (%n) away")  # fmt: skip
+        values = _numbers(document, path, match.group(1))
+        if "meta" in entry and len(values) != sum(entry["meta"]) + 1:
+            raise document.error(path, f"{len(values)} coefficients", f"meta {list(entry['meta'])} asks for {sum(entry['meta']) + 1}",
+                                 "one for each iterator and parameter, and the constant")  # fmt: skip
+        iterators = entry["meta"][0] if "meta" in entry else len(values) - 1
+        texts: list[str] = []
+        for n, value in enumerate(values):
+            if value is not None:
+                name = f"it_{n}" if n < iterators else "cst" if n == len(values) - 1 else f"par_{n - iterators}"
+                texts.append(f"{statement}_{name} = {value}")
+        count += 1
+        plan = dimensions.get(count, base)
+        extra = tuple([ConstraintSpec(t, True) for t in texts])
+        dimensions[count] = DimensionPlan(plan.costs, (*plan.constraints, *extra), plan.require_parallel)
+
+
+def _numbers(document: Document, path: tuple[str | int, ...], text: str) -> list[int | None]:
+    values: list[int | None] = []
+    for part in text.split(","):
+        part = part.strip()
+        if part.startswith("?"):
+            values.extend([None] * int(part[1:] or 1))
+        elif re.fullmatch(r"-?\d+", part):
+            values.append(int(part))
+        else:
+            raise document.error(path, f"{part!r} is no coefficient", "a coefficient is a number, ?, or ?n for n of them",
+                                 "write ? for any number")  # fmt: skip
+    return values
+
+
+# --- call-backs ------------------------------------------------------------------------------------------
+
+
+def _callback(
+    given: str | Callable[[SchedulerState], Any] | None, variables: Sequence[str]
+) -> Callable[[SchedulerState], DimensionPlan | None] | None:
+    if given is None:
+        return None
+    function = _found(given) if isinstance(given, str) else given
+
+    def call(state: SchedulerState) -> DimensionPlan | None:
+        try:
+            answer = function(state)
+        except AkgError:
+            raise
+        except Exception as error:
+            lines = traceback.format_exception(type(error), error, error.__traceback__)[1:]
+            raise AkgError("AKG-E307", f"the strategy's call-back raised {type(error).__name__} at dimension {state.dimension}",
+                           because="".join(l for l in lines if __file__ not in l).strip(),
+                           hint="it gets a SchedulerState and gives a dict as in ILP_construction, or None") from error  # fmt: skip
+        if answer is None or isinstance(answer, DimensionPlan):
+            return answer
+        if not isinstance(answer, Mapping):
+            raise AkgError("AKG-E307", f"the strategy's call-back returned {type(answer).__name__}",
+                           because="its answer is a dict as in ILP_construction, or None", hint="return a dict")  # fmt: skip
+        return make_dimension(answer, variables)
+
+    return call
+
+
+def _found(name: str) -> Callable[[SchedulerState], Any]:
+    module, _, attribute = name.partition(":")
+    hint = 'write "package.module:function"'
+    try:
+        loaded = importlib.import_module(module)
+    except (ImportError, ValueError) as error:
+        raise AkgError("AKG-E307", f"cannot import the call-back {name!r}", because=str(error), hint=hint) from None
+    function = getattr(loaded, attribute, None)
+    if not callable(function):
+        names = [n for n in vars(loaded) if callable(getattr(loaded, n))]
+        raise AkgError("AKG-E307", f"module {module} has no function {attribute!r}", because="the call-back is looked up there",
+                       hint=suggest(attribute, names, "functions") if attribute else hint)  # fmt: skip
+    return function
+
+
+def canonical(document: Mapping[str, Any]) -> str:
+    """The scheduler's part of a document as text, the same for equal documents: part of cache keys."""
+    return json.dumps({k: document[k] for k in PLAN_KEYS if k in document}, sort_keys=True, default=_of_callable)
+
+
+def _of_callable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    code = getattr(value, "__code__", None)
+    if code is None:
+        raise InternalError(f"a strategy has a value of type {type(value).__name__}")
+    cells = [repr(c.cell_contents) for c in value.__closure__ or ()]
+    text = repr((code.co_code, code.co_consts, code.co_names, cells, value.__defaults__))
+    return f"{value.__module__}:{value.__qualname__}:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+OPTION_NAMES = tuple([f.name for f in fields(SchedulerOptions)])
