@@ -1,6 +1,4 @@
 # ruff: noqa: F821, N803, UP037  (shapes and dtypes are strings inside annotations; matrices are capitals)
-# A script's arguments are annotated by their types but are NumPy arrays when it runs.
-# pyright: reportAttributeAccessIssue=false, reportIndexIssue=false
 """The three kernels of `akg demo`, each with what NumPy does for the same and a float64 reference."""
 
 from __future__ import annotations

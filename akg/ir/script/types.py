@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from akg.base.dtype import DType, dtype_of, float64, index, int64
 from akg.base.errors import AkgError, user_facing
@@ -30,7 +32,15 @@ class ScalarType:
     is_weak: bool = False
 
 
-class Tensor:
+if TYPE_CHECKING:  # what the arguments are while the script runs as plain Python, for type checkers
+    _Array = np.ndarray[Any, np.dtype[Any]]
+    _Number = float
+    _Whole = int
+else:
+    _Array = _Number = _Whole = object
+
+
+class Tensor(_Array):
     """``akg.Tensor["n", "m", "float32"]``: an array that the script may read and write.
 
     The last item is the dtype. Each item before it is a dimension: a name (a size, inferred from the
@@ -38,27 +48,27 @@ class Tensor:
     """
 
     @user_facing
-    def __class_getitem__(cls, items: Any) -> TensorType:
+    def __class_getitem__(cls, items: Any) -> Any:
         return _tensor_type("Tensor", items, "inout")
 
 
-class In:
+class In(_Array):
     """``akg.In[...]``: like `Tensor`, but the script must not write it."""
 
     @user_facing
-    def __class_getitem__(cls, items: Any) -> TensorType:
+    def __class_getitem__(cls, items: Any) -> Any:
         return _tensor_type("In", items, "in")
 
 
-class Out:
+class Out(_Array):
     """``akg.Out[...]``: like `Tensor`, but its contents before the call do not matter."""
 
     @user_facing
-    def __class_getitem__(cls, items: Any) -> TensorType:
+    def __class_getitem__(cls, items: Any) -> Any:
         return _tensor_type("Out", items, "out")
 
 
-class Scalar:
+class Scalar(_Number):
     """``akg.Scalar["float32"]``: a number of a fixed type. Plain ``float`` and ``int`` stay weak in arithmetic."""
 
     @user_facing
@@ -66,7 +76,7 @@ class Scalar:
         return ScalarType(dtype_of(item))
 
 
-class Size:
+class Size(_Whole):
     """``n: akg.Size``: an integer argument for bounds and subscripts, such as a number of time steps."""
 
 
