@@ -6,7 +6,7 @@ A backend turns loop IR into the text of a module. It is chosen by `Target.backe
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from akg.base.registry import Registry
 from akg.base.target import Target
@@ -46,6 +46,27 @@ class Backend(Protocol):
         Raises:
             AkgError: AKG-E4xx if the target cannot run the kernel.
         """
+        ...
+
+
+class Linked(Protocol):
+    """Code in this process. Addresses stay valid while this object lives."""
+
+    def address(self, symbol: str) -> int:
+        """The address of ``int32 symbol(slots)``, for the symbol ``<kernel>_packed``: one array of 8-byte slots."""
+        ...
+
+
+@runtime_checkable
+class Loader(Protocol):
+    """What a backend is beside, whose modules are not LLVM IR: it brings their text into the process itself.
+
+    A backend may also have ``passes``: names of `akg.driver.pipeline.MAP`, the passes that fit a schedule to its
+    machine, in order; without it, all of them run.
+    """
+
+    def load(self, module: Module) -> Linked:
+        """The module, ready to call; it may come from the disk cache of another process."""
         ...
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from akg.base.config import effective_threads
-from akg.base.target import Target
+from akg.base.errors import AkgError, InternalError
+from akg.base.symbols import symbol_of
+from akg.base.target import Target, host
 from akg.base.trace import Recorder, phase
-from akg.codegen.backend import Module, backends
+from akg.codegen.backend import Linked, Loader, Module, backends
 from akg.codegen.c import emit_c
 from akg.codegen.llvm import backend as _llvm  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers itself
 from akg.driver import cost, pipeline
@@ -26,11 +29,13 @@ from akg.runtime.signature import Signature, packed_ir
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a build keeps: machine code and the facts of its report."""
+    """What a build keeps: machine code, or the text of a backend that loads its own, and the facts of its report."""
 
     object_code: bytes
     backend: str
     legality: str
+    kind: str = "llvm"
+    meta: dict[str, Any] = field(default_factory=dict[str, Any])
     notes: list[str] = field(default_factory=list[str])
     flops: int | None = None
     bytes: int | None = None
@@ -38,22 +43,33 @@ class Code:
 
 def compile_kernel(state: Compilation) -> Code:
     """Map, emit and compile a scheduled compilation."""
-    pipeline.run(state, pipeline.MAP)
+    run_map(state)
     with phase("emit"):
         module = emit(state)
-    with phase("compile"):
-        object_code = jit.compile_llvm(_linkable(module, state.kernel), state.target, module.meta.get("passes", ()))
+    if module.kind == "llvm":
+        with phase("compile"):
+            passes = module.meta.get("passes", ())
+            object_code = jit.compile_llvm(_linkable(module, state.kernel), state.target, passes)
+    else:
+        object_code = module.text.encode()
     legality = state.legality.text if state.legality is not None else ""
     return Code(
-        object_code, state.target.backend, legality, list(state.decisions.lines),
-        cost.flops(state.scop), cost.bytes_moved(state.kernel),
+        object_code, state.target.backend, legality, module.kind, {} if module.kind == "llvm" else dict(module.meta),
+        list(state.decisions.lines), cost.flops(state.scop), cost.bytes_moved(state.kernel),
     )  # fmt: skip
+
+
+def run_map(state: Compilation) -> Compilation:
+    """Fit a schedule to the machine, by the passes of the target's backend."""
+    return pipeline.run(state, pipeline.passes_of(backends.get(state.target.backend)))
 
 
 def emit(state: Compilation) -> Module:
     """The backend's module of a mapped compilation."""
-    assert state.result is not None
-    return backends.get(state.target.backend).emit(state.result, state.target)
+    if state.result is None:
+        raise InternalError(f"the passes of backend {state.target.backend!r} end without loop IR")
+    named = replace(state.result, name=symbol_of(state.result.name))
+    return backends.get(state.target.backend).emit(named, state.target)
 
 
 def _linkable(module: Module, kernel: stmt.Kernel) -> str:
@@ -71,9 +87,9 @@ def assemble(
 ) -> Kernel:
     """Link code into a kernel whose texts are made when asked for."""
     signature = Signature.of(kernel)
-    with recorder, phase("link"):
-        loaded = link(signature, code.object_code)
-    threaded = is_threaded(code.object_code)
+    with phase("link"):
+        loaded = _linked(signature, code, target)
+    threaded = code.kind == "llvm" and is_threaded(code.object_code)
     report = Report(
         passes=[(e.name, e.ms, e.note) for e in recorder.events if e.depth == 0],
         legality=code.legality,
@@ -83,37 +99,59 @@ def assemble(
         cache=cache,
         strategy=strategy.name,
         target=target.name,
-        compiler=jit.compiler_version(),
+        compiler=jit.compiler_version() if code.kind == "llvm" else f"backend {code.backend}",
         notes=list(code.notes),
     )
-    texts = _Texts(state)
-    return Kernel(
-        signature, loaded, report=report, sources=texts.table(), explain=texts.explain, threaded=threaded
-    )
+    texts = _Texts(state, code.kind)
+    return Kernel(signature, loaded, report=report, sources=texts.table(), explain=texts.explain, threaded=threaded)
+
+
+def _linked(signature: Signature, code: Code, target: Target) -> Linked | None:
+    """The code in this process; None if this machine does not run it."""
+    if code.kind == "llvm":
+        return link(signature, code.object_code) if is_runnable(target) else None
+    backend = backends.get(code.backend)
+    if not isinstance(backend, Loader):
+        raise AkgError(
+            "AKG-E408",
+            f"nothing loads what backend {code.backend!r} emits",
+            because=f"it emits {code.kind!r}, and has no method load",
+            hint="look at its code with akg.lower(...).schedule() and the backend's emit, or ask its author",
+        )
+    return backend.load(Module(code.object_code.decode(), code.kind, signature.symbol, target, dict(code.meta)))
+
+
+def is_runnable(target: Target) -> bool:
+    """Whether this machine runs code for a target: it has the instructions."""
+    here = host()
+    return target.is_host or (target.arch == here.arch and target.features <= here.features)
 
 
 class _Texts:
     """The texts of a kernel, from a compilation that is made once, when the first text is asked for."""
 
-    def __init__(self, make: Callable[[], Compilation]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], Compilation], kind: str) -> None:
+        self._make, self._kind = make, kind
         self._state: Compilation | None = None
 
     @property
     def state(self) -> Compilation:
-        if self._state is None:
-            self._state = self._make()
-        return self._state
+        with pipeline.LOCK:
+            if self._state is None:
+                self._state = self._make()
+            return self._state
 
     def table(self) -> dict[str, Callable[[], str]]:
-        return {
+        table: dict[str, Callable[[], str]] = {
             "definition": lambda: to_text(self.state.kernel),
             "schedule": lambda: tree_text(self.state.tree),
             "loop": lambda: to_text(self._result),
-            "llvm": lambda: emit(self.state).text,
-            "asm": self._asm,
             "c": lambda: emit_c(self._result),
+            self._kind: lambda: emit(self.state).text,
         }
+        if self._kind == "llvm":
+            table["asm"] = self._asm
+        return table
 
     @property
     def _result(self) -> stmt.Kernel:
@@ -126,7 +164,8 @@ class _Texts:
 
     def explain(self) -> str:
         state = self.state
-        lines = [explain(state.scop, state.tree, state.dependences)]
+        with pipeline.LOCK:
+            lines = [explain(state.scop, state.tree, state.dependences)]
         if state.decisions.lines:
             lines.append("decisions:\n" + "\n".join(f"  {line}" for line in state.decisions.lines))
         return "\n".join(lines)

@@ -21,7 +21,8 @@ from akg.base.errors import AkgError, user_facing
 from akg.base.target import Target, resolve_target
 from akg.base.trace import Recorder, is_dumped, phase
 from akg.driver import pipeline, store
-from akg.driver.assemble import assemble, compile_kernel
+from akg.driver.assemble import assemble, compile_kernel, run_map
+from akg.driver.crash import reported
 from akg.driver.pipeline import Compilation
 from akg.ir import stmt, te
 from akg.ir.expr import Var
@@ -58,9 +59,9 @@ class Lowered:
         """
         recorder = Recorder()
         with recorder:
-            chosen = resolve_strategy(strategy, config.strategy)
-            state = pipeline.start(self.kernel, chosen, resolve_target(target))
-            pipeline.run(state, pipeline.SCHEDULE)
+            chosen, machine = resolve_strategy(strategy, config.strategy), resolve_target(target)
+            with pipeline.LOCK, reported(self.kernel, chosen, machine):
+                state = _compiled(self.kernel, chosen, machine)
         return Scheduled(state, recorder)
 
     def __str__(self) -> str:
@@ -89,11 +90,13 @@ class Scheduled:
     @property
     def legality(self) -> Legality:
         """Whether the order is legal: yes, no with a witness pair, or unknown."""
-        return prove(self.state.scop, self.tree)
+        with pipeline.LOCK:
+            return prove(self.state.scop, self.tree)
 
     def explain(self) -> str:
         """For each loop: parallel or not, and which dependence forbids it."""
-        return explain(self.state.scop, self.tree, self.state.dependences)
+        with pipeline.LOCK:
+            return explain(self.state.scop, self.tree, self.state.dependences)
 
     @user_facing
     def compile(self, target: str | Target | None = None) -> Kernel:
@@ -107,9 +110,9 @@ class Scheduled:
             state.target = resolve_target(target)
         recorder = Recorder()
         recorder.events.extend(self.recorder.events)
-        with recorder:
+        with recorder, pipeline.LOCK, reported(state.kernel, state.strategy, state.target):
             code = compile_kernel(state)
-        return assemble(code, state.kernel, state.strategy, state.target, recorder, "off", lambda: state)
+            return assemble(code, state.kernel, state.strategy, state.target, recorder, "off", lambda: state)
 
     def __str__(self) -> str:
         return self.text
@@ -159,27 +162,33 @@ def build(
         AkgError: for any mistake in what was given; see the codes in `docs/errors.md`.
     """
     recorder = Recorder()
-    with recorder:
+    with recorder, pipeline.LOCK:
         with phase("lower"):
             kernel = _kernel_of(computation, inputs, name)
         machine = resolve_target(target)
         chosen = resolve_strategy(strategy, config.strategy)
-        with phase("key"):
-            key = store.key(kernel, chosen, machine)
-        fresh = is_dumped(kernel.name)
-        found = None if fresh else _memory.get(key)
-        if found is not None:
-            return found
-        code = None if fresh else store.load(key)
-        hit = code is not None
-        state: Compilation | None = None
-        if code is None:
-            state = _compiled(kernel, chosen, machine)
-            code = compile_kernel(state)
-            store.save(key, code)
+        with reported(kernel, chosen, machine):
+            return _built(kernel, chosen, machine, recorder)
+
+
+def _built(kernel: stmt.Kernel, strategy: Strategy, target: Target, recorder: Recorder) -> Kernel:
+    """The kernel from memory, from the disk or anew."""
+    with phase("key"):
+        key = store.key(kernel, strategy, target)
+    fresh = is_dumped(kernel.name)
+    found = None if fresh else _memory.get(key)
+    if found is not None:
+        return found
+    code = None if fresh else store.load(key)
+    cache = "off" if config.cache == "off" else "miss" if code is None else "hit"
+    state: Compilation | None = None
+    if code is None:
+        state = _compiled(kernel, strategy, target)
+        code = compile_kernel(state)
+        store.save(key, code)
+    made = state
     built = assemble(
-        code, kernel, chosen, machine, recorder, "hit" if hit else "miss" if config.cache != "off" else "off",
-        lambda: state or _mapped(kernel, chosen, machine),
+        code, kernel, strategy, target, recorder, cache, lambda: made or _mapped(kernel, strategy, target)
     )  # fmt: skip
     _memory[key] = built
     return built
@@ -192,12 +201,12 @@ def _compiled(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compil
 
 def _mapped(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilation:
     """The passes again, for the texts of a kernel that came from the cache."""
-    return pipeline.run(_compiled(kernel, strategy, target), pipeline.MAP)
+    return run_map(_compiled(kernel, strategy, target))
 
 
 def _kernel_of(computation: Computation, inputs: Sequence[te.Tensor | Var] | None, name: str | None) -> stmt.Kernel:
-    if name is not None and not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise AkgError("AKG-E107", f"{name!r} is not a name", because="names are text", hint="as in name='softmax'")
+    if name is not None and not (isinstance(name, str) and name.isidentifier()):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise AkgError("AKG-E107", f"{name!r} is not a name", because="names are identifiers", hint="as in name='softmax'")
     if isinstance(computation, te.Tensor):
         return lower_te([computation], inputs, name)
     if isinstance(computation, (list, tuple)) and all(isinstance(t, te.Tensor) for t in computation):

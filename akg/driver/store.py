@@ -12,6 +12,7 @@ from akg.base.cache import DiskCache, digest
 from akg.base.config import config
 from akg.base.target import Target
 from akg.base.trace import phase
+from akg.codegen.backend import backends
 from akg.driver.assemble import Code
 from akg.ir import stmt
 from akg.ir.text import to_text
@@ -19,15 +20,27 @@ from akg.poly.strategy import Strategy
 
 
 @lru_cache(maxsize=1)
-def _versions() -> str:
+def versions() -> str:
+    """The versions that generated code depends on, in one line."""
     parts = [f"akg {__version__}", f"python {sys.version_info.major}.{sys.version_info.minor}"]
     parts += [f"{package} {metadata.version(package)}" for package in ("llvmlite", "islpy")]
     return ", ".join(parts)
 
 
+@lru_cache(maxsize=16)
+def _version_of_backend(name: str) -> str:
+    """Name and version of the package that a plug-in backend comes from."""
+    package = backends.origin(name)
+    try:
+        return f"{package} {metadata.version(package)}" if package not in ("", "akg") else ""
+    except metadata.PackageNotFoundError:
+        return package
+
+
 def key(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> str:
     """The content of a build: the same in every process, different whenever the code may differ."""
-    return digest(to_text(kernel), strategy.key(), target.key(), repr(config.key()), _versions())
+    return digest(to_text(kernel), strategy.key(), target.key(), repr(config.key()), versions(),
+                  _version_of_backend(target.backend))  # fmt: skip
 
 
 def load(key: str) -> Code | None:
@@ -47,8 +60,8 @@ def save(key: str, code: Code) -> None:
     if config.cache != "rw":
         return
     with phase("cache-write"):
-        facts = {"backend": code.backend, "legality": code.legality, "notes": code.notes,
-                 "flops": code.flops, "bytes": code.bytes}  # fmt: skip
+        facts = {"backend": code.backend, "kind": code.kind, "meta": code.meta, "legality": code.legality,
+                 "notes": code.notes, "flops": code.flops, "bytes": code.bytes}  # fmt: skip
         DiskCache(config.cache_dir, config.cache).put(
             key, {"code.o": code.object_code, "facts.json": json.dumps(facts).encode()}
         )

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import operator
 import re
+import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from weakref import WeakValueDictionary
@@ -53,6 +54,15 @@ PREDICATE_CALLS = frozenset({"isnan", "isinf", "isfinite"})  # float -> bool
 BIT_CALLS = frozenset({"bitcast", "significand", "exponent"})
 CALLS = FLOAT_CALLS | PREDICATE_CALLS | BIT_CALLS
 CALL_ARITY: dict[str, int] = {"atan2": 2, "pow": 2, "copysign": 2, "ldexp": 2, "fma": 3}
+
+
+_lock = threading.Lock()
+
+
+def _interned(key: tuple[Any, ...], made: Expr) -> Expr:
+    """The one node of a key: a thread that made it at the same time may have been first."""
+    with _lock:
+        return Expr._table.setdefault(key, made)
 
 
 class Expr:
@@ -199,7 +209,7 @@ class Const(Expr):
         if found is None:
             found = object.__new__(cls)
             found.value, found.dtype = value, dtype
-            Expr._table[key] = found
+            found = _interned(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     def __bool__(self) -> bool:
@@ -237,7 +247,7 @@ class Var(Expr):
         if found is None:
             found = object.__new__(cls)
             found.name, found.dtype = name, dtype
-            Expr._table[key] = found
+            found = _interned(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
 
@@ -254,7 +264,7 @@ class Load(Expr):
         if found is None:
             found = object.__new__(cls)
             found.buffer, found.indices, found.dtype = buffer, indices, buffer.dtype
-            Expr._table[key] = found
+            found = _interned(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -279,7 +289,7 @@ class Unary(Expr):
             assert op in UNARY_OPS, op
             found = object.__new__(cls)
             found.op, found.a, found.dtype = op, a, a.dtype
-            Expr._table[key] = found
+            found = _interned(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -306,7 +316,7 @@ class Binary(Expr):
             found = object.__new__(cls)
             found.op, found.a, found.b = op, a, b
             found.dtype = bool_ if op in COMPARISONS else a.dtype
-            Expr._table[key] = found
+            found = _interned(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -336,7 +346,7 @@ class Cast(Expr):
         if found is None:
             found = object.__new__(cls)
             found.a, found.dtype = a, dtype
-            Expr._table[key] = found
+            found = _interned(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -362,7 +372,7 @@ class Select(Expr):
             assert cond.dtype is bool_ and a.dtype is b.dtype, (cond.dtype, a.dtype, b.dtype)
             found = object.__new__(cls)
             found.cond, found.a, found.b, found.dtype = cond, a, b, a.dtype
-            Expr._table[key] = found
+            found = _interned(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -387,7 +397,7 @@ class Call(Expr):
             assert fn in CALLS, fn
             found = object.__new__(cls)
             found.fn, found.args, found.dtype = fn, args, dtype
-            Expr._table[key] = found
+            found = _interned(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property

@@ -6,7 +6,7 @@ import ctypes
 import html
 import operator
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,8 +18,16 @@ from akg.runtime.report import Report
 from akg.runtime.signature import Signature
 
 _PACKED = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
-_THREAD_SYMBOLS = (b"GOMP_parallel", b"akg_num_threads", b"omp_get_")
+_THREAD_SYMBOLS = (b"\0GOMP_parallel\0", b"\0akg_num_threads\0", b"\0omp_get_num_threads\0")  # whole names of a table
 _STYLE = "font-family:monospace;white-space:pre;margin:0.3em 0 0.8em 1em;overflow-x:auto"
+
+
+class Linked(Protocol):
+    """Code in this process; its addresses stay valid while it lives. Machine code is `jit.Loaded`."""
+
+    def address(self, symbol: str) -> int:
+        """The address of an exported symbol."""
+        ...
 
 
 def is_threaded(code: bytes) -> bool:
@@ -54,7 +62,7 @@ class Kernel:
     def __init__(
         self,
         signature: Signature,
-        code: Loaded,
+        code: Linked | None,
         *,
         report: Report | None = None,
         sources: Mapping[str, Callable[[], str]] | None = None,
@@ -65,7 +73,7 @@ class Kernel:
 
         Args:
             signature: of the kernel.
-            code: exports ``signature.packed_symbol``.
+            code: exports ``signature.packed_symbol``; None for a machine other than this one.
             report: what is known of the build.
             sources: texts by kind ("loop", "llvm", "asm", "c", "schedule"), made when asked for.
             explain: makes the text of `explain`.
@@ -75,6 +83,9 @@ class Kernel:
         self.report = report if report is not None else Report()
         self._sources: dict[str, Callable[[], str] | str] = dict(sources or {})
         self._explain = explain
+        if code is None:
+            self._function, self.__call__ = None, _refusing_call(signature, self.report.target)
+            return
         address = code.address(signature.packed_symbol)
         self._function = _PACKED(address)
         careful = _careful_call(signature, self._function, code, threaded)
@@ -172,7 +183,21 @@ def _copy(value: Any) -> Any:
     return np.array(value, copy=True)
 
 
-def _careful_call(signature: Signature, function: Any, code: Loaded, threaded: bool) -> Callable[..., Any]:
+def _refusing_call(signature: Signature, target: str) -> Callable[..., Any]:
+    """The call of a kernel whose machine code is another machine's."""
+
+    def call(*args: Any, **keywords: Any) -> Any:
+        raise AkgError(
+            "AKG-E517",
+            f"kernel {signature.name} cannot run here",
+            because=f"it is compiled for {target}, and this machine does not run that code",
+            hint="look at its source('asm'), or build it for target='cpu' to call it",
+        )
+
+    return user_facing(call)
+
+
+def _careful_call(signature: Signature, function: Any, code: Linked, threaded: bool) -> Callable[..., Any]:
     """The call in Python: every check with its own message, every kind of array."""
 
     def call(*args: Any, out: Any = None, **sizes: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.util
 import os
 import shutil
@@ -11,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
+import akg
+from akg import te
+from akg.base.target import Target, host
 from akg.codegen import backend
+from akg.ir import stmt
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "tests" / "plugin_backend"
@@ -56,6 +61,8 @@ Y = te.compute((6,), lambda i: te.sum(X[i, k] * 2.0, axis=k), name="Y")
 x = np.arange(24, dtype=np.float32).reshape(6, 4)
 kernel = akg.build([Y], inputs=[X], target="reference")
 np.testing.assert_array_equal(kernel(x), x.sum(1) * 2)
+assert kernel.report.cache == CACHE, kernel.report.cache
+assert "vector" not in kernel.source("loop") and "parallel" not in kernel.source("loop")  # its passes map nothing
 print("ok")
 """
 
@@ -89,7 +96,45 @@ def test_emit_and_load(installed: Path, tmp_path: Path) -> None:
     assert run(_DIRECT, installed, tmp_path) == "ok"
 
 
-@pytest.mark.skipif(not hasattr(backend, "Loader"), reason="the driver links machine code only")
 def test_build(installed: Path, tmp_path: Path) -> None:
-    for _ in range(2):  # the second process finds the kernel in the cache
-        assert run(_BUILD, installed, tmp_path) == "ok"
+    for cache in ("miss", "hit"):  # the second process finds the kernel in the cache
+        assert run(_BUILD.replace("CACHE", repr(cache)), installed, tmp_path) == "ok"
+
+
+class _Silent:
+    """A backend that emits what nothing loads."""
+
+    name = "silent"
+    passes: tuple[str, ...] | None = None
+
+    def emit(self, kernel: stmt.Kernel, target: Target) -> backend.Module:
+        return backend.Module("nothing", "silence", kernel.name, target)
+
+
+def silent_error(passes: tuple[str, ...] | None) -> str:
+    """What building for a backend with these passes says."""
+    chosen = _Silent()
+    chosen.passes = passes
+    name = f"silent{len(backend.backends.names())}"
+    backend.backends.register(name, chosen)
+    x = te.placeholder((4,), name="X")
+    y = te.compute((4,), lambda i: x[i] * 2.0, name="Y")
+    with pytest.raises(akg.AkgError) as caught:
+        akg.build([y], inputs=[x], target=dataclasses.replace(host(), backend=name))
+    caught.value.span = None
+    return str(caught.value)
+
+
+def test_a_backend_without_load() -> None:
+    message = silent_error(None)
+    assert message.startswith("AKG-E408: nothing loads what backend 'silent")
+    assert "because: it emits 'silence', and has no method load\nhint: " in message
+
+
+def test_a_backend_that_asks_for_an_unknown_pass() -> None:
+    message = silent_error(("generat",))
+    assert message == (
+        "AKG-E408: backend 'silent' asks for an unknown pass 'generat'\n"
+        "because: the passes are map-cpu, prove, generate, split-reductions, contract, promote, simplify\n"
+        "hint: did you mean 'generate'?"
+    )

@@ -1,6 +1,7 @@
 """A third-party backend: `target="reference"` runs kernels in akg's interpreter.
 
-It shows all that a backend needs: an object with `name`, `emit` and `load`, a function that describes the target,
+It shows all that a backend needs: an object with `name`, `emit` and `load` (and `passes`, if not all of the passes
+suit it), a function that describes the target,
 and two entry points in pyproject.toml. Nothing in akg knows of it.
 """
 
@@ -72,6 +73,7 @@ class ReferenceBackend:
     """Emits loop IR as text; loading parses it again."""
 
     name = "reference"
+    passes = ("prove", "generate", "contract", "simplify")  # no vectors, no threads: they only slow it down
 
     def emit(self, kernel: Kernel, target: Target) -> Module:
         """The text of the loop IR."""
