@@ -26,8 +26,13 @@ PRIMITIVE = frozenset({
 })  # fmt: skip
 
 
-def legalize(kernel: Kernel) -> Kernel:
-    """The kernel with 16-bit floats widened, bool arrays as bytes and mathematical functions expanded."""
+def legalize(kernel: Kernel, native: frozenset[str] = frozenset()) -> Kernel:
+    """The kernel with 16-bit floats widened, bool arrays as bytes and mathematical functions expanded.
+
+    Args:
+        kernel: any loop IR.
+        native: those calls of `akg.codegen.math.NATIVE` that the machine has as instructions, all or none.
+    """
     bytes_of: dict[Buffer, Buffer] = {}
     memo: dict[Expr, Expr] = {}
 
@@ -42,7 +47,7 @@ def legalize(kernel: Kernel) -> Kernel:
     def rule(node: Expr) -> Expr | None:
         if isinstance(node, Load) and node.dtype is bool_:
             return Binary("ne", Load(buffer_of(node.buffer), node.indices), Const(0, uint8))
-        return _rule(node)
+        return _rule(node, native)
 
     def on_expr(expr: Expr) -> Expr:
         return rewrite(expr, rule, memo)
@@ -63,7 +68,7 @@ def legalize(kernel: Kernel) -> Kernel:
     return replace(kernel, params=params, body=rewrite_stmt(kernel.body, on_stmt, on_expr))
 
 
-def _rule(node: Expr) -> Expr | None:
+def _rule(node: Expr, native: frozenset[str]) -> Expr | None:
     """Widen what is narrow. The operands are wide already, and operators take their type from them."""
     if isinstance(node, Const):
         return Const(node.value, float32) if node.dtype in NARROW else None
@@ -72,7 +77,7 @@ def _rule(node: Expr) -> Expr | None:
     if isinstance(node, Cast):
         return Cast(Cast(node.a, node.dtype), float32) if node.dtype in NARROW else _cast(node)
     if isinstance(node, Call):
-        return _call(node)
+        return _call(node, native)
     return None
 
 
@@ -80,10 +85,10 @@ def _cast(node: Cast) -> Expr | None:
     return node.a if node.a.dtype is node.dtype else None
 
 
-def _call(node: Call) -> Expr | None:
+def _call(node: Call, native: frozenset[str]) -> Expr | None:
     wide = node
     if node.dtype in NARROW and node.fn != "bitcast":
         wide = Call(node.fn, node.args, float32)
-    if wide.fn not in PRIMITIVE:
-        return expand(wide)
+    if wide.fn not in PRIMITIVE and wide.fn not in native:
+        return expand(wide, native)
     return wide if wide is not node else None

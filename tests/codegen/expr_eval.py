@@ -43,6 +43,25 @@ def _fma(a: Array, b: Array, c: Array) -> Array:
     return fma64(a, b, c)
 
 
+def _ldexp(x: Array, n: Array) -> Array:
+    result = np.ldexp(x, np.clip(np.nan_to_num(np.floor(n)), -5000, 5000).astype(np.int32))
+    power = np.where(n > 0, x.dtype.type(np.inf), x.dtype.type(0))
+    result = np.where(np.isinf(n), np.where(np.isnan(x), power, x * power), result)
+    return np.where(np.isnan(n), n, result)
+
+
+def _exponent(x: Array) -> Array:
+    e = (np.frexp(x)[1] - 1).astype(x.dtype)
+    return np.where(x == 0, x.dtype.type(-np.inf), np.where(np.isfinite(x), e, np.abs(x)))
+
+
+def _significand(x: Array) -> Array:
+    m = np.frexp(x)[0]
+    m = np.where(m < 0.75, m * 2, m)
+    m = np.where((x == 0) | (x == np.inf), x.dtype.type(1), m)
+    return np.where(x < 0, x.dtype.type(np.nan), m)
+
+
 _BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "min": np.minimum, "max": np.maximum,
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
@@ -52,7 +71,7 @@ _BINARY: dict[str, Callable[[Array, Array], Array]] = {
 _UNARY: dict[str, Callable[[Array], Array]] = {"neg": np.negative, "abs": np.abs, "not": np.invert}
 _CALLS: dict[str, Callable[..., Array]] = {
     "fma": _fma, "copysign": np.copysign, "sqrt": np.sqrt, "floor": np.floor, "ceil": np.ceil, "round": np.rint,
-    "trunc": np.trunc,
+    "trunc": np.trunc, "ldexp": _ldexp, "exponent": _exponent, "significand": _significand,
 }  # fmt: skip
 
 

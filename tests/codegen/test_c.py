@@ -200,6 +200,8 @@ def test_functions(tmp_path: Path) -> None:
     x, y = rng.uniform(0.1, 4, 300).astype("f4"), rng.normal(size=300).astype("f4")
     for name in ("pow", "atan2", "copysign"):
         run_elementwise(lambda a, b, f=name: call(f, a, b), [float32] * 2, float32, tmp_path, [x, y])
+    wide = (rng.normal(size=300) * 90).astype("f4")
+    run_elementwise(lambda a, b: call("ldexp", a, b), [float32] * 2, float32, tmp_path, [y, wide])
     run_elementwise(lambda a, b: call("fma", a, b, a), [float32] * 2, float32, tmp_path, [x, y])
     special = np.array([0, np.nan, np.inf, -np.inf, 1], "f4")
     for name in ("isnan", "isinf", "isfinite"):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import mpmath
@@ -18,7 +19,8 @@ from akg.base.dtype import DType, bool_, float16, float32, float64
 from akg.base.errors import InternalError
 from akg.base.target import Target
 from akg.codegen.llvm.backend import emit
-from akg.codegen.math import PRIMITIVES, expand
+from akg.codegen.llvm.scaling import native_calls
+from akg.codegen.math import NATIVE, PRIMITIVES, expand
 from akg.ir.buffer import Buffer
 from akg.ir.expr import FLOAT_CALLS, PREDICATE_CALLS, Call, Const, Expr, Load, Var
 from akg.ir.rewrite import walk_expr
@@ -36,6 +38,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "asin": (0.6, 2.0), "acos": (0.6, 1.4), "atan": (0.6, 1.6), "asinh": (0.6, 1.8), "acosh": (0.6, 1.8),
     "atanh": (0.6, 1.8), "rsqrt": (1.6, 1.6),
 }  # fmt: skip
+EITHER = pytest.mark.parametrize("native", [frozenset[str](), NATIVE], ids=["plain", "native"])
 _NUMPY: dict[str, Callable[[Array], Array]] = {
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "erf": scipy.special.erf, "rsqrt": lambda x: 1 / np.sqrt(x),
     "acosh": np.arccosh, "asinh": np.arcsinh, "atanh": np.arctanh, "asin": np.arcsin, "acos": np.arccos,
@@ -75,9 +78,11 @@ def samples(dtype: DType, count: int, seed: int = 0) -> Array:
     return np.concatenate([bits, *[r.astype(dtype.numpy) for r in (*ranges, near)], edges(dtype)])
 
 
-def expansion(name: str, dtype: DType, arity: int = 1) -> tuple[Expr, tuple[Var, ...]]:
+def expansion(
+    name: str, dtype: DType, arity: int = 1, native: frozenset[str] = frozenset()
+) -> tuple[Expr, tuple[Var, ...]]:
     args = tuple(Var(f"x{k}", dtype) for k in range(arity))
-    return expand(Call(name, args, bool_ if name in PREDICATE_CALLS else dtype)), args
+    return expand(Call(name, args, bool_ if name in PREDICATE_CALLS else dtype), native), args
 
 
 def assert_specials(got: Array, want: Array, x: Array) -> None:
@@ -120,28 +125,31 @@ def error_f64(name: str, got: Array, x: Array) -> float:
     return worst
 
 
+@EITHER
 @pytest.mark.parametrize("name", sorted(BOUNDS))
-def test_float32(name: str) -> None:
-    root, (x,) = expansion(name, float32)
+def test_float32(name: str, native: frozenset[str]) -> None:
+    root, (x,) = expansion(name, float32, 1, native)
     points = samples(float32, 10_000)
     assert error_f32(name, evaluate(root, {x: points}), points) <= BOUNDS[name][0]
 
 
+@EITHER
 @pytest.mark.parametrize("name", sorted(BOUNDS))
-def test_float64(name: str) -> None:
-    root, (x,) = expansion(name, float64)
+def test_float64(name: str, native: frozenset[str]) -> None:
+    root, (x,) = expansion(name, float64, 1, native)
     points = samples(float64, 30)
     assert error_f64(name, evaluate(root, {x: points}), points) <= BOUNDS[name][1]
 
 
 @pytest.mark.long
+@EITHER
 @pytest.mark.parametrize("name", sorted(BOUNDS))
-def test_many_points(name: str) -> None:
+def test_many_points(name: str, native: frozenset[str]) -> None:
     for seed in range(1, 9):
-        root, (x,) = expansion(name, float32)
+        root, (x,) = expansion(name, float32, 1, native)
         points = samples(float32, 100_000, seed)
         assert error_f32(name, evaluate(root, {x: points}), points) <= BOUNDS[name][0]
-    root, (x,) = expansion(name, float64)
+    root, (x,) = expansion(name, float64, 1, native)
     points = samples(float64, 3000, 1)
     assert error_f64(name, evaluate(root, {x: points}), points) <= BOUNDS[name][1]
 
@@ -250,8 +258,47 @@ def test_predicates(dtype: DType) -> None:
         np.testing.assert_array_equal(evaluate(root, {x: points}), getattr(np, name)(points))
 
 
+def _ldexp_cases(dtype: DType) -> tuple[Array, Array, Array]:
+    """Numbers, powers, and results by NumPy's ldexp; the last two are infinite or not a number for some."""
+    x, n = (v.ravel() for v in np.meshgrid(edges(dtype), [*range(-2300, 2300, 7), *range(-1080, 160), 0.5, -0.5]))
+    x, n = x.astype(dtype.numpy), n.astype(dtype.numpy)
+    with np.errstate(all="ignore"):
+        want = np.ldexp(x, np.floor(n).astype(np.int32))
+    inf, nan = math.inf, math.nan
+    rows = [
+        (nan, inf, inf), (nan, -inf, 0), (1, inf, inf), (-2, inf, -inf), (-3, -inf, -0.0), (0, inf, nan),
+        (inf, -inf, nan), (inf, inf, inf), (2, nan, nan), (inf, nan, nan), (nan, nan, nan), (0, -inf, 0),
+    ]  # fmt: skip
+    special = np.array(rows, dtype.numpy)
+    return tuple(np.concatenate([a, special[:, k]]) for k, a in enumerate((x, n, want)))
+
+
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+def test_ldexp(dtype: DType) -> None:
+    x, n, want = _ldexp_cases(dtype)
+    root, (a, b) = expansion("ldexp", dtype, 2)
+    np.testing.assert_array_equal(evaluate(root, {a: x, b: n}), want)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4, 8, 16])
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+def test_ldexp_in_machine_code(dtype: DType, lanes: int, jit: Jit, host: Target) -> None:
+    """The instruction, where there is one, for scalars and for vectors of any width."""
+    x, n, want = _ldexp_cases(dtype)
+    i, size = Var("i"), Var("size")
+    buffers = [Buffer(name, (size,), dtype) for name in ("x", "n", "out")]
+    value = Call("ldexp", (Load(buffers[0], (i,)), Load(buffers[1], (i,))), dtype)
+    loop = For(i, Const(0), size, Store(buffers[2], (i,), value, "S0"), "serial" if lanes == 1 else "vector")
+    params = [Param(b, role) for b, role in zip(buffers, ("in", "in", "out"), strict=True)]
+    kernel = Kernel("scaled", (*params, Param(size, "size")), loop)
+    target = replace(host, vector_bits=max(128, lanes * dtype.bits))
+    got = np.zeros_like(want)
+    assert jit.load(emit(kernel, target), kernel)(x, n, got, len(x)) == 0
+    np.testing.assert_array_equal(got, want)
+
+
 def test_only_primitives_remain() -> None:
-    arity = {"pow": 2, "atan2": 2, "copysign": 2, "fma": 3}
+    arity = {"pow": 2, "atan2": 2, "copysign": 2, "ldexp": 2, "fma": 3}
     for name in sorted(FLOAT_CALLS | PREDICATE_CALLS):
         for dtype in (float32, float64):
             root, _ = expansion(name, dtype, arity.get(name, 1))
@@ -260,9 +307,12 @@ def test_only_primitives_remain() -> None:
 
 
 def test_the_common_functions_are_short() -> None:
-    for name, most in {"exp": 26, "tanh": 24, "sigmoid": 30, "log": 36, "erf": 40}.items():
-        root, _ = expansion(name, float32)
-        assert sum(1 for n in walk_expr(root) if n.children) <= most, name
+    plain = {"exp": 26, "tanh": 24, "sigmoid": 28, "log": 36, "erf": 40}
+    native = {"exp": 14, "sigmoid": 18, "log": 22}
+    for counts, primitives in ((plain, frozenset[str]()), (native, NATIVE)):
+        for name, most in counts.items():
+            root, _ = expansion(name, float32, 1, primitives)
+            assert sum(1 for n in walk_expr(root) if n.children) <= most, name
 
 
 def test_narrow_floats_are_not_expanded() -> None:
@@ -283,7 +333,7 @@ def test_vector_code(name: str, dtype: DType, jit: Jit, host: Target) -> None:
     points = samples(dtype, 200)
     got = np.zeros_like(points)
     assert jit.load(emit(kernel, host), kernel)(points, got, len(points)) == 0
-    root, (v,) = expansion(name, dtype)
+    root, (v,) = expansion(name, dtype, 1, native_calls(host))
     want = evaluate(root, {v: points})
     assert_specials(got, want, points)
     finite = np.isfinite(want)

@@ -111,8 +111,9 @@ REFERENCE = {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh,
     "acosh": np.arccosh, "atanh": np.arctanh, "pow": np.power, "round": np.rint, "erf": special.erf,
     "sigmoid": special.expit, "rsqrt": lambda x: 1 / np.sqrt(x), "fma": lambda a, b, c: a * b + c,
+    "ldexp": lambda x, n: x * 2.0 ** np.floor(n),
 }  # fmt: skip
-ARITY = {"atan2": 2, "pow": 2, "copysign": 2, "fma": 3}
+ARITY = {"atan2": 2, "pow": 2, "copysign": 2, "ldexp": 2, "fma": 3}
 
 
 @pytest.mark.parametrize("dtype", [float16, float32, float64], ids=str)

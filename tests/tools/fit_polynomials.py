@@ -170,6 +170,8 @@ def tables() -> list[str]:
     for tag, width, n in (("F32", f32, 3), ("F64", f64, 7)):
         add(f"SINH_{tag}", "sinh(x) = x + x^3 q(x^2), |x| <= 1", sh, n, 0, 1, lambda u: u + TINY, width)
     add("LOG_F32", "log(1 + f) = f - f^2/2 + f^3 q(f), |f| <= 1/3", l3, 8, -last, last, lambda f: f * f + TINY, f32)
+    add("LOG_WIDE_F32", "log(1 + f) = f - f^2/2 + f^3 q(f), -1/4 <= f <= 1/2", l3, 8, -0.25, 0.5,
+        lambda f: f * f + TINY, f32)  # fmt: skip
     add("LOG_F64", "log(1 + f) = 2s + s^3 q(s^2), s = f/(2 + f), |s| <= 1/5", ls, 8, 0, small, lambda u: u + TINY)
     add("LOG_TAIL_F64", "log(1 + f) = 2s + 2/3 s^3 + s^5 q(s^2)", l5, 9, 0, small, lambda u: u * u + TINY)
     add("ERF_F32", "erf(x) = x + x q(x^2), |x| <= 1", er, 7, 0, 1, lambda u: one, f32, exact=1)

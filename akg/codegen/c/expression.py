@@ -82,7 +82,7 @@ class ExpressionPrinter:
 
     def library(self, fn: str, dtype: DType, args: list[str]) -> str:
         """A call of a mathematical function on floats."""
-        if fn in ("sigmoid", "rsqrt"):
+        if fn in ("sigmoid", "rsqrt", "ldexp"):
             return self.helper(f"akg_{fn}_{_SUFFIXES[dtype.name]}", *args)
         if fn in ("isnan", "isinf", "isfinite"):
             return f"({fn}({args[0]}) != 0)"

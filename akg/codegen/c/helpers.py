@@ -54,6 +54,11 @@ _FLOAT_TEMPLATES: dict[str, str] = {
   T e = expF(-fabsF(x));  /* never overflows */
   return (x < 0 ? e : 1) / (1 + e);
 }""",
+    "ldexp": """T akg_ldexp_S(T x, T n) {
+  if (isnan(n)) return n;
+  if (isinf(n)) return n > 0 ? (isnan(x) ? n : x * n) : (isnan(x) ? 0 : x * 0);  /* overrides NaN */
+  return ldexpF(x, (int)fmaxF(fminF(floorF(n), 5000), -5000));
+}""",
     "rsqrt": "T akg_rsqrt_S(T x) { return 1 / sqrtF(x); }",
 }
 

@@ -9,6 +9,7 @@ from akg.codegen.backend import Module, backends
 from akg.codegen.legalize import legalize
 from akg.codegen.llvm.entry import emit_module
 from akg.codegen.llvm.parallel import THREADS
+from akg.codegen.llvm.scaling import native_calls
 from akg.ir.stmt import Kernel
 
 # Register tiles and accumulators are stack slots in the text; these passes turn them into registers.
@@ -27,7 +28,7 @@ class LlvmBackend:
 
     def emit(self, kernel: Kernel, target: Target) -> Module:
         """The module of a kernel; its entry point returns 0, or 1 if a temporary could not be allocated."""
-        text = emit_module(legalize(kernel), target)
+        text = emit_module(legalize(kernel, native_calls(target)), target)
         meta: dict[str, Any] = {"passes": PASSES, "symbols": _imports(text)}
         return Module(text, "llvm", kernel.name, target, meta)
 

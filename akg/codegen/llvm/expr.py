@@ -11,7 +11,9 @@ from akg.codegen.llvm.arith import apply, choose, combine, compare, fused, intri
 from akg.codegen.llvm.builder import Function, Value
 from akg.codegen.llvm.convert import convert
 from akg.codegen.llvm.memory import load
+from akg.codegen.llvm.scaling import emit_native
 from akg.codegen.llvm.types import constant, llvm_type
+from akg.codegen.math import NATIVE
 from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Select, Unary, Var
 from akg.ir.simplify import simplify
 
@@ -81,6 +83,8 @@ _LIBM = frozenset({"expm1", "log1p", "erf", "asinh", "acosh", "atanh"})
 
 
 def _emit_call(f: Function, node: Call) -> Value:
+    if node.fn in NATIVE:
+        return emit_native(f, node)
     args = [f.value(a) for a in node.args]
     dtype = node.args[0].dtype
     if node.fn == "fma":

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from akg.base.errors import InternalError
-from akg.codegen.math import exponential, inverse, logarithm, power, special, trigonometric
+from akg.codegen.math import exponential, exponents, inverse, logarithm, power, scaling, special, trigonometric
 from akg.codegen.math.build import is_finite, is_infinite, is_nan, literal, sqrt
+from akg.codegen.math.exponents import NATIVE as NATIVE
 from akg.ir.expr import Call, Expr
 
 # What `expand` leaves alone: every backend has these as instructions or one-liners.
@@ -29,21 +30,30 @@ _RULES: dict[str, Callable[..., Expr]] = {
     "acos": inverse.acos, "atan": inverse.atan, "atan2": inverse.atan2, "asinh": inverse.asinh,
     "acosh": inverse.acosh, "atanh": inverse.atanh,
     "pow": power.pow_, "rsqrt": _rsqrt, "isnan": is_nan, "isinf": is_infinite, "isfinite": is_finite,
+    "ldexp": scaling.ldexp,
 }  # fmt: skip
 
 
-def expand(node: Call) -> Expr:
+# The better expansions of machines that have the calls of `NATIVE`.
+_NATIVE_RULES: dict[str, Callable[..., Expr]] = {
+    "exp": exponents.exp, "exp2": exponents.exp2, "sigmoid": exponents.sigmoid, "sinh": exponents.sinh,
+    "cosh": exponents.cosh, "log": exponents.log, "log2": exponents.log2, "log10": exponents.log10,
+}  # fmt: skip
+
+
+def expand(node: Call, native: frozenset[str] = frozenset()) -> Expr:
     """`node` over primitives; a primitive call is returned as it is.
 
     Args:
         node: a call whose arguments are float32 or float64; the result has the dtype of the node.
+        native: `NATIVE` if the machine has its calls as instructions, so that they count as primitives.
 
     Raises:
         InternalError: for other argument types (legalization widens the 16-bit floats first).
     """
-    if node.fn in PRIMITIVES:
+    if node.fn in PRIMITIVES or node.fn in native:
         return node
-    rule = _RULES.get(node.fn)
+    rule = (_NATIVE_RULES.get(node.fn) if native else None) or _RULES.get(node.fn)
     if rule is None:
         raise InternalError(f"no expansion of {node.fn} on {node.args[0].dtype}")
     return rule(*node.args)

@@ -60,7 +60,8 @@ _TABLE_F64 = _Table(
 )  # fmt: skip
 
 
-def _table(x: Expr) -> _Table:
+def table(x: Expr) -> _Table:
+    """The constants for the type of `x`."""
     return _TABLE_F32 if x.dtype is float32 else _TABLE_F64
 
 
@@ -81,7 +82,7 @@ def _scale(value: Expr, n_bits: Expr) -> Expr:
 
 def _exp_reduced(x: Expr, bias: int, tail: Expr | None = None) -> tuple[Expr, Expr]:
     """``(p, n_bits)`` with ``exp(x + tail) = (1 + p) * 2**n``, p accurate near 0."""
-    t = _table(x)
+    t = table(x)
     n, n_bits = _split(x, 1 / math.log(2.0), bias)
     r = fma(n, -t.ln2[1], fma(n, -t.ln2[0], x))
     if tail is not None:
@@ -97,7 +98,7 @@ def exp_clamped(x: Expr, halvings: int = 0, tail: Expr | None = None) -> Expr:
 
 def exp(x: Expr) -> Expr:
     """``e**x``."""
-    t = _table(x)
+    t = table(x)
     return exp_clamped(at_most(at_least(x, t.low), t.high))
 
 
@@ -106,12 +107,12 @@ def exp2(x: Expr) -> Expr:
     kind = format_of(x)
     x = at_most(at_least(x, -1.0 - kind.bias - kind.mantissa), kind.bias + 2.0)
     n, n_bits = _split(x, 1.0, 2 * kind.bias)
-    return _scale(fma(x - n, horner(x - n, _table(x).exp2), 1.0), n_bits)
+    return _scale(fma(x - n, horner(x - n, table(x).exp2), 1.0), n_bits)
 
 
 def expm1(x: Expr) -> Expr:
     """``e**x - 1``, accurate near 0."""
-    t, kind = _table(x), format_of(x)
+    t, kind = table(x), format_of(x)
     # one binade more than the format holds: computed at half size
     p, n_bits = _exp_reduced(at_most(at_least(x, -40.0), t.high), kind.bias - 1)
     half = from_bits(n_bits << kind.mantissa)
@@ -120,14 +121,15 @@ def expm1(x: Expr) -> Expr:
 
 
 def sigmoid(x: Expr) -> Expr:
-    """``1 / (1 + e**-x)``, from the exponential of ``-|x|``, which cannot overflow."""
-    e = exp_clamped(at_least(-absolute(x), _table(x).low))
-    return choose(Binary("lt", x, literal(0.0, x)), e, 1.0, x) / (e + 1.0)
+    """``e**x / (1 + e**x)``, where the exponential cannot overflow."""
+    t = table(x)
+    e = exp_clamped(at_most(at_least(x, t.low), 2 * t.saturated))
+    return e / (e + 1.0)
 
 
 def tanh(x: Expr) -> Expr:
     """tanh as ``m / (m + 2)`` with ``m = expm1(2|x|)``."""
-    y = at_most(absolute(x), _table(x).saturated)
+    y = at_most(absolute(x), table(x).saturated)
     p, n_bits = _exp_reduced(y + y, format_of(x).bias)
     s = from_bits(n_bits << format_of(x).mantissa)
     m = fma(s, p, s - 1.0)
@@ -136,13 +138,13 @@ def tanh(x: Expr) -> Expr:
 
 def cosh(x: Expr) -> Expr:
     """cosh from half the exponential, which overflows where cosh does."""
-    half = exp_clamped(at_most(absolute(x), _table(x).high + 1.0), halvings=1)
+    half = exp_clamped(at_most(absolute(x), table(x).high + 1.0), halvings=1)
     return half + literal(0.25, x) / half
 
 
 def sinh(x: Expr) -> Expr:
     """sinh: a polynomial up to 1, beyond it from half the exponential."""
-    t = _table(x)
+    t = table(x)
     y = at_most(absolute(x), t.high + 1.0)
     half = exp_clamped(y, halvings=1)
     square = x * x

@@ -7,6 +7,7 @@ comes as `f` and a correction whose rounding weighs little.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from akg.base.dtype import float32
 from akg.codegen.math import coefficients as co
@@ -16,8 +17,11 @@ from akg.ir.expr import Binary, Cast, Const, Expr
 _INF = math.inf
 
 # A constant in two parts: the first has 12 bits, so that its product with an exponent is exact.
-_LN2 = (0.693115234375, 3.194618494530941e-05)
-_LOG10_2 = (0.301025390625, 4.605038981195214e-06)
+LN2 = (0.693115234375, 3.194618494530941e-05)
+LOG10_2 = (0.301025390625, 4.605038981195214e-06)
+# Factors in two parts: the nearest float64 and the rest.
+LOG2_E = (1.4426950408889634, 2.0355273740931033e-17)
+LOG10_E = (0.4342944819032518, 1.098319650216765e-17)
 
 
 def _two_thirds(x: Expr) -> int:
@@ -35,11 +39,11 @@ def split_exponent(x: Expr) -> tuple[Expr, Expr]:
     return Cast(shift, x.dtype) + choose(is_small, float(-up), 0.0, x), f
 
 
-def log1p_correction(f: Expr) -> Expr:
-    """``log(1 + f) - f`` for ``|f| <= 1/3``."""
+def log1p_correction(f: Expr, for_f32: Sequence[float] = co.LOG_F32) -> Expr:
+    """``log(1 + f) - f`` for ``|f| <= 1/3``, or the range that the coefficients `for_f32` and float64 allow."""
     square = f * f
     if f.dtype is float32:
-        return fma(square * f, horner(f, co.LOG_F32), square * -0.5)
+        return fma(square * f, horner(f, for_f32), square * -0.5)
     # with s = f/(2 + f):  2s = f - s*f  and  f*f/2 = h give  log(1 + f) = f - (h - s*(h + s^2 q(s^2)))
     s = f / (f + 2.0)
     z, h = s * s, square * 0.5
@@ -54,15 +58,15 @@ def _special(x: Expr, value: Expr) -> Expr:
 
 
 def _natural(e: Expr, f: Expr) -> Expr:
-    return fma(e, _LN2[0], f + fma(e, _LN2[1], log1p_correction(f)))
+    return fma(e, LN2[0], f + fma(e, LN2[1], log1p_correction(f)))
 
 
-def _scaled(f: Expr, factor: float, factor_rest: float) -> tuple[Expr, Expr]:
-    """``log(1 + f) * factor`` as a product's two factors and a small rest."""
-    scale = literal(factor, f)
+def scaled(f: Expr, correction: Expr, factor: tuple[float, float]) -> tuple[Expr, Expr]:
+    """``log(1 + f)`` times a factor, as ``f * scale + rest``: the scale and the small rest."""
+    scale = literal(factor[0], f)
     assert isinstance(scale, Const)
-    rest = (factor - float(scale.value)) + factor_rest
-    return scale, fma(f, rest, log1p_correction(f) * scale)
+    rest = (factor[0] - float(scale.value)) + factor[1]
+    return scale, fma(f, rest, correction * scale)
 
 
 def log(x: Expr) -> Expr:
@@ -73,15 +77,15 @@ def log(x: Expr) -> Expr:
 def log2(x: Expr) -> Expr:
     """The logarithm of base 2; exact for powers of two."""
     e, f = split_exponent(x)
-    scale, rest = _scaled(f, 1.4426950408889634, 2.0355273740931033e-17)
+    scale, rest = scaled(f, log1p_correction(f), LOG2_E)
     return _special(x, e + fma(f, scale, rest))
 
 
 def log10(x: Expr) -> Expr:
     """The logarithm of base 10."""
     e, f = split_exponent(x)
-    scale, rest = _scaled(f, 0.4342944819032518, 1.098319650216765e-17)
-    return _special(x, fma(e, _LOG10_2[0], fma(f, scale, fma(e, _LOG10_2[1], rest))))
+    scale, rest = scaled(f, log1p_correction(f), LOG10_E)
+    return _special(x, fma(e, LOG10_2[0], fma(f, scale, fma(e, LOG10_2[1], rest))))
 
 
 def log1p(x: Expr) -> Expr:

@@ -81,13 +81,13 @@ def bitcast(source: DType, target: DType) -> Function:
 
 
 def function(name: str, dtype: DType) -> Function:
-    """A function of `akg.ir.expr.FLOAT_CALLS` or `PREDICATE_CALLS` on values of `dtype`.
+    """A function of `akg.ir.expr.FLOAT_CALLS` or `PREDICATE_CALLS`, or a part of a float, on values of `dtype`.
 
     float32 results are those of float64 functions, rounded once.
     """
     if name in PREDICATE_CALLS:
         return getattr(np, name)
-    if name not in FLOAT_CALLS or not dtype.is_float:
+    if (name not in FLOAT_CALLS and name not in _FLOAT64) or not dtype.is_float:
         raise InternalError(f"the interpreter has no {name} on {dtype}")
     exact = _FLOAT64[name] if name in _FLOAT64 else getattr(np, name)
     if dtype.compute is float32:
@@ -116,8 +116,33 @@ def _fma(a: np.float64, b: np.float64, c: np.float64) -> float | np.float64:
         return math.inf if exact > 0 else -math.inf
 
 
+def _ldexp(x: np.float64, n: np.float64) -> float | np.float64:
+    if np.isnan(n):
+        return n
+    if np.isinf(n):  # overrides NaN
+        power = math.inf if n > 0 else 0.0
+        return power if np.isnan(x) else x * power
+    return np.ldexp(x, int(max(min(math.floor(n), 5000), -5000)))
+
+
+def _exponent(x: np.float64) -> float:
+    if x == 0 or not math.isfinite(x):
+        return abs(float(x)) if x else -math.inf
+    return float(math.frexp(x)[1] - 1)
+
+
+def _significand(x: np.float64) -> float:
+    if math.isnan(x) or x < 0:
+        return math.nan
+    if x == 0 or math.isinf(x):
+        return 1.0
+    m = math.frexp(x)[0]
+    return m if m >= 0.75 else 2 * m
+
+
 _FLOAT64: dict[str, Function] = {
     "erf": _erf, "sigmoid": _sigmoid, "fma": _fma, "rsqrt": lambda x: 1 / np.sqrt(x), "pow": np.power,
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh,
-    "acosh": np.arccosh, "atanh": np.arctanh, "round": np.rint,
+    "acosh": np.arccosh, "atanh": np.arctanh, "round": np.rint, "ldexp": _ldexp, "exponent": _exponent,
+    "significand": _significand,
 }  # fmt: skip

@@ -39,6 +39,7 @@ from akg.ir.te.functions import (
     isfinite,
     isinf,
     isnan,
+    ldexp,
     log,
     log1p,
     log2,
@@ -65,10 +66,11 @@ from akg.ir.te.reduction import Reducer, argmax, argmin, comm_reducer, max, min,
 from akg.ir.te.tensor import Compute, Placeholder, Tensor, compute, placeholder, scalar, var
 
 __all__ = [
-    "Compute", "Placeholder", "Reducer", "Tensor", "abs", "acos", "acosh", "all", "any", "argmax", "argmin", "asin",
-    "asinh", "atan", "atan2", "atanh", "cast", "ceil", "clip", "comm_reducer", "compute", "const", "copysign", "cos",
-    "cosh", "erf", "exp", "exp2", "expm1", "floor", "floordiv", "floormod", "fma", "if_then_else", "infinity",
-    "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "max", "max_value", "maximum", "min", "min_value",
-    "minimum", "placeholder", "pow", "power", "prod", "reduce_axis", "round", "rsqrt", "scalar", "select", "sigmoid",
-    "sin", "sinh", "sqrt", "sum", "tan", "tanh", "trunc", "var", "where",
+    "Compute", "Placeholder", "Reducer", "Tensor", "abs", "acos", "acosh", "all", "any", "argmax", "argmin",
+    "asin", "asinh", "atan", "atan2", "atanh", "cast", "ceil", "clip", "comm_reducer", "compute", "const",
+    "copysign", "cos", "cosh", "erf", "exp", "exp2", "expm1", "floor", "floordiv", "floormod", "fma",
+    "if_then_else", "infinity", "isfinite", "isinf", "isnan", "ldexp", "log", "log10", "log1p", "log2", "max",
+    "max_value", "maximum", "min", "min_value", "minimum", "placeholder", "pow", "power", "prod", "reduce_axis",
+    "round", "rsqrt", "scalar", "select", "sigmoid", "sin", "sinh", "sqrt", "sum", "tan", "tanh", "trunc", "var",
+    "where",
 ]  # fmt: skip

@@ -70,6 +70,12 @@ def copysign(x: ExprLike, sign: ExprLike) -> Expr:
 
 
 @user_facing
+def ldexp(x: ExprLike, n: ExprLike) -> Expr:
+    """``x * 2**n``, rounded once; `n` is rounded down to an integer."""
+    return ex.call("ldexp", *ex.unify(x, n))
+
+
+@user_facing
 def fma(a: ExprLike, b: ExprLike, c: ExprLike) -> Expr:
     """``a * b + c`` with one rounding."""
     return ex.call("fma", a, b, c)

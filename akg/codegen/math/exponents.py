@@ -1,0 +1,109 @@
+"""Expansions for machines that scale by powers of two and take floats apart in one instruction each.
+
+They stand in for those of `exponential` and `logarithm` where the primitives of `NATIVE` are instructions (AVX-512
+has all three). The instructions treat infinities, zeros and denormals as these functions want them, so that most
+clamps and special cases fall away.
+"""
+
+from __future__ import annotations
+
+import math
+
+from akg.codegen.math import coefficients as co
+from akg.codegen.math.build import absolute, at_least, at_most, choose, copysign, fma, format_of, horner, literal
+from akg.codegen.math.exponential import table
+from akg.codegen.math.logarithm import LN2, LOG2_E, LOG10_2, LOG10_E, log1p_correction, scaled
+from akg.ir.expr import Binary, Call, Expr
+
+NATIVE = frozenset({"ldexp", "exponent", "significand"})
+
+
+def ldexp(x: Expr, n: Expr) -> Expr:
+    """``x * 2**n``, rounded once."""
+    return Call("ldexp", (x, n), x.dtype)
+
+
+def _exp_parts(x: Expr) -> tuple[Expr, Expr]:
+    """``(p, n)`` with ``exp(x) = p * 2**n`` for `x` not far below the range of exp.
+
+    Beyond the range, the reduced argument is garbage. A polynomial of even degree is positive all the same, and
+    scaling by a large power of two makes it infinite; also from NaN, where n is infinite.
+    """
+    t = table(x)
+    if len(t.exp) % 2 == 0:
+        x = at_most(x, t.high + 1.0)  # for half the exponential too
+    magic = literal(format_of(x).round_magic, x)
+    n = fma(x, 1 / math.log(2.0), magic) - magic
+    r = fma(n, -t.ln2[1], fma(n, -t.ln2[0], x))
+    return horner(r, (1.0, 1.0, *t.exp)), n
+
+
+def exp(x: Expr) -> Expr:
+    """``e**x``."""
+    return ldexp(*_exp_parts(at_least(x, table(x).low)))
+
+
+def exp2(x: Expr) -> Expr:
+    """``2**x``: an infinite `x` leaves NaN as the fraction, which scaling by an infinite power overrides."""
+    n = Call("round", (x,), x.dtype)
+    return ldexp(horner(x - n, (1.0, *table(x).exp2)), n)
+
+
+def sigmoid(x: Expr) -> Expr:
+    """``e**x / (1 + e**x)``, where the exponential cannot overflow."""
+    t = table(x)
+    e = ldexp(*_exp_parts(at_most(at_least(x, t.low), 2 * t.saturated)))
+    return e / (e + 1.0)
+
+
+def cosh(x: Expr) -> Expr:
+    """cosh from half the exponential, which overflows where cosh does."""
+    half = _half_exp(absolute(x))
+    return half + literal(0.25, x) / half
+
+
+def sinh(x: Expr) -> Expr:
+    """sinh: a polynomial up to 1, beyond it from half the exponential."""
+    half = _half_exp(absolute(x))
+    square = x * x
+    near = fma(x * square, horner(square, table(x).sinh), x)
+    far = copysign(half - literal(0.25, x) / half, x)
+    return choose(Binary("lt", absolute(x), literal(1.0, x)), near, far, x)
+
+
+def _half_exp(x: Expr) -> Expr:
+    p, n = _exp_parts(x)
+    return ldexp(p, n - 1.0)
+
+
+# --- logarithms ---------------------------------------------------------------------------------------
+
+
+def _split(x: Expr) -> tuple[Expr, Expr, Expr]:
+    """``(e, f, log(1 + f) - f)`` with ``x = 2**e * (1 + f)``, f in [-1/4, 1/2).
+
+    For 0 and infinity, e is infinite and f is 0; for negative numbers, f is NaN. So no logarithm needs more.
+    """
+    m = Call("significand", (x,), x.dtype)
+    e, f = Call("exponent", (x,), x.dtype) - Call("exponent", (m,), x.dtype), m - 1.0
+    return e, f, log1p_correction(f, co.LOG_WIDE_F32)
+
+
+def log(x: Expr) -> Expr:
+    """The natural logarithm."""
+    e, f, correction = _split(x)
+    return fma(e, LN2[0], f + fma(e, LN2[1], correction))
+
+
+def log2(x: Expr) -> Expr:
+    """The logarithm of base 2; exact for powers of two."""
+    e, f, correction = _split(x)
+    scale, rest = scaled(f, correction, LOG2_E)
+    return e + fma(f, scale, rest)
+
+
+def log10(x: Expr) -> Expr:
+    """The logarithm of base 10."""
+    e, f, correction = _split(x)
+    scale, rest = scaled(f, correction, LOG10_E)
+    return fma(e, LOG10_2[0], fma(f, scale, fma(e, LOG10_2[1], rest)))
