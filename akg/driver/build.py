@@ -205,8 +205,11 @@ def _mapped(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilat
 
 
 def _kernel_of(computation: Computation, inputs: Sequence[te.Tensor | Var] | None, name: str | None) -> stmt.Kernel:
-    if name is not None and not (isinstance(name, str) and name.isidentifier()):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise AkgError("AKG-E107", f"{name!r} is not a name", because="names are identifiers", hint="as in name='softmax'")
+    is_text = isinstance(name, str)  # users pass anything
+    if name is not None and not (is_text and name.isidentifier()):
+        raise AkgError(
+            "AKG-E107", f"{name!r} is not a name", because="names are identifiers", hint="as in name='softmax'"
+        )
     if isinstance(computation, te.Tensor):
         return lower_te([computation], inputs, name)
     if isinstance(computation, (list, tuple)) and all(isinstance(t, te.Tensor) for t in computation):

@@ -1,7 +1,7 @@
 """What a kernel takes and gives: names, roles, dtypes, shapes over sizes; and the packed calling convention.
 
 Compiled kernels are C functions with a parameter each. Calls from Python go through a second function beside
-it, ``int32 <name>_packed(slots)``, which takes all arguments in one array of 8-byte slots, so that one call
+it, ``int32 <symbol>_packed(slots)``, which takes all arguments in one array of 8-byte slots, so that one call
 sequence serves every kernel. `packed_ir` is its text, to be compiled in one module with the kernel.
 """
 
@@ -13,6 +13,7 @@ from typing import Literal
 
 from akg.base.dtype import DType
 from akg.base.errors import InternalError
+from akg.base.symbols import symbol_of
 from akg.ir import stmt
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
@@ -145,9 +146,14 @@ class Signature:
         return (*self.arguments, *self.outputs)
 
     @property
+    def symbol(self) -> str:
+        """The symbol of the kernel itself: its name, unless that is taken."""
+        return symbol_of(self.name)
+
+    @property
     def packed_symbol(self) -> str:
         """The symbol of the function that takes packed slots."""
-        return f"{self.name}_packed"
+        return f"{self.symbol}_packed"
 
     def __str__(self) -> str:
         result = ", ".join(str(p) for p in self.outputs) or "None"
@@ -155,7 +161,7 @@ class Signature:
 
 
 def packed_ir(signature: Signature) -> str:
-    """LLVM IR of ``int32 <name>_packed(ptr slots)``: loads each argument from its slot and calls the kernel."""
+    """LLVM IR of ``int32 <symbol>_packed(ptr slots)``: loads each argument from its slot and calls the kernel."""
     types = ["ptr" if p.shape is not None else _LLVM_TYPES[p.dtype.name] for p in signature.params]
     types += ["i64"] * len(signature.sizes)
     lines = [f"define i32 @{signature.packed_symbol}(ptr %slots) {{"]
@@ -163,11 +169,11 @@ def packed_ir(signature: Signature) -> str:
         lines.append(f"  %p{k} = getelementptr i64, ptr %slots, i64 {k}")
         lines.append(f"  %a{k} = load {kind}, ptr %p{k}, align 8")
     arguments = ", ".join(f"{kind} %a{k}" for k, kind in enumerate(types))
-    lines += [f"  %rc = call i32 @{signature.name}({arguments})", "  ret i32 %rc", "}"]
+    lines += [f"  %rc = call i32 @{signature.symbol}({arguments})", "  ret i32 %rc", "}"]
     return "\n".join(lines) + "\n"
 
 
 def declare_ir(signature: Signature) -> str:
     """LLVM IR declaration of the kernel itself, for a module that holds only `packed_ir`."""
     types = ["ptr" if p.shape is not None else _LLVM_TYPES[p.dtype.name] for p in signature.params]
-    return f"declare i32 @{signature.name}({', '.join(types + ['i64'] * len(signature.sizes))})\n"
+    return f"declare i32 @{signature.symbol}({', '.join(types + ['i64'] * len(signature.sizes))})\n"
