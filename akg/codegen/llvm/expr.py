@@ -54,7 +54,7 @@ def _emit_select(f: Function, node: Select) -> Value:
     decided = simplify(node.cond)
     if isinstance(decided, Const):
         return f.value(node.a if decided.value else node.b)
-    condition = f.value(decided)
+    condition = f.value(node.cond)  # whose loads are the nodes of the branches, as `is_loaded` needs
     a = _guarded(f, node.a, condition, node.cond, True)
     b = _guarded(f, node.b, condition, node.cond, False)
     return choose(f, condition, a, b)
