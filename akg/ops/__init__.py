@@ -8,7 +8,18 @@ classes and signatures.
 """
 
 from akg.ops.activation import *  # noqa: F403
+from akg.ops.contraction import *  # noqa: F403
+from akg.ops.convolution import *  # noqa: F403
+from akg.ops.creation import *  # noqa: F403
 from akg.ops.elementwise import *  # noqa: F403
+from akg.ops.indexing import *  # noqa: F403
+from akg.ops.movement import *  # noqa: F403
+from akg.ops.padding import *  # noqa: F403
+from akg.ops.pooling import *  # noqa: F403
+from akg.ops.reduction import *  # noqa: F403
 from akg.ops.registry import Operator as Operator
 from akg.ops.registry import get as get
 from akg.ops.registry import table as table
+from akg.ops.reshaping import *  # noqa: F403
+from akg.ops.resize import *  # noqa: F403
+from akg.ops.scan import *  # noqa: F403

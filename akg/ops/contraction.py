@@ -148,8 +148,10 @@ def matmul(
     """The matrix product of the last two dimensions; the others broadcast. A vector on either side is summed away.
 
     Args:
-        x1, x2: numbers, of shapes (..., m, k) or (k,), and (..., k, n) or (k,).
-        transpose_a, transpose_b: whether the last two dimensions of an operand are given in the other order.
+        x1: numbers of shape (..., m, k) or (k,).
+        x2: numbers of shape (..., k, n) or (k,).
+        transpose_a: whether `x1` is given as (..., k, m).
+        transpose_b: whether `x2` is given as (..., n, k).
         out_dtype: the type of products and result; None: NumPy's.
 
     Raises:

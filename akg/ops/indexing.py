@@ -1,0 +1,283 @@
+"""Elements by indices that are data: take, gather and scatter.
+
+An index counts from the end if it is negative. What is out of range even so never touches other memory: reading
+operators clip it to the nearest element (``mode="clip"``) or wrap it around (``mode="wrap"``), adding operators drop
+it. The places that such a read touches are not known when a kernel is compiled: it is modelled as reading anything,
+and the kernel's explanation says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from akg.base.dtype import DType, index, int64, promote
+from akg.base.errors import AkgError
+from akg.ir import te
+from akg.ir.expr import Const, Expr
+from akg.ir.te.tensor import Tensor, shape_text
+from akg.ops.registry import operator
+from akg.ops.reshaping import integer, reshape
+from akg.ops.shape import check_choice, check_dtype, check_tensor, is_one, normalize_axis, same_size, value
+
+__all__ = ["gather", "gather_nd", "scatter_add", "scatter_nd_add", "take", "take_along_axis"]
+
+_MODES = ("clip", "wrap")
+
+
+def _check_indices(indices: Tensor) -> Tensor:
+    check_dtype(check_tensor(indices, "indices").dtype, "an integer", "indices", "indices are integers")
+    return indices
+
+
+def _in_range(found: Expr, size: Expr, mode: str) -> Expr:
+    """An index as a subscript of a dimension that is not empty."""
+    wide = te.cast(found, int64)
+    extent = te.cast(size, int64)
+    if mode == "wrap":
+        return te.cast(te.floormod(wide, te.maximum(extent, 1)), index)
+    if found.dtype.kind == "int":
+        wide = te.maximum(te.select(wide < 0, wide + extent, wide), 0)
+    return te.cast(te.minimum(wide, extent - 1), index)
+
+
+def _check_not_empty(x: Tensor, axis: int, indices: Tensor) -> None:
+    if _is_empty(x.shape[axis : axis + 1]) and not _is_empty(indices.shape):
+        raise AkgError(
+            "AKG-E287",
+            f"dimension {axis} of x is empty",
+            because=f"x has shape {shape_text(x.shape)}, and the indices have shape {shape_text(indices.shape)}",
+            hint="there is no element to take",
+        )
+
+
+@operator("take", kind="opaque")
+def take(x: Tensor, indices: Tensor, *, axis: int | None = None, mode: str = "clip") -> Tensor:
+    """The elements of `x` at `indices` along `axis`, whose dimension gives way to those of `indices`.
+
+    Args:
+        x: the elements; without an axis, in row-major order.
+        indices: integers; negative ones count from the end.
+        axis: the dimension.
+        mode: what an index that is out of range means: "clip" the nearest element, "wrap" the one that it comes to by
+            going round.
+
+    Raises:
+        AkgError: AKG-E274 for indices that are no integers, AKG-E273 for a bad axis, AKG-E275 for an unknown mode,
+            AKG-E287 for an empty dimension.
+    """
+    check_choice(mode, "mode", _MODES)
+    _check_indices(indices)
+    if axis is None:
+        return take(reshape(x, -1), indices, axis=0, mode=mode)
+    along = normalize_axis(axis, check_tensor(x, "x").ndim)
+    _check_not_empty(x, along, indices)
+    rank = indices.ndim
+    shape = (*x.shape[:along], *indices.shape, *x.shape[along + 1 :])
+    if _is_empty(shape):
+        return te.compute(shape, lambda *i: te.cast(0, x.dtype), name="take")
+
+    def element(*place: Expr) -> Expr:
+        at = _in_range(indices[place[along : along + rank]], x.shape[along], mode)
+        return x[(*place[:along], at, *place[along + rank :])]
+
+    return te.compute(shape, element, name="take")
+
+
+def _is_empty(shape: Sequence[Expr]) -> bool:
+    return any(isinstance(s, Const) and int(s) == 0 for s in shape)
+
+
+@operator("gather", kind="opaque")
+def gather(x: Tensor, indices: Tensor, *, axis: int = 0, mode: str = "clip") -> Tensor:
+    """The slices of `x` at `indices` along `axis`: `take` with a default axis."""
+    return take(x, indices, axis=axis, mode=mode)
+
+
+@operator("take_along_axis", kind="opaque")
+def take_along_axis(x: Tensor, indices: Tensor, *, axis: int = -1, mode: str = "clip") -> Tensor:
+    """For each place, the element of `x` at ``indices[place]`` along `axis` and at the place itself elsewhere.
+
+    Args:
+        x: the elements.
+        indices: integers, of the rank of `x`; off the axis sizes are equal, or 1.
+        axis: the dimension.
+        mode: as in `take`.
+
+    Raises:
+        AkgError: AKG-E274 for indices that are no integers, AKG-E273 for a bad axis, AKG-E281 for different ranks,
+            AKG-E286 for sizes that do not fit, AKG-E275 for an unknown mode, AKG-E287 for an empty dimension.
+    """
+    check_choice(mode, "mode", _MODES)
+    along = normalize_axis(axis, check_tensor(x, "x").ndim)
+    if _check_indices(indices).ndim != x.ndim:
+        raise AkgError(
+            "AKG-E281",
+            f"indices has {indices.ndim} {'dimension' if indices.ndim == 1 else 'dimensions'}",
+            because=f"x has shape {shape_text(x.shape)}, and indices {shape_text(indices.shape)}",
+            hint=f"give indices of {x.ndim} dimensions, or use akg.ops.take",
+        )
+    _check_not_empty(x, along, indices)
+    shape: list[Expr] = []
+    for d, (a, b) in enumerate(zip(x.shape, indices.shape, strict=True)):
+        if d != along and not same_size(a, b) and not is_one(a) and not is_one(b):
+            raise AkgError(
+                "AKG-E286",
+                f"shapes {shape_text(x.shape)} and {shape_text(indices.shape)} do not fit",
+                because=f"dimension {d} differs, and the indices run along {along}",
+                hint="sizes must be equal, or 1, except along the axis",
+            )
+        shape.append(b if d == along or is_one(a) else a)
+    if _is_empty(shape):
+        return te.compute(tuple(shape), lambda *i: te.cast(0, x.dtype), name="take_along_axis")
+
+    def element(*place: Expr) -> Expr:
+        found = indices[tuple([Const(0) if is_one(s) else p for p, s in zip(place, indices.shape, strict=True)])]
+        at = [Const(0) if is_one(s) else p for p, s in zip(place, x.shape, strict=True)]
+        at[along] = _in_range(found, x.shape[along], mode)
+        return x[tuple(at)]
+
+    return te.compute(tuple(shape), element, name="take_along_axis")
+
+
+@operator("gather_nd", kind="opaque")
+def gather_nd(x: Tensor, indices: Tensor, *, batch_dims: int = 0, mode: str = "clip") -> Tensor:
+    """The slices of `x` at the vectors in the last dimension of `indices`, which index leading dimensions of `x`.
+
+    Args:
+        x: the elements.
+        indices: integers of shape (batch..., ..., depth).
+        batch_dims: how many leading dimensions both have in common.
+        mode: as in `take`.
+
+    Raises:
+        AkgError: AKG-E274 for indices that are no integers, AKG-E281 for ranks that do not fit, AKG-E286 for sizes,
+            AKG-E275 for an unknown mode, AKG-E287 for an empty dimension.
+    """
+    check_choice(mode, "mode", _MODES)
+    depth = _depth_of(x, indices, batch_dims)
+    lead = indices.shape[:-1]
+    shape = (*lead, *x.shape[batch_dims + depth :])
+    if _is_empty(shape):
+        return te.compute(shape, lambda *i: te.cast(0, x.dtype), name="gather_nd")
+    for d in range(batch_dims, batch_dims + depth):
+        _check_not_empty(x, d, indices)
+
+    def element(*place: Expr) -> Expr:
+        own = place[: len(lead)]
+        at = [_in_range(indices[(*own, Const(k))], x.shape[batch_dims + k], mode) for k in range(depth)]
+        return x[(*place[:batch_dims], *at, *place[len(lead) :])]
+
+    return te.compute(shape, element, name="gather_nd")
+
+
+def _depth_of(x: Tensor, indices: Tensor, batch_dims: int) -> int:
+    """The number of dimensions that a vector of indices addresses."""
+    check_tensor(x, "x")
+    batches = integer(batch_dims, "batch_dims", 0)
+    size = _check_indices(indices).shape[-1] if indices.ndim else Const(0)
+    shapes = f"x has shape {shape_text(x.shape)}, and indices {shape_text(indices.shape)}"
+    if indices.ndim <= batches or not isinstance(size, Const) or int(size) + batches > x.ndim:
+        raise AkgError(
+            "AKG-E281",
+            f"indices of shape {shape_text(indices.shape)} do not index x",
+            because=shapes + (f", with {batches} in common" if batches else ""),
+            hint="the last dimension of indices holds one index for each of the dimensions of x that are indexed",
+        )
+    for d in range(batches):
+        if not same_size(x.shape[d], indices.shape[d]):
+            raise AkgError(
+                "AKG-E286",
+                f"shapes {shape_text(x.shape)} and {shape_text(indices.shape)} do not fit",
+                because=f"dimension {d} is one of {batches} in common",
+                hint="sizes in common must be equal",
+            )
+    return int(size)
+
+
+# --- adding ---------------------------------------------------------------------------------------------
+
+
+@operator("scatter_add", kind="opaque")
+def scatter_add(x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0) -> Tensor:
+    """`x` with ``updates[..., k, ...]`` added at ``indices[k]`` along `axis`, all of them where indices repeat.
+
+    It is the transpose of `take` along an axis. Every element of the result looks for the updates that it receives, so
+    that the sum has a fixed order and elements run in parallel; the work is the product of the number of indices and
+    the size of the result.
+
+    Args:
+        x: numbers.
+        indices: a vector of integers; negative ones count from the end, others out of range are dropped.
+        updates: of the shape of `x`, with the number of indices along `axis`.
+        axis: the dimension.
+
+    Raises:
+        AkgError: AKG-E274 for indices that are no integers, AKG-E281 for wrong ranks, AKG-E286 for sizes that do not
+            fit, AKG-E273 for a bad axis.
+    """
+    along = normalize_axis(axis, check_tensor(x, "x").ndim)
+    if _check_indices(indices).ndim != 1:
+        raise AkgError(
+            "AKG-E281", f"indices has {indices.ndim} dimensions", because=f"its shape is {shape_text(indices.shape)}",
+            hint="give a vector of indices, or use akg.ops.scatter_nd_add",
+        )  # fmt: skip
+    _check_updates(updates, (*x.shape[:along], indices.shape[0], *x.shape[along + 1 :]))
+    kind = _sum_dtype(x, updates)
+
+    def sums(*place: Expr) -> Expr:
+        k = te.reduce_axis(indices.shape[0], name="k")
+        hit = _hit(indices[k], place[along], x.shape[along])
+        return te.sum(value(updates[(*place[:along], k, *place[along + 1 :])], kind.compute), axis=k, where=hit)
+
+    return _added(x, te.compute(x.shape, sums, name="scatter_sum"), "scatter_add")
+
+
+def _sum_dtype(x: Tensor, updates: Tensor) -> DType:
+    return promote(check_dtype(x.dtype, "a number", "x"), check_dtype(updates.dtype, "a number", "updates"))
+
+
+def _added(x: Tensor, sums: Tensor, name: str) -> Tensor:
+    return te.compute(x.shape, lambda *i: te.cast(value(x[i], sums.dtype) + sums[i], x.dtype), name=name)
+
+
+def _hit(found: Expr, place: Expr, size: Expr) -> Expr:
+    """Whether an index, counted from the end if negative, is `place`."""
+    wide, at, extent = te.cast(found, int64), te.cast(place, int64), te.cast(size, int64)
+    return (te.select(wide < 0, wide + extent, wide) if found.dtype.kind == "int" else wide).__eq__(at)  # type: ignore[return-value]
+
+
+def _check_updates(updates: Tensor, wanted: Sequence[Expr]) -> None:
+    check_tensor(updates, "updates")
+    if len(wanted) != updates.ndim or not all(same_size(a, b) for a, b in zip(updates.shape, wanted, strict=True)):
+        raise AkgError(
+            "AKG-E286",
+            f"updates has shape {shape_text(updates.shape)}",
+            because=f"x and the indices ask for {shape_text(tuple(wanted))}",
+            hint="give one update for each element that is indexed",
+        )
+
+
+@operator("scatter_nd_add", kind="opaque")
+def scatter_nd_add(x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+    """`x` with updates added at the vectors in the last dimension of `indices`: the transpose of `gather_nd`.
+
+    Indices, order and work are as in `scatter_add`.
+
+    Raises:
+        AkgError: AKG-E274 for indices that are no integers, AKG-E281 for wrong ranks, AKG-E286 for sizes that do
+            not fit.
+    """
+    depth = _depth_of(x, indices, 0)
+    lead = indices.shape[:-1]
+    _check_updates(updates, (*lead, *x.shape[depth:]))
+    kind = _sum_dtype(x, updates)
+
+    def sums(*place: Expr) -> Expr:
+        axes = [te.reduce_axis(size, name="k") for size in lead]
+        hits = [_hit(indices[(*axes, Const(d))], place[d], x.shape[d]) for d in range(depth)]
+        term = value(updates[(*axes, *place[depth:])], kind.compute)
+        if not axes:
+            return te.select(te.all(*hits), term, 0)
+        return te.sum(term, axis=axes, where=te.all(*hits))
+
+    return _added(x, te.compute(x.shape, sums, name="scatter_sum"), "scatter_nd_add")
