@@ -14,12 +14,14 @@ from akg.base.dtype import index
 from akg.base.errors import AkgError, Span, user_facing
 from akg.ir.affine import is_affine_condition
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Axis, Binary, Combiner, Const, Expr, Load, Select, Var
+from akg.ir.expr import Axis, Binary, Combiner, Const, Expr, Load, Select, Var, binary
 from akg.ir.inline import inline_stages
+from akg.ir.lower_scan import first_element, next_element
 from akg.ir.rewrite import rewrite, variables_of
 from akg.ir.simplify import simplify_stmt
 from akg.ir.stage import Stage, build_stages, old_values_read
 from akg.ir.stmt import REDUCTIONS, Alloc, For, If, Kernel, Param, Stmt, Store, block
+from akg.ir.te.scan import Scan
 from akg.ir.te.tensor import Compute, Placeholder, Tensor, is_axis_var, plain_name, shape_text
 
 Argument = Tensor | Var
@@ -271,6 +273,8 @@ class _Emitter:
     def _stage(self, stage: Stage) -> Stmt:
         outer = self._loops(stage.axes)
         place = tuple(outer)
+        if stage.scan is not None:
+            return self._scan(stage, stage.scan, outer)
         if stage.combiner is None:
             target = self.buffers[stage.buffer]
             name = self.statements.unique(target.name)
@@ -285,6 +289,22 @@ class _Emitter:
                 inits.append(Store(target, place, identity, name, span=stage.span))
         update = self._nest(stage.reduce_axes, inner, self._update(stage, place), stage.span)
         return self._nest(stage.axes, outer, block(*inits, update), stage.span)
+
+    def _scan(self, stage: Stage, scan: Scan, variables: list[Var]) -> Stmt:
+        """``if size > 0: { for others: T[0] = term[0]; for axes, from 1: T[i] = T[i - 1] op term[i] }``."""
+        target, span = self.buffers[stage.buffer], stage.span
+        term = self._final(stage.values[0])
+        name = self.statements.unique(f"{target.name}_first")
+        first: Stmt = first_element(scan, target, tuple(variables), term, name, span)
+        others = [k for k in range(len(variables)) if k != scan.axis]
+        first = self._nest(tuple([stage.axes[k] for k in others]), [variables[k] for k in others], first, span)
+        variables = self._loops(stage.axes)
+        term = self._final(stage.values[0])
+        later: Stmt = next_element(scan, target, tuple(variables), term, self.statements.unique(target.name), span)
+        for k in reversed(range(len(variables))):
+            end = self._final(stage.axes[k].end)
+            later = For(variables[k], Const(int(k == scan.axis)), end, later, span=span)
+        return If(binary("gt", target.shape[scan.axis], 0), block(first, later), span=span)
 
     def _update(self, stage: Stage, place: tuple[Expr, ...]) -> Stmt:
         """One iteration of a reduction: every needed component takes in its term."""

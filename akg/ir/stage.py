@@ -9,6 +9,7 @@ from akg.base.errors import Span
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Axis, Combiner, Expr, Load, Reduce, Select, Var, binary, unary
 from akg.ir.rewrite import loads_of, rewrite, variables_of, walk_expr
+from akg.ir.te.scan import Scan
 from akg.ir.te.tensor import Compute, Tensor
 
 
@@ -24,6 +25,7 @@ class Stage:
         reduce_axes: the axes of the reduction.
         condition: where terms count.
         span: the user's te.compute.
+        scan: for a running reduction, how it runs; the term is the value.
     """
 
     axes: tuple[Axis, ...]
@@ -33,6 +35,7 @@ class Stage:
     reduce_axes: tuple[Axis, ...] = ()
     condition: Expr | None = None
     span: Span | None = None
+    scan: Scan | None = None
 
     @property
     def buffer(self) -> Buffer:
@@ -96,6 +99,8 @@ class _Group:
 
 def _split(op: Compute, tensors: dict[int, Tensor]) -> list[Stage]:
     """Before: ``T[i] = sum_k(A[i, k]) * 0.5``. After: ``T_sum[i] = sum_k(A[i, k]); T[i] = T_sum[i] * 0.5``."""
+    if isinstance(op, Scan):
+        return [Stage(op.axes, (tensors[0],), op.bodies, op.combiner, span=op.span, scan=op)]
     groups: dict[tuple[int, ...], _Group] = {}
     elementwise: list[tuple[Tensor, Expr]] = []
     for position in sorted(tensors):

@@ -107,7 +107,7 @@ def _reduce_one(name: str, expr: ExprLike, axis: Axes, where: ExprLike | None) -
     elif kind.compute is not kind and name in ("sum", "prod"):
         term = _widen(term, {})
     axes, condition = _axes_of(axis), _condition_of(where)
-    return cast(Reduce(_combiner(name, term.dtype), (term,), axes, condition), kind)
+    return cast(Reduce(builtin_combiner(name, term.dtype), (term,), axes, condition), kind)
 
 
 def _widen(node: Expr, memo: dict[Expr, Expr]) -> Expr:
@@ -133,7 +133,8 @@ def _widen(node: Expr, memo: dict[Expr, Expr]) -> Expr:
 
 
 @cache
-def _combiner(name: str, kind: DType) -> Combiner:
+def builtin_combiner(name: str, kind: DType) -> Combiner:
+    """The sum, prod, max or min of values of a type."""
     identity = {
         "sum": lambda: Const(0, kind), "prod": lambda: Const(1, kind),
         "max": lambda: extreme(kind, -1), "min": lambda: extreme(kind, 1),
@@ -246,8 +247,8 @@ def _recognised(combiner: Combiner) -> Combiner:
         return combiner
     if {body.a, body.b} == {combiner.lhs[0], combiner.rhs[0]}:
         for name, op in REDUCTIONS.items():
-            if body.op == op and _combiner(name, body.dtype).identity[0] is combiner.identity[0]:
-                return _combiner(name, body.dtype)
+            if body.op == op and builtin_combiner(name, body.dtype).identity[0] is combiner.identity[0]:
+                return builtin_combiner(name, body.dtype)
     return combiner
 
 
