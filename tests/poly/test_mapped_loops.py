@@ -1,0 +1,203 @@
+"""What the mapping makes of typical nests: the loops, where they run, and that they still compute the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from akg.base.target import Target, resolve_target
+from akg.driver import pipeline
+from akg.driver.pipeline import Compilation
+from akg.ir import stmt
+from akg.ir.interp import interpret
+from akg.ir.lower import lower_te
+from akg.ir.text import parse_kernel
+from akg.ir.verify import verify
+from akg.poly.register_tile import inner_product_tile, outer_product_tile
+from akg.poly.strategy import resolve_strategy
+from bench import kernels as library
+from tests.helpers import assert_close, copy_args, fresh_args, terms_of, written
+
+WIDE = Target("wide", "llvm", "x86_64", "x86-64-v4", frozenset({"avx512f"}), 512, 32, cores=2)
+NARROW = Target("narrow", "llvm", "x86_64", "x86-64-v3", frozenset({"avx2"}), 256, 16, cores=2)
+
+
+def mapped(kernel: stmt.Kernel, strategy: Any = "auto", target: Target = WIDE) -> Compilation:
+    state = pipeline.start(kernel, resolve_strategy(strategy), target)
+    pipeline.run(state, pipeline.SCHEDULE, check=True)
+    return pipeline.run(state, pipeline.MAP, check=True)
+
+
+def lowered(definition: Any) -> stmt.Kernel:
+    outputs, inputs = definition
+    return lower_te(outputs, inputs)
+
+
+def loops(state: Compilation, kind: str) -> list[stmt.For]:
+    assert state.result is not None
+    return [s for s in stmt.walk(state.result.body) if isinstance(s, stmt.For) and s.kind == kind]
+
+
+def allocations(state: Compilation) -> dict[str, stmt.Alloc]:
+    assert state.result is not None
+    return {s.buffer.name: s for s in stmt.walk(state.result.body) if isinstance(s, stmt.Alloc)}
+
+
+def check_same(kernel: stmt.Kernel, state: Compilation, sizes: dict[str, int] | None = None) -> None:
+    """The mapped loops give what the kernel as written gives, also with parallel iterations in another order."""
+    assert state.result is not None
+    args = fresh_args(kernel, sizes, 1)
+    want = copy_args(args)
+    interpret(kernel, *want)
+    for order in ("forward", "shuffle"):
+        got = copy_args(args)
+        interpret(state.result, *got, order=order, seed=2)
+        for name, value in written(kernel, got).items():
+            assert_close(value, written(kernel, want)[name], value.dtype.name, terms_of(kernel, sizes or {}), name)
+
+
+def test_a_product_keeps_its_tile_in_registers() -> None:
+    kernel = lowered(library.matmul(m=64, n=128, k=5))
+    state = mapped(kernel)
+    tiles = [a.buffer for a in allocations(state).values() if a.buffer.scope == "register"]
+    assert len(tiles) == 1
+    rows, lanes = tiles[0].const_shape or (0, 0)
+    assert lanes % 16 == 0
+    assert rows * lanes // 16 + lanes // 16 + 1 <= WIDE.vector_registers
+    assert len(loops(state, "parallel")) == 1
+    assert not any(s.buffer.scope == "global" and s.reduction for s in _stores(state)), "updates touch registers only"
+    check_same(kernel, state)
+
+
+def _stores(state: Compilation) -> list[stmt.Store]:
+    assert state.result is not None
+    return [s for s in stmt.walk(state.result.body) if isinstance(s, stmt.Store)]
+
+
+@pytest.mark.parametrize("layout", ["nn", "nt", "tn", "tt"])
+@pytest.mark.parametrize("target", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("size", [(7, 33, 5), (16, 64, 8), (21, 50, 3)])
+def test_products_of_all_layouts(layout: str, target: Target, size: tuple[int, int, int]) -> None:
+    m, n, k = size
+    kernel = lowered(library.matmul(layout, m=m, n=n, k=k))
+    check_same(kernel, mapped(kernel, target=target))
+
+
+def test_the_product_of_two_rows_runs_its_lanes_along_the_reduction() -> None:
+    state = mapped(lowered(library.matmul("nt", m=64, n=64, k=64)))
+    updates = [s for s in _stores(state) if s.reduction == "sum"]
+    lanes = loops(state, "vector")
+    assert any(update in stmt.walk(loop.body) for update in updates for loop in lanes)
+    assert loops(state, "unroll")
+
+
+@pytest.mark.parametrize("sizes", [{"m": 1, "n": 1, "k": 1}, {"m": 9, "n": 70, "k": 3}, {"m": 4, "n": 64, "k": 0}])
+def test_symbolic_products(sizes: dict[str, int]) -> None:
+    kernel = lowered(library.symbolic_matmul())
+    state = mapped(kernel)
+    names = [p.name for p in kernel.params if p.role == "size"]
+    values = dict(zip(names, (sizes["m"], sizes["k"], sizes["n"]), strict=True))
+    check_same(kernel, state, values)
+    registers = [a for a in allocations(state).values() if a.buffer.scope == "register"]
+    assert len(registers) == 4, "full and partial tiles both keep their sums in registers"
+
+
+def test_the_stages_of_softmax_share_the_loop_over_rows() -> None:
+    kernel = lowered(library.softmax(m=6, n=40))
+    state = mapped(kernel)
+    (rows,) = loops(state, "parallel")
+    assert all(s in stmt.walk(rows) for s in _stores(state))
+    shapes = {name: a.buffer.const_shape for name, a in allocations(state).items()}
+    assert shapes["power"] == (40,)
+    assert shapes["peak"] == () and shapes["total"] == ()
+    exponentials = next(s for s in _stores(state) if s.buffer.name == "power")
+    total = next(s for s in _stores(state) if s.buffer.name == "total" and s.reduction)
+    assert any(exponentials in stmt.walk(f.body) and total in stmt.walk(f.body) for f in loops(state, "vector"))
+    check_same(kernel, state)
+
+
+def test_column_sums_stream_rows() -> None:
+    kernel = parse_kernel("""
+kernel colsum(X: in float32[50, 5000], Y: out float32[5000]):
+    for j in [0, 5000):
+        S0: Y[j] = 0.0f32
+        for k in [0, 50):
+            S1 (sum): Y[j] = Y[j] + X[k, j]
+""")
+    state = mapped(kernel)
+    update = next(s for s in _stores(state) if s.reduction == "sum")
+    inner = [f for f in loops(state, "vector") if update in stmt.walk(f.body)]
+    assert inner and update.buffer.scope == "register", "several rows are added for each load of the sums"
+
+
+def test_long_reductions_are_shared_among_threads() -> None:
+    kernel = parse_kernel("""
+kernel total(X: in int32[300, 300], Y: out int32[]):
+    S0: Y[] = 0i32
+    for i in [0, 300):
+        for j in [0, 300):
+            S1 (sum): Y[] = Y[] + X[i, j]
+""")
+    state = mapped(kernel)
+    assert len(loops(state, "parallel")) == 1
+    check_same(kernel, state)
+    assert not loops(mapped(kernel, {"parallel": False}), "parallel")
+
+
+def test_transposition_runs_in_blocks() -> None:
+    kernel = parse_kernel("""
+kernel turn(X: in float32[70, 100], Y: out float32[100, 70]):
+    for i in [0, 100):
+        for j in [0, 70):
+            S0: Y[i, j] = X[j, i]
+""")
+    state = mapped(kernel)
+    assert {f.step for f in loops(state, "parallel") + loops(state, "serial")} >= {32}
+    check_same(kernel, state)
+
+
+def test_options_are_obeyed() -> None:
+    kernel = lowered(library.matmul(m=32, n=32, k=32))
+    assert not loops(mapped(kernel, {"vectorize": False}), "vector")
+    assert not loops(mapped(kernel, {"parallel": False}), "parallel")
+    assert not [a for a in allocations(mapped(kernel, {"tile": False})).values() if a.buffer.shape]
+    softmax = lowered(library.softmax(m=8, n=16))
+    assert len(loops(mapped(softmax, {"fusion": "none"}), "parallel")) > 1
+
+
+def test_tiles_fit_the_register_file_and_prefer_no_remainder() -> None:
+    for rows, lanes in ((512, 512), (777, 777), (1 << 30, 1 << 30), (6, 48), (1, 100), (64, 56)):
+        for registers, width in ((32, 16), (16, 8), (32, 4)):
+            r, w = outer_product_tile(rows, lanes, width, registers)
+            vectors = -(-w // width)
+            assert 1 <= r <= rows and 1 <= w <= lanes
+            assert r * vectors + vectors + 1 <= registers
+            a, b = inner_product_tile(rows, lanes, registers)
+            assert a * b + min(a, b) + 1 <= registers or b == 1
+    rows, width = outer_product_tile(512, 512, 16, 32)
+    assert 512 % rows == 0 and 512 % width == 0
+
+
+def test_host_target_maps_what_the_host_can_do() -> None:
+    host = resolve_target("cpu")
+    kernel = lowered(library.layer_norm(m=5, n=37))
+    state = mapped(kernel, target=host)
+    assert state.result is not None
+    verify(state.result, after="mapping")
+    check_same(kernel, state)
+
+
+def test_private_windows_do_not_overlap() -> None:
+    """A temporary that one iteration writes for the next keeps its whole extent."""
+    kernel = parse_kernel("""
+kernel carry(X: in float64[20], Y: out float64[20]):
+    alloc T: float64[21] global
+    S0: T[0] = 1.0f64
+    for i in [0, 20):
+        S1: T[i + 1] = T[i] * 0.5f64 + X[i]
+        S2: Y[i] = T[i + 1]
+""")
+    state = mapped(kernel)
+    assert allocations(state)["T"].buffer.const_shape == (21,)
+    check_same(kernel, state)
