@@ -37,24 +37,27 @@ class Edge:
 
     @cached_property
     def facets(self) -> Matrix:
-        """Rows over (constant, parameters, source iterators, sink iterators) of all cones."""
-        columns = 1 + self.part.dim(isl.PARAM) + self.part.dim(isl.SET)
+        """Rows of all cones, over what `distance` is over."""
         with isl.budget(BUDGET):
-            pieces = isl.basic_sets(self.part)
+            part = isl.deltas(self.part) if self.source == self.sink else self.part
+            columns = 1 + part.dim(isl.PARAM) + part.dim(isl.SET)
+            pieces = isl.basic_sets(part)
             if len(pieces) > _PIECES:
-                pieces = [self.part.remove_divs().simple_hull()]
-            parts = [matrix(isl.valid_constraints(p), columns) for p in pieces]
-        rows = stack(parts, columns)
+                pieces = [part.remove_divs().simple_hull()]
+            rows = stack([cone(p) for p in pieces], columns)
         return rows[np.any(rows != 0, axis=1)]
 
     def distance(self, rows: Mapping[str, Matrix]) -> Matrix:
         """Sink's row minus source's over (constant, parameters, source iterators, sink iterators).
 
+        Between instances of one statement: over (constant, parameters, differences of iterators), as the rest cancels.
         A row is over (iterators, parameters, constant): a vector of numbers, or a matrix of functions of unknowns.
         """
         before, after = rows[self.source], rows[self.sink]
-        params = self.part.dim(isl.PARAM)
+        params = len(self.model.params)
         ns, nd = len(before) - params - 1, len(after) - params - 1
+        if self.source == self.sink:
+            return np.concatenate([np.zeros_like(before[: params + 1]), before[:ns]])
         shift = after[-1:] - before[-1:]
         return np.concatenate([shift, after[nd:-1] - before[ns:-1], -before[:ns], after[:nd]])
 
@@ -89,6 +92,44 @@ class Edge:
             if self.model.values and isl.is_empty(self.model.concrete(part)):
                 return None
         return Edge(self.model, self.dependence, part, self.relaxed)
+
+
+def cone(piece: isl.BasicSet) -> Matrix:
+    """The facets of the cone of functions that are nowhere negative on a set, over (constant, parameters, dimensions).
+
+    Equalities of the set are used to eliminate dimensions first: ``x = e`` turns the coefficient of x into a
+    multiple of the coefficients in e, and what is left is smaller.
+    """
+    params, dims = piece.dim(isl.PARAM), piece.dim(isl.SET)
+    solved = _solved([[r[-1], *r[dims:-1], *r[:dims]] for r in isl.equalities(piece)], 1 + params, dims)
+    kept = [k for k in range(1 + params + dims) if k not in solved]
+    small = isl.project_out(piece, [k - 1 - params for k in solved])
+    facets = matrix(isl.valid_constraints(small), len(kept))
+    rows = np.zeros((len(facets), 1 + params + dims), np.int64)
+    rows[:, kept] = facets
+    for column, expression in solved.items():
+        rows[:, column] = facets @ np.array([expression[k] for k in kept], np.int64)
+    return rows
+
+
+def _solved(equalities: list[list[int]], first: int, count: int) -> dict[int, list[int]]:
+    """Dimensions (columns from `first`) that equalities give as integral expressions of the rest."""
+    solved: dict[int, list[int]] = {}
+    for given in equalities:
+        row = list(given)
+        for column, expression in solved.items():
+            factor, row[column] = row[column], 0
+            row = [a + factor * b for a, b in zip(row, expression, strict=True)]
+        pivot = next((k for k in range(first + count - 1, first - 1, -1) if abs(row[k]) == 1), None)
+        if pivot is None:
+            continue
+        sign, row[pivot] = -row[pivot], 0
+        new = [sign * v for v in row]
+        for column, expression in solved.items():
+            factor, expression[pivot] = expression[pivot], 0
+            solved[column] = [a + factor * b for a, b in zip(expression, new, strict=True)]
+        solved[pivot] = new
+    return solved
 
 
 def edges_of(model: Model, dependences: Iterable[Dependence], relax_reductions: bool) -> list[Edge]:

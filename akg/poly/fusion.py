@@ -38,7 +38,7 @@ def fusion_groups(
     def needs(group: Group) -> int:
         return max(left[n] for n in group)
 
-    components = in_order(names, arcs, needs)
+    components = in_order(names, arcs, needs if plan.heuristic == "smartfuse" else lambda group: None)
     if plan.total_distribution or plan.heuristic == "nofuse":
         return components
     if plan.heuristic == "maxfuse":
@@ -57,17 +57,12 @@ def fusion_groups(
             if plan.heuristic == "smartfuse":
                 fits = needs(runs[-1]) == needs(component)
             else:
-                connected = any(_between(a, runs[-1], component) for a in arcs)
-                fits = connected and runs_parallel(runs[-1]) and runs_parallel(component) and runs_parallel(joined)
+                fits = runs_parallel(runs[-1]) and runs_parallel(component) and runs_parallel(joined)
             if fits:
                 runs[-1] = joined
                 continue
         runs.append(component)
     return runs
-
-
-def _between(arc: Arc, a: Group, b: Group) -> bool:
-    return (arc[0] in a and arc[1] in b) or (arc[0] in b and arc[1] in a)
 
 
 def explicit_groups(listed: Sequence[Group], names: Group, arcs: Sequence[Arc]) -> list[Group]:

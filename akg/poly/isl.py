@@ -373,30 +373,53 @@ def basic_sets(a: Set) -> list[BasicSet]:
     return collected(a.remove_divs().foreach_basic_set)
 
 
+def _numbers(a: BasicSet) -> list[tuple[int, list[int]]]:
+    """Constraints as (0 for an equality, else 1; coefficients), by isl's PolyLib format: far quicker than one by one."""
+    printer = _isl.Printer.to_str(CONTEXT).set_output_format(_isl.format.POLYLIB)
+    lines = printer.print_basic_set(a).get_str().split("\n")
+    result: list[tuple[int, list[int]]] = []
+    for line in lines[1 : int(lines[0].split()[0]) + 1]:
+        kind, *values = [int(v) for v in line.split()]
+        result.append((kind, values))
+    return result
+
+
+def equalities(a: BasicSet) -> list[list[int]]:
+    """The equalities of a set without integer divisions, over (dimensions, parameters, constant)."""
+    return [row for kind, row in _numbers(a) if kind == 0]
+
+
+def project_out(a: BasicSet, dims: Iterable[int]) -> BasicSet:
+    """The set without some dimensions, by position."""
+    for k in sorted(dims, reverse=True):
+        a = a.project_out(SET, k, 1)
+    return a
+
+
 def valid_constraints(a: BasicSet) -> list[list[int]]:
     """The cone of affine functions that are nowhere negative on `a` (affine form of Farkas's lemma).
 
     A row gives one inequality ``row . f >= 0`` on the functions ``f = (constant, parameters, dimensions)``.
-    Read off isl's PolyLib format, which is far quicker than element by element.
 
     Raises:
         Unknown: if the budget ran out.
     """
     try:
-        cone = a.coefficients()
-        printer = _isl.Printer.to_str(CONTEXT).set_output_format(_isl.format.POLYLIB)
-        lines = printer.print_basic_set(cone).get_str().split("\n")
+        found = _numbers(a.coefficients())
     except _isl.Error as error:
         raise _failed("coefficients", error, a) from None
-    count = int(lines[0].split()[0])
     result: list[list[int]] = []
-    for line in lines[1 : count + 1]:
-        kind, *values = [int(v) for v in line.split()]
+    for kind, values in found:
         row = values[:-1]  # the last column is the constant: a cone has none
         result.append(row)
         if kind == 0:
             result.append([-v for v in row])
     return result
+
+
+def deltas(a: Set) -> Set:
+    """The differences of a set of pairs in one space."""
+    return a.unwrap().deltas()
 
 
 def lexmin_of_rows(rows: Sequence[Sequence[int]], count: int) -> list[int] | None:

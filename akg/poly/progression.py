@@ -41,9 +41,10 @@ def complement(history: tuple[Row, ...], count: int) -> tuple[Row, ...]:
     is not negative, and with one is positive, is independent of the history. A linearly dependent set of them
     would not do: its sum may vanish, and with it the constraint.
     """
+    if all(sum(map(bool, row)) == 1 for row in history):
+        used = {k for row in history for k, v in enumerate(row) if v}
+        return tuple([tuple([int(i == j) for j in range(count)]) for i in range(count) if i not in used])
     basis = [[Fraction(v) for v in history[k]] for k in _independent(history)]
-    if not basis:
-        return tuple([tuple([int(i == j) for j in range(count)]) for i in range(count)])
     orthogonal: list[_Exact] = []  # Gram-Schmidt: the projector is I - sum of b b' / b.b
     for row in basis:
         for other in orthogonal:

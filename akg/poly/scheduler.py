@@ -173,7 +173,8 @@ class _Scheduler:
         problem = self.problem(names, edges, place)
         found: list[_Found] = []
         here = place
-        while self.unfinished(names, here):
+        parts: list[Group] = []
+        while not parts and self.unfinished(names, here):
             plan = self.dimension_plan(names, edges, here, len(found))
             rows = self.row(problem, plan, here, first=not found)
             if rows is None:
@@ -182,13 +183,12 @@ class _Scheduler:
             here = here.after(rows, self.model, found[-1].member.coincident)
             if _is_feautrier(plan) and not found[-1].member.coincident:
                 break
-            if self.separates(names, edges, found, here):
-                break
+            parts = self.separate(names, edges, found, here)
         if not found:
             return self.without_band(names, edges, problem, place)
         below = _left_open(edges, found)
         members = tuple([f.member for f in found if not _is_trivial(f.member)])
-        child = self.node(names, below, here)
+        child = self.children(parts, below, here) if parts else self.node(names, below, here)
         return Band(members, True, child) if members else child
 
     def row(self, problem: BandProblem, plan: DimensionPlan, place: _Place, first: bool) -> Rows | None:
@@ -241,14 +241,22 @@ class _Scheduler:
             terms[v] = params[k]
         return Affine(terms, values[-1] + sum(params[k] * value for k, value in self.model.values.items()))
 
-    def separates(self, names: Group, edges: Sequence[Edge], found: Sequence[_Found], place: _Place) -> bool:
-        """Whether a parallel band may end here so that finished statements need not ride in the loops of others."""
+    def separate(self, names: Group, edges: Sequence[Edge], found: Sequence[_Found], place: _Place) -> list[Group]:
+        """Where a parallel band can end so that finished statements need not ride in the loops of others: the parts."""
         left = set(self.unfinished(names, place))
         if not left or len(left) == len(names) or not all(f.member.coincident for f in found):
-            return False
+            return []
         below = _left_open(edges, found)
-        groups = in_order(names, _arcs([e for e in below if e.source != e.sink]))
-        return all(left.issuperset(g) or left.isdisjoint(g) for g in groups)
+        groups = in_order(names, _arcs([e for e in below if e.source != e.sink]), left.issuperset)
+        if any(not left.issuperset(g) and not left.isdisjoint(g) for g in groups):
+            return []
+        parts: list[Group] = []
+        for group in groups:
+            if parts and left.issuperset(group) == left.issuperset(parts[-1]):
+                parts[-1] = (*parts[-1], *group)
+            else:
+                parts.append(group)
+        return parts
 
     # --- where there is no band --------------------------------------------------------------------------
 
