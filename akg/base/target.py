@@ -105,6 +105,7 @@ _KNOWN_FEATURES = frozenset(_LLVM_NAMES.values()) | {
 _V2 = frozenset({"sse2", "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"})
 _V3 = _V2 | {"avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"}
 _V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
+_LEVELS = {"x86-64-v2": _V2, "x86-64-v3": _V3, "x86-64-v4": _V4}
 # LLVM's names by vendor and family, then by ranges of models.
 _MODELS: dict[tuple[str, int], tuple[tuple[int, int, str], ...]] = {
     ("AuthenticAMD", 23): ((0x00, 0x2F, "znver1"), (0x30, 0xFF, "znver2")),
@@ -213,6 +214,18 @@ def _model(fields: dict[str, str]) -> str:
 def host() -> Target:
     """The machine that we run on, described once per process."""
     return detect_host()
+
+
+def obstacle(target: Target) -> str:
+    """Why this machine does not run code for a target, as a clause; empty if it does."""
+    here = host()
+    if target.is_host:
+        return ""
+    if target.arch != here.arch:
+        return f"it is code for {target.arch} (target {target.name}), and this machine is {here.arch}"
+    # Other features are of LLVM's making, such as "prefer-256-bit", or too new for us to see that they are there.
+    missing = sorted((target.features | _LEVELS.get(target.cpu, frozenset())) & _KNOWN_FEATURES - here.features)
+    return f"target {target.name} needs {', '.join(missing)}, which this machine does not have" if missing else ""
 
 
 def _described(name: str, arch: str, cpu: str, features: frozenset[str]) -> Target:

@@ -9,7 +9,7 @@ from typing import Any
 from akg.base.config import effective_threads
 from akg.base.errors import AkgError, InternalError
 from akg.base.symbols import symbol_of
-from akg.base.target import Target, host
+from akg.base.target import Target, obstacle
 from akg.base.trace import Recorder, phase
 from akg.codegen.backend import Linked, Loader, Module, backends
 from akg.codegen.c import emit_c
@@ -103,13 +103,16 @@ def assemble(
         notes=list(code.notes),
     )
     texts = _Texts(state, code.kind)
-    return Kernel(signature, loaded, report=report, sources=texts.table(), explain=texts.explain, threaded=threaded)
+    return Kernel(
+        signature, loaded, report=report, sources=texts.table(), explain=texts.explain, threaded=threaded,
+        refusal=obstacle(target) if loaded is None else "",
+    )  # fmt: skip
 
 
 def _linked(signature: Signature, code: Code, target: Target) -> Linked | None:
     """The code in this process; None if this machine does not run it."""
     if code.kind == "llvm":
-        return link(signature, code.object_code) if is_runnable(target) else None
+        return None if obstacle(target) else link(signature, code.object_code)
     backend = backends.get(code.backend)
     if not isinstance(backend, Loader):
         raise AkgError(
@@ -119,12 +122,6 @@ def _linked(signature: Signature, code: Code, target: Target) -> Linked | None:
             hint="look at its code with akg.lower(...).schedule() and the backend's emit, or ask its author",
         )
     return backend.load(Module(code.object_code.decode(), code.kind, signature.symbol, target, dict(code.meta)))
-
-
-def is_runnable(target: Target) -> bool:
-    """Whether this machine runs code for a target: it has the instructions."""
-    here = host()
-    return target.is_host or (target.arch == here.arch and target.features <= here.features)
 
 
 class _Texts:

@@ -68,6 +68,7 @@ class Kernel:
         sources: Mapping[str, Callable[[], str]] | None = None,
         explain: Callable[[], str] | None = None,
         threaded: bool = False,
+        refusal: str = "",
     ) -> None:
         """Wrap linked code.
 
@@ -78,13 +79,14 @@ class Kernel:
             sources: texts by kind ("loop", "llvm", "asm", "c", "schedule"), made when asked for.
             explain: makes the text of `explain`.
             threaded: whether it starts parallel regions (`is_threaded`).
+            refusal: where `code` is None, why calls are refused.
         """
         self.signature, self._code = signature, code
         self.report = report if report is not None else Report()
         self._sources: dict[str, Callable[[], str] | str] = dict(sources or {})
         self._explain = explain
         if code is None:
-            self._function, self.__call__ = None, _refusing_call(signature, self.report.target)
+            self._function, self.__call__ = None, _refusing_call(signature, refusal)
             return
         address = code.address(signature.packed_symbol)
         self._function = _PACKED(address)
@@ -183,14 +185,14 @@ def _copy(value: Any) -> Any:
     return np.array(value, copy=True)
 
 
-def _refusing_call(signature: Signature, target: str) -> Callable[..., Any]:
+def _refusing_call(signature: Signature, reason: str) -> Callable[..., Any]:
     """The call of a kernel whose machine code is another machine's."""
 
     def call(*args: Any, **keywords: Any) -> Any:
         raise AkgError(
-            "AKG-E517",
+            "AKG-E410",
             f"kernel {signature.name} cannot run here",
-            because=f"it is compiled for {target}, and this machine does not run that code",
+            because=reason,
             hint="look at its source('asm'), or build it for target='cpu' to call it",
         )
 
