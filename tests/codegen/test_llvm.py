@@ -388,3 +388,13 @@ def test_part_of_a_register_tile(check: Check, low: int, high: int) -> None:
         loop(i3, 3, loop(j3, 60, Store(y, (i3, j3), Load(t, (i3, j3)), "S2"), "vector"), "unroll"),
     )  # fmt: skip
     check(kernel(Alloc(t, body), x, y), random((3, 60)), np.zeros((3, 60), np.float32))
+
+
+@pytest.mark.parametrize("name", ["int8", "int32", "bfloat16"])
+def test_one_lane_of_a_narrowed_value(check: Check, name: str) -> None:
+    """A tail of one element writes that element alone, whatever wider value it was made from."""
+    narrow = dtype_of(name)
+    wide = float32 if narrow.is_float else int64
+    x, y = Buffer("X", consts(2, 17), wide), Buffer("Y", consts(2, 17), narrow)
+    body = loop(j, 17, Store(y, (ZERO, j), cast(Load(x, (ZERO, j)), narrow), "S0"), "vector")
+    check(kernel(body, x, y), random((2, 17), wide.name), random((2, 17), name))

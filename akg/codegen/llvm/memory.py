@@ -355,5 +355,9 @@ def _store_lanes(f: Function, buffer: Buffer, where: Access, value: Value) -> No
     kinds = f"{value.type}, {address.rpartition(' ')[0]}, i32, {full.type}"
     callee = f.unit.declare(name, f"declare void @{name}({kinds})")
     f.line(f"call void {callee}({value}, {address}, i32 {align}, {full})")
+    if stride == 1 and llvm_type(value.dtype) in ("i8", "i16", "i32"):
+        # LLVM before 23 joins a truncation and the store of one lane to a store of the wide element, over what lies
+        # behind (llvm-project issue 179489). A second use keeps the truncation apart; it costs no instruction.
+        f.line(f"call void (...) {f.unit.declare('llvm.fake.use', 'declare void @llvm.fake.use(...)')}({value})")
 
 
