@@ -11,7 +11,7 @@ every iterator (or parameter), from 0, outermost first. A name is an extra varia
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -193,13 +193,14 @@ def _named_rows(name: str, unknowns: Unknowns) -> list[Matrix]:
             row[:-1] = -np.abs(form[:depth]).sum(axis=0)
             row[-1] = 1
             rows.append(row)
-    kinds = {"no-reversal": ("negative",), "no-parameter-shift": ("parameters",), "no-shift": ("parameters", "constants")}
+    kinds = {
+        "no-reversal": ("negative",),
+        "no-parameter-shift": ("parameters",),
+        "no-shift": ("parameters", "constants"),
+    }
     for kind in kinds.get(name, ()):
         rows.extend(unknowns.at_most(kind, 0))
     return rows
-
-
-Validator = Callable[[Iterable[str]], None]
 
 
 def check_references(
@@ -234,6 +235,7 @@ def check_references(
                     raise AkgError(
                         "AKG-E305", f"{where}: {text!r} asks for {r.kind} {r.index} of {found}",
                         because=f"{found} has {count} {what}, counted from 0",
+                        hint="count the loops around the statement from the outermost, 0",
                     )  # fmt: skip
 
 

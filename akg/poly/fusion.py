@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -71,17 +72,18 @@ def explicit_groups(listed: Sequence[Group], names: Group, arcs: Sequence[Arc]) 
     short = [n for n in names if head.get(n, n) == n]
     between = [(head.get(a, a), head.get(b, b)) for a, b in arcs]
     between = [(a, b) for a, b in between if a != b]
-    between += [(a[0], b[0]) for a, b in zip(listed, listed[1:], strict=False)]
+    between += [(a[0], b[0]) for a, b in pairwise(listed)]
     members = {g[0]: g for g in listed}
     result: list[Group] = []
     for component in in_order(short, between):
-        if len([n for n in component if n in members]) > (1 if len(component) == 1 else 0):
-            if len(component) > 1:
-                raise AkgError(
-                    "AKG-E305",
-                    f"the fusion groups {', '.join('+'.join(members[n]) for n in component if n in members)} cannot run in this order",
-                    because=f"dependences connect {', '.join(component)} in a cycle, or against the order",
-                )
+        if len(component) > 1 and any(n in members for n in component):
+            groups = ", ".join("+".join(members.get(n, (n,))) for n in component)
+            raise AkgError(
+                "AKG-E305",
+                f"the fusion groups {groups} cannot run in this order",
+                because="dependences connect them in a cycle, or against the order",
+                hint="put them into one group, or change the order of the groups",
+            )
         result.append(tuple([m for n in component for m in members.get(n, (n,))]))
     return result
 

@@ -114,7 +114,8 @@ class _Scheduler:
         edges = [e for e in edges if e.source in kept and e.sink in kept]
         if not self.unfinished(names, place):
             return self.leaves(names, edges)
-        if self.plan.options.split_components:
+        together = any(set(g) == kept for g in self.plan.fusion_at(place.dimension).groups)
+        if self.plan.options.split_components and not together:
             parts = weakly_connected(names, _arcs(edges))
             if len(parts) > 1:
                 return self.children(parts, edges, place)
@@ -231,7 +232,7 @@ class _Scheduler:
         reduction = bool(carried) and all(e.dependence.is_reduction for e in carried)
         return _Found(Member(forms, coincident=not carried, reduction=reduction), rows)
 
-    def form(self, name: str, row: Sequence[int]) -> Affine:
+    def form(self, name: str, row: Iterable[int]) -> Affine:
         """A row over iterators and sizes; symbolic constants become numbers again."""
         values = [int(v) for v in row]
         iterators = self.scop.statements[name].iterators
@@ -351,4 +352,5 @@ def _is_trivial(member: Member) -> bool:
 
 
 def _without_parallel(plan: Plan, dimension: int) -> Plan:
-    return replace(plan, dimensions={**plan.dimensions, dimension: replace(plan.dimension(dimension), require_parallel=False)})
+    relaxed = replace(plan.dimension(dimension), require_parallel=False)
+    return replace(plan, dimensions={**plan.dimensions, dimension: relaxed})

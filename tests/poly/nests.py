@@ -1,0 +1,221 @@
+# ruff: noqa: B007, F821  (shapes and dtypes are strings inside annotations)
+"""Loop nests in the manner of PolyBench, for the scheduler: written from their definitions."""
+
+from akg.ir.script import In, Script, Size, Tensor, script
+
+
+@script
+def jacobi_1d(A: Tensor["n", "float64"], B: Tensor["n", "float64"], steps: Size):
+    n = A.shape[0]
+    for t in range(steps):
+        for i in range(1, n - 1):
+            B[i] = 0.33333 * (A[i - 1] + A[i] + A[i + 1])
+        for i in range(1, n - 1):
+            A[i] = 0.33333 * (B[i - 1] + B[i] + B[i + 1])
+
+
+@script
+def jacobi_2d(A: Tensor["n", "n", "float64"], B: Tensor["n", "n", "float64"], steps: Size):
+    n = A.shape[0]
+    for t in range(steps):
+        for i in range(1, n - 1):
+            for j in range(1, n - 1):
+                B[i, j] = 0.2 * (A[i, j] + A[i, j - 1] + A[i, 1 + j] + A[1 + i, j] + A[i - 1, j])
+        for i in range(1, n - 1):
+            for j in range(1, n - 1):
+                A[i, j] = 0.2 * (B[i, j] + B[i, j - 1] + B[i, 1 + j] + B[1 + i, j] + B[i - 1, j])
+
+
+@script
+def heat_3d(A: Tensor["n", "n", "n", "float64"], B: Tensor["n", "n", "n", "float64"], steps: Size):
+    n = A.shape[0]
+    for t in range(steps):
+        for i in range(1, n - 1):
+            for j in range(1, n - 1):
+                for k in range(1, n - 1):
+                    B[i, j, k] = (
+                        0.125 * (A[i + 1, j, k] - 2.0 * A[i, j, k] + A[i - 1, j, k])
+                        + 0.125 * (A[i, j + 1, k] - 2.0 * A[i, j, k] + A[i, j - 1, k])
+                        + 0.125 * (A[i, j, k + 1] - 2.0 * A[i, j, k] + A[i, j, k - 1])
+                        + A[i, j, k]
+                    )
+        for i in range(1, n - 1):
+            for j in range(1, n - 1):
+                for k in range(1, n - 1):
+                    A[i, j, k] = (
+                        0.125 * (B[i + 1, j, k] - 2.0 * B[i, j, k] + B[i - 1, j, k])
+                        + 0.125 * (B[i, j + 1, k] - 2.0 * B[i, j, k] + B[i, j - 1, k])
+                        + 0.125 * (B[i, j, k + 1] - 2.0 * B[i, j, k] + B[i, j, k - 1])
+                        + B[i, j, k]
+                    )
+
+
+@script
+def fdtd_2d(
+    ex: Tensor["n", "m", "float64"],
+    ey: Tensor["n", "m", "float64"],
+    hz: Tensor["n", "m", "float64"],
+    fict: In["steps", "float64"],
+):
+    n, m = ex.shape
+    steps = fict.shape[0]
+    for t in range(steps):
+        for j in range(m):
+            ey[0, j] = fict[t]
+        for i in range(1, n):
+            for j in range(m):
+                ey[i, j] = ey[i, j] - 0.5 * (hz[i, j] - hz[i - 1, j])
+        for i in range(n):
+            for j in range(1, m):
+                ex[i, j] = ex[i, j] - 0.5 * (hz[i, j] - hz[i, j - 1])
+        for i in range(n - 1):
+            for j in range(m - 1):
+                hz[i, j] = hz[i, j] - 0.7 * (ex[i, j + 1] - ex[i, j] + ey[i + 1, j] - ey[i, j])
+
+
+@script
+def two_mm(
+    A: In["ni", "nk", "float64"],
+    B: In["nk", "nj", "float64"],
+    C: In["nj", "nl", "float64"],
+    D: Tensor["ni", "nl", "float64"],
+    tmp: Tensor["ni", "nj", "float64"],
+    alpha: float,
+    beta: float,
+):
+    ni, nl = D.shape
+    for i in range(ni):
+        for j in range(B.shape[1]):
+            tmp[i, j] = 0.0
+            for k in range(A.shape[1]):
+                tmp[i, j] += alpha * A[i, k] * B[k, j]
+    for i in range(ni):
+        for j in range(nl):
+            D[i, j] *= beta
+            for k in range(B.shape[1]):
+                D[i, j] += tmp[i, k] * C[k, j]
+
+
+@script
+def mvt(
+    A: In["n", "n", "float64"],
+    x1: Tensor["n", "float64"],
+    x2: Tensor["n", "float64"],
+    y1: In["n", "float64"],
+    y2: In["n", "float64"],
+):
+    n = A.shape[0]
+    for i in range(n):
+        for j in range(n):
+            x1[i] += A[i, j] * y1[j]
+    for i in range(n):
+        for j in range(n):
+            x2[i] += A[j, i] * y2[j]
+
+
+@script
+def atax(A: In["m", "n", "float64"], x: In["n", "float64"], y: Tensor["n", "float64"], tmp: Tensor["m", "float64"]):
+    m, n = A.shape
+    for i in range(n):
+        y[i] = 0.0
+    for i in range(m):
+        tmp[i] = 0.0
+        for j in range(n):
+            tmp[i] += A[i, j] * x[j]
+        for j in range(n):
+            y[j] += A[i, j] * tmp[i]
+
+
+@script
+def gemver(
+    A: Tensor["n", "n", "float64"],
+    u1: In["n", "float64"],
+    v1: In["n", "float64"],
+    u2: In["n", "float64"],
+    v2: In["n", "float64"],
+    w: Tensor["n", "float64"],
+    x: Tensor["n", "float64"],
+    y: In["n", "float64"],
+    z: In["n", "float64"],
+    alpha: float,
+    beta: float,
+):
+    n = A.shape[0]
+    for i in range(n):
+        for j in range(n):
+            A[i, j] = A[i, j] + u1[i] * v1[j] + u2[i] * v2[j]
+    for i in range(n):
+        for j in range(n):
+            x[i] = x[i] + beta * A[j, i] * y[j]
+    for i in range(n):
+        x[i] = x[i] + z[i]
+    for i in range(n):
+        for j in range(n):
+            w[i] = w[i] + alpha * A[i, j] * x[j]
+
+
+@script
+def trisolv(L: In["n", "n", "float64"], x: Tensor["n", "float64"], b: In["n", "float64"]):
+    n = b.shape[0]
+    for i in range(n):
+        x[i] = b[i]
+        for j in range(i):
+            x[i] -= L[i, j] * x[j]
+        x[i] = x[i] / L[i, i]
+
+
+@script
+def durbin(r: In["n", "float64"], y: Tensor["n", "float64"], z: Tensor["n", "float64"]):
+    n = r.shape[0]
+    y[0] = -r[0]
+    beta = 1.0
+    alpha = -r[0]
+    for k in range(1, n):
+        beta = (1.0 - alpha * alpha) * beta
+        s = 0.0
+        for i in range(k):
+            s += r[k - i - 1] * y[i]
+        alpha = -(r[k] + s) / beta
+        for i in range(k):
+            z[i] = y[i] + alpha * y[k - i - 1]
+        for i in range(k):
+            y[i] = z[i]
+        y[k] = alpha
+
+
+@script
+def doitgen(A: Tensor["r", "q", "p", "float64"], C4: In["p", "p", "float64"], s: Tensor["p", "float64"]):
+    nr, nq, np_ = A.shape
+    for r in range(nr):
+        for q in range(nq):
+            for p in range(np_):
+                s[p] = 0.0
+                for k in range(np_):
+                    s[p] += A[r, q, k] * C4[k, p]
+            for p in range(np_):
+                A[r, q, p] = s[p]
+
+
+@script
+def covariance(
+    data: Tensor["n", "m", "float64"], cov: Tensor["m", "m", "float64"], mean: Tensor["m", "float64"], fn: float
+):
+    n, m = data.shape
+    for j in range(m):
+        mean[j] = 0.0
+        for i in range(n):
+            mean[j] += data[i, j]
+        mean[j] /= fn
+    for i in range(n):
+        for j in range(m):
+            data[i, j] -= mean[j]
+    for i in range(m):
+        for j in range(i, m):
+            cov[i, j] = 0.0
+            for k in range(n):
+                cov[i, j] += data[k, i] * data[k, j]
+            cov[i, j] /= fn - 1.0
+            cov[j, i] = cov[i, j]
+
+
+NESTS: dict[str, Script] = {k: v for k, v in list(globals().items()) if isinstance(v, Script)}

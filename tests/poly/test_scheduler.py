@@ -1,0 +1,181 @@
+"""The scheduler: the schedules of Pluto's published examples, legality, and execution of what it finds."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import akg
+from akg.base.errors import AkgError
+from akg.base.target import resolve_target
+from akg.driver import pipeline
+from akg.ir.interp import interpret
+from akg.ir.stmt import Kernel
+from akg.poly.dependence import annotate, dependences
+from akg.poly.expand import expand_temporaries
+from akg.poly.legality import prove
+from akg.poly.scheduler import schedule
+from akg.poly.scop import Scop, extract_scop
+from akg.poly.strategy import resolve_strategy
+from akg.poly.tree import Domain, paths, tree_text
+from tests.helpers import assert_close, copy_args, fresh_args, terms_of, written
+from tests.poly.nests import NESTS
+from tests.poly.test_isl_ast import kernel_of, tiled
+from tests.programs import SAMPLES
+from tests.strategies import random_script
+
+PROGRAMS = {**{k: v.script for k, v in SAMPLES.items()}, **NESTS}
+STRATEGIES = ("pluto", "maxfuse", "nofuse", "feautrier", "contiguity", "no-skewing", "dl-cpu")
+
+
+def scheduled(name: str, strategy: Any = "pluto") -> tuple[Scop, Domain, list[str]]:
+    """Statements, tree with marks, notes."""
+    scop = extract_scop(expand_temporaries(PROGRAMS[name].lower()))
+    notes: list[str] = []
+    found = dependences(scop)
+    tree = schedule(scop, found, resolve_strategy(strategy).plan, notes.append)
+    return scop, annotate(scop, tree, found), notes
+
+
+def rows(tree: Domain, name: str) -> list[str]:
+    """The rows of a statement, outermost first; P behind a parallel one."""
+    members = [s.member for s in paths(tree)[name] if s.member is not None]
+    return [f"{m.rows[name]}{' P' if m.coincident else ''}" for m in members]
+
+
+# The schedules that Pluto 0.11 documents for its test cases; statements of one line are in one band.
+PUBLISHED: dict[str, dict[str, list[str]]] = {
+    "jacobi_1d": {"S0": ["t", "t * 2 + i"], "S1": ["t", "t * 2 + i_1 + 1"]},
+    "jacobi_2d": {"S0": ["t", "t * 2 + i", "t * 2 + j"], "S1": ["t", "t * 2 + i_1 + 1", "t * 2 + j_1 + 1"]},
+    "seidel_2d": {"S0": ["t", "t + i", "t * 2 + i + j"]},
+    "heat_3d": {"S0": ["t", "t * 2 + i", "t * 2 + j", "t * 2 + k"],
+                "S1": ["t", "t * 2 + i_1 + 1", "t * 2 + j_1 + 1", "t * 2 + k_1 + 1"]},
+    "fdtd_2d": {"S0": ["t", "t + j", "t"], "S1": ["t", "t + j_1", "t + i"], "S2": ["t", "t + j_2", "t + i_1"],
+                "S3": ["t", "t + j_3 + 1", "t + i_2 + 1"]},
+    "gemm": {"S0": ["i P", "j P"], "S1": ["i P", "j_1 P", "k_1"]},
+    "mvt": {"S0": ["i P", "j"], "S1": ["i_1 P", "j_1"]},
+    "gemver": {"S0": ["j P", "i"], "S1": ["i_1 P", "j_1"], "S2": ["i_2 P"], "S3": ["i_3 P", "j_2"]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_schedules(name: str) -> None:
+    scop, tree, notes = scheduled(name)
+    assert {n: rows(tree, n) for n in scop.statements} == PUBLISHED[name]
+    assert notes == []
+
+
+def test_lu_is_one_tilable_band() -> None:
+    _, tree, _ = scheduled("lu")
+    assert tree_text(tree).count("band (permutable)") == tree_text(tree).count("band") == 1
+    assert len(rows(tree, "S0")) == 3
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_legal(name: str, strategy: str) -> None:
+    scop, tree, _ = scheduled(name, strategy)
+    answer = prove(scop, tree)
+    assert answer, answer.text
+    assert set(paths(tree)) == set(scop.statements)
+
+
+def executed(kernel: Kernel, bodies: list[Kernel], sizes: dict[str, int], seed: int) -> None:
+    args = fresh_args(kernel, sizes, seed)
+    for a in args:
+        if isinstance(a, np.ndarray) and a.ndim == 2 and a.shape[0] == a.shape[1]:
+            a[...] = (a @ a.T if a.dtype.kind == "f" else a) + 8 * np.eye(len(a), dtype=a.dtype)
+    want = copy_args(args)
+    interpret(kernel, *want)
+    for body in bodies:
+        got = copy_args(args)
+        interpret(body, *got)
+        for name, array in written(kernel, want).items():
+            assert_close(written(kernel, got)[name], array, terms=terms_of(kernel, sizes), what=name)
+
+
+def sizes_of(kernel: Kernel, size: int) -> dict[str, int]:
+    names = [p.name for p in kernel.params if p.role == "size"]
+    return {n: 3 if n == "steps" else size + (k if size > 3 else 0) for k, n in enumerate(names)}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_executed_through_the_mapping(name: str, strategy: str) -> None:
+    kernel = PROGRAMS[name].lower()
+    state = pipeline.start(kernel, resolve_strategy(strategy), resolve_target("x86-64-v3"))
+    pipeline.run(state, pipeline.SCHEDULE)
+    pipeline.run(state, pipeline.MAP)
+    assert state.legality and state.result is not None
+    for size in (2, 6):
+        executed(kernel, [state.result], sizes_of(kernel, size), size)
+
+
+@pytest.mark.parametrize("name", ["lu", "cholesky", "jacobi_1d", "seidel_2d", "fdtd_2d", "gemver", "gram_schmidt"])
+def test_executed_tiled(name: str) -> None:
+    scop, tree, _ = scheduled(name)
+    both = [tree, tiled(tree, 3)]
+    assert prove(scop, both[1])
+    kernel = scop.kernel
+    executed(kernel, [kernel_of(scop, t) for t in both], sizes_of(kernel, 7), 0)
+
+
+@pytest.mark.parametrize("name", ["lu", "jacobi_2d", "fdtd_2d", "durbin", "covariance", "gemver", "doitgen"])
+def test_both_solvers_find_the_same(name: str) -> None:
+    for strategy in ("pluto", "feautrier"):
+        own = scheduled(name, {"preset": strategy, "options": {"solver": "own"}})[1]
+        other = scheduled(name, {"preset": strategy, "options": {"solver": "isl"}})[1]
+        assert tree_text(own) == tree_text(other)
+
+
+@pytest.mark.parametrize("name", ["fdtd_2d", "durbin", "covariance"])
+def test_deterministic(name: str) -> None:
+    assert len({tree_text(scheduled(name)[1]) for _ in range(3)}) == 1
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_nests(seed: int) -> None:
+    program = random_script(np.random.default_rng(5000 + seed))
+    scop = extract_scop(expand_temporaries(program.kernel))
+    found = dependences(scop)
+    strategy = STRATEGIES[seed % len(STRATEGIES)]
+    tree = annotate(scop, schedule(scop, found, resolve_strategy(strategy).plan), found)
+    trees = [tree, tiled(tree, 3)]
+    for one in trees:
+        answer = prove(scop, one)
+        assert answer, f"{strategy}: {answer.text}"
+    executed(program.kernel, [kernel_of(scop, t) for t in trees], program.sizes, seed)
+
+
+@pytest.mark.parametrize("name", ["lu", "jacobi_2d", "gemm", "cholesky"])
+def test_compiled(name: str) -> None:
+    sample = SAMPLES[name]
+    kernel = akg.build(sample.script, strategy="pluto")
+    got, want = sample.inputs(33), sample.inputs(33)
+    kernel(*got)
+    sample.reference(*want)
+    for g, w in zip(got, want, strict=True):
+        if isinstance(g, np.ndarray):
+            assert_close(g, w, terms=33 * 33)
+
+
+def test_fusion_heuristics() -> None:
+    def nests(strategy: Any) -> int:
+        text = tree_text(scheduled("covariance", strategy)[1])
+        return sum(line.startswith("    filter") for line in text.splitlines())
+
+    assert nests("maxfuse") <= nests("dl-cpu") <= nests("pluto") <= nests("nofuse")
+
+
+def test_explicit_groups() -> None:
+    groups = [["S0"], ["S1", "S2"], ["S3"]]
+    strategy = {"preset": "maxfuse", "fusion": [{"scheduling_dimension": 0, "stmts_fusion": groups}]}
+    text = tree_text(scheduled("two_mm", strategy)[1])
+    assert [line.strip() for line in text.splitlines() if line.startswith("    filter")] == [
+        "filter: S0", "filter: S1, S2", "filter: S3",
+    ]  # fmt: skip
+    strategy["fusion"] = [{"stmts_fusion": [["S3"], ["S0", "S1"]]}]
+    with pytest.raises(AkgError, match="cannot run in this order") as caught:
+        scheduled("two_mm", strategy)
+    assert caught.value.code == "AKG-E305"
+
