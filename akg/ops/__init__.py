@@ -13,7 +13,9 @@ from akg.ops.convolution import *  # noqa: F403
 from akg.ops.creation import *  # noqa: F403
 from akg.ops.elementwise import *  # noqa: F403
 from akg.ops.indexing import *  # noqa: F403
+from akg.ops.loss import *  # noqa: F403
 from akg.ops.movement import *  # noqa: F403
+from akg.ops.normalization import *  # noqa: F403
 from akg.ops.padding import *  # noqa: F403
 from akg.ops.pooling import *  # noqa: F403
 from akg.ops.reduction import *  # noqa: F403
