@@ -5,6 +5,7 @@ from __future__ import annotations
 from akg.base.dtype import DType, bfloat16, bool_, float16, float32, float64, int32
 from akg.codegen.llvm.arith import apply, choose, compare, literal
 from akg.codegen.llvm.builder import Function, Value
+from akg.codegen.llvm.half import has_half_conversions, round_to_half, widen_half
 from akg.codegen.llvm.types import llvm_type
 
 
@@ -53,7 +54,12 @@ def _float_to_float(f: Function, a: Value, dtype: DType) -> Value:
     if dtype is bfloat16:
         return _round_to_bfloat16(f, convert(f, a, float32))
     if source is float64 and dtype is float16:
-        return _raw(f, "fptrunc", _round_to_odd(f, a), float16)
+        return convert(f, _round_to_odd(f, a), float16)
+    if not has_half_conversions(f.unit.target):
+        if dtype is float16:
+            return round_to_half(f, a)
+        if source is float16:
+            return convert(f, widen_half(f, a), dtype)
     if source.bits < dtype.bits:
         return _raw(f, "fpext", a, dtype)
     return _raw(f, "fptrunc", a, dtype)
