@@ -1,4 +1,4 @@
-"""Random programs for property tests: tensor definitions with a NumPy reference, and affine loop nests.
+"""Random programs for property tests: tensor definitions with a NumPy reference, and (from `nests`) loop nests.
 
 Each takes a `numpy.random.Generator`, so that one integer names a program: ``random_te(np.random.default_rng(7))``.
 Values stay bounded and functions continuous, so that backends may differ by rounding only.
@@ -10,21 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from akg.base.dtype import DType, dtype_of, float32, float64, index, int32
+from akg.base.dtype import DType, bool_, dtype_of, float64, tolerance
 from akg.ir import te
-from akg.ir.buffer import Buffer
-from akg.ir.expr import Binary, Const, Expr, Load, Var, select
-from akg.ir.rewrite import variables_of
-from akg.ir.stmt import REDUCTIONS, For, If, Kernel, Param, Stmt, Store, block
+from akg.ir.expr import Expr, Var
 from akg.ir.te import Tensor
+from tests.nests import ScriptProgram, random_script
+
+__all__ = ["ScriptProgram", "TeProgram", "random_script", "random_te"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Reference = Callable[[dict[str, Array]], Array]  # input arrays by name -> float64 (or int64) result
 EXTENTS = (1, 2, 3, 4, 5, 7, 8, 11, 13, 16, 17)
-MAX_ELEMENTS = 1500
-
-
-# --- tensor definitions --------------------------------------------------------------------------------
+LARGE_EXTENTS = (*EXTENTS, 19, 24, 31, 32, 33, 40, 47, 48, 63, 64, 65, 70)
+MAX_ELEMENTS, MAX_ELEMENTS_LARGE = 1500, 6000
+MAX_TERMS_LARGE = 100_000  # products of a contraction, which the interpreter adds one by one
+TE_DTYPES = ("float32", "float32", "float64", "int32", "float16")
+MORE_DTYPES = (*TE_DTYPES, "float32", "bfloat16", "int8", "uint8", "int16", "int64")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Node:
     reference: Reference
     inputs: frozenset[int]
     terms: int = 1  # products summed into an element, over all stages
+    precision: DType = float64  # the coarsest float type on the way here
 
     @property
     def dtype(self) -> DType:
@@ -60,6 +62,7 @@ class TeProgram:
     references: list[Reference]  # one per output
     terms: int
     input_shapes: dict[str, tuple[int, ...]]
+    precision: DType  # the coarsest float type of a stage: results may differ by its rounding
 
     def arrays(self, seed: int = 0) -> dict[str, Array]:
         """Random inputs by name."""
@@ -69,6 +72,8 @@ class TeProgram:
             shape = self.input_shapes[tensor.name]
             if tensor.dtype.is_float:
                 found[tensor.name] = rng.uniform(-2, 2, shape).astype(tensor.dtype.numpy)
+            elif tensor.dtype is bool_:
+                found[tensor.name] = rng.integers(0, 2, shape).astype(bool)
             else:
                 found[tensor.name] = rng.integers(-4, 5, shape).astype(tensor.dtype.numpy)
         return found
@@ -78,6 +83,7 @@ class TeProgram:
 class _TeMaker:
     rng: np.random.Generator
     dtype: DType
+    large: bool = False
     symbols: dict[str, int] = field(default_factory=dict[str, int])
     inputs: list[Node] = field(default_factory=list[Node])
     nodes: list[Node] = field(default_factory=list[Node])
@@ -91,7 +97,7 @@ class _TeMaker:
     # -- leaves ----------------------------------------------------------------------------------------
 
     def dim(self, limit: int) -> Dim:
-        value = self.pick([e for e in EXTENTS if e <= max(limit, 1)])
+        value = self.pick([e for e in (LARGE_EXTENTS if self.large else EXTENTS) if e <= max(limit, 1)])
         if self.chance(0.3):
             name = self.pick(("n", "m"))
             if self.symbols.setdefault(name, value) <= max(limit, 1):
@@ -100,9 +106,9 @@ class _TeMaker:
 
     def dims(self, rank: int) -> tuple[Dim, ...]:
         found: list[Dim] = []
-        room = MAX_ELEMENTS
+        room = MAX_ELEMENTS_LARGE if self.large else MAX_ELEMENTS
         for _ in range(rank):
-            found.append(self.dim(min(room, 17)))
+            found.append(self.dim(min(room, 70 if self.large else 17)))
             room //= found[-1].value
         return tuple(found)
 
@@ -111,7 +117,8 @@ class _TeMaker:
         kind = dtype or self.dtype
         tensor = te.placeholder(tuple(d.size for d in dims), kind, name=name)
         wide = np.float64 if kind.is_float else np.int64
-        node = Node(tensor, dims, lambda env: env[name].astype(wide), frozenset({len(self.inputs)}))
+        precision = kind if kind.is_float else float64
+        node = Node(tensor, dims, lambda env: env[name].astype(wide), frozenset({len(self.inputs)}), 1, precision)
         self.inputs.append(node)
         return node
 
@@ -119,8 +126,13 @@ class _TeMaker:
         self, dims: tuple[Dim, ...], fn: Callable[..., Any], reference: Reference, *of: Node, terms: int = 1
     ) -> Node:
         tensor = te.compute(tuple(d.size for d in dims), fn, name=f"T{len(self.nodes)}")
+        return self.add(tensor, dims, reference, of, terms)
+
+    def add(self, tensor: Tensor, dims: tuple[Dim, ...], reference: Reference, of: Any, terms: int) -> Node:
         inputs = frozenset().union(*(n.inputs for n in of))
-        node = Node(tensor, dims, reference, inputs, sum(n.terms for n in of) * terms)
+        kinds = [n.precision for n in of] + ([tensor.dtype] if tensor.dtype.is_float else [])
+        precision = max(kinds, key=lambda kind: tolerance(kind))
+        node = Node(tensor, dims, reference, inputs, sum(n.terms for n in of) * terms, precision)
         self.nodes.append(node)
         return node
 
@@ -257,6 +269,226 @@ class _TeMaker:
         )  # fmt: skip
 
 
+    # -- stages of the larger programs ------------------------------------------------------------------
+
+    def matmul(self) -> Node:
+        """A product of matrices, batched at times, each operand as it is or transposed."""
+        a = self.source(2)
+        k_axis = len(a.dims) - self.pick((1, 2))
+        m_axis = 2 * len(a.dims) - 3 - k_axis
+        batch = a.dims[:-2]
+        room = MAX_TERMS_LARGE // max(int(np.prod([d.value for d in a.dims])), 1)
+        columns = self.dim(min(max(room, 1), 70))
+        swap, batched = self.chance(0.5), bool(batch) and self.chance(0.4)
+        inner = (columns, a.dims[k_axis]) if swap else (a.dims[k_axis], columns)
+        b = self.placeholder((*batch, *inner) if batched else inner, a.dtype)
+        k = te.reduce_axis(a.dims[k_axis].size, name="k")
+        s, t = a.tensor, b.tensor
+
+        def at(*i: Expr) -> Expr:
+            rest, row, column = i[:-2], i[-2], i[-1]
+            left = (*rest, row, k) if k_axis > m_axis else (*rest, k, row)
+            right = (column, k) if swap else (k, column)
+            return te.sum(s[left] * t[(*rest, *right) if batched else right], axis=k)
+
+        def ref(env: dict[str, Array]) -> Array:
+            x, y = a.reference(env), b.reference(env)
+            x = x if k_axis > m_axis else x.swapaxes(-1, -2)
+            return x @ (y.swapaxes(-1, -2) if swap else y)
+
+        return self.stage((*batch, a.dims[m_axis], columns), at, ref, a, b, terms=a.dims[k_axis].value)
+
+    def convolution(self) -> Node | None:
+        """Windows along the last axis or the last two, with stride, dilation and zero padding."""
+        a = self.source(1)
+        rank = 2 if len(a.dims) > 1 and self.chance(0.6) else 1
+        if not all(isinstance(d.size, int) for d in a.dims[-rank:]):
+            return None
+        windows, strides, dilations, pads, outs = [], [], [], [], []
+        for dim in a.dims[-rank:]:
+            pad, stride, dilation = self.pick((0, 1, 2)), self.pick((1, 1, 2, 3)), self.pick((1, 1, 2))
+            window = self.pick([w for w in (1, 2, 3) if (w - 1) * dilation + 1 <= dim.value + 2 * pad])
+            for values, value in zip((windows, strides, dilations, pads), (window, stride, dilation, pad)):
+                values.append(value)
+            outs.append((dim.value + 2 * pad - (window - 1) * dilation - 1) // stride + 1)
+        weights = self.placeholder(tuple(Dim(w, w) for w in windows), a.dtype)
+        s, t, zero = a.tensor, weights.tensor, te.const(0, a.dtype)
+        axes = [te.reduce_axis(w, name=f"w{d}") for d, w in enumerate(windows)]
+
+        def at(*i: Expr) -> Expr:
+            rest, own = i[: len(i) - rank], i[len(i) - rank :]
+            place = [v * st + w * dl - p for v, w, st, dl, p in zip(own, axes, strides, dilations, pads)]
+            value: Expr = s[(*rest, *place)]
+            if any(pads):
+                inside = [c for v, d in zip(place, a.dims[-rank:]) for c in (v >= 0, v < d.size)]
+                value = te.select(te.all(*inside), value, zero)
+            return te.sum(value * t[tuple(axes)], axis=axes)
+
+        def ref(env: dict[str, Array]) -> Array:
+            x, w = a.reference(env), weights.reference(env)
+            x = np.pad(x, [(0, 0)] * (x.ndim - rank) + [(p, p) for p in pads])
+            total: Any = 0
+            for taps in np.ndindex(*windows):
+                cut = tuple(slice(v * dl, v * dl + (n - 1) * st + 1, st)
+                            for v, dl, n, st in zip(taps, dilations, outs, strides))  # fmt: skip
+                total = total + x[(..., *cut)] * w[taps]
+            return total
+
+        dims = (*a.dims[: len(a.dims) - rank], *(Dim(n, n) for n in outs))
+        return self.stage(dims, at, ref, a, weights, terms=int(np.prod(windows)))
+
+    def cumulative(self) -> Node:
+        """Sums of everything before along an axis: a triangular reduction."""
+        a = self.source(1)
+        axis = int(self.rng.integers(len(a.dims)))
+        k = te.reduce_axis(a.dims[axis].size, name="k")
+        t = a.tensor
+
+        def at(*i: Expr) -> Expr:
+            return te.sum(t[(*i[:axis], k, *i[axis + 1 :])], axis=k, where=k <= i[axis])
+
+        return self.stage(
+            a.dims, at, lambda env: np.cumsum(a.reference(env), axis=axis), a, terms=a.dims[axis].value
+        )
+
+    def arg_reduce(self) -> Node:
+        """The extreme element of exact values along an axis, and where it stands: a reduction of pairs."""
+        rank = int(self.rng.integers(1, 4))
+        exact = [n for n in self.nodes[-3:] if not n.dtype.is_float and n.dims and n.precision is float64]
+        a = self.pick(exact) if exact and self.chance(0.7) else self.placeholder(self.dims(rank))
+        axis = int(self.rng.integers(len(a.dims)))
+        k = te.reduce_axis(a.dims[axis].size, name="k")
+        reduce, ref = self.pick(((te.argmax, np.argmax), (te.argmin, np.argmin)))
+        kind = self.pick(("int32", "int64"))
+        t, dims = a.tensor, (*a.dims[:axis], *a.dims[axis + 1 :])
+        best, where = te.compute(
+            tuple(d.size for d in dims),
+            lambda *i: reduce((t[(*i[:axis], k, *i[axis:])], te.cast(k, kind)), axis=k), name=f"T{len(self.nodes)}",
+        )  # fmt: skip
+        extreme = np.max if reduce is te.argmax else np.min
+        value = self.add(best, dims, lambda env: extreme(a.reference(env), axis=axis), (a,), 1)
+        place = self.add(where, dims, lambda env: ref(a.reference(env), axis=axis), (a,), 1)
+        return value if self.chance(0.4) else place
+
+    def moments(self) -> Node:
+        """Sum and maximum in one reduction of pairs."""
+        a = self.source(1)
+        axis = int(self.rng.integers(len(a.dims)))
+        k = te.reduce_axis(a.dims[axis].size, name="k")
+        low = te.min_value(a.dtype)
+        both = te.comm_reducer(
+            lambda x, y: (x[0] + y[0], te.maximum(x[1], y[1])), lambda u, v: (te.const(0, u), low), name="both"
+        )
+        t, dims = a.tensor, (*a.dims[:axis], *a.dims[axis + 1 :])
+
+        def at(*i: Expr) -> Any:
+            value = t[(*i[:axis], k, *i[axis:])]
+            return both((value, value), axis=k)
+
+        total, most = te.compute(tuple(d.size for d in dims), at, name=f"T{len(self.nodes)}")
+        terms = a.dims[axis].value
+        self.add(total, dims, lambda env: np.sum(a.reference(env), axis=axis), (a,), terms)
+        return self.add(most, dims, lambda env: np.max(a.reference(env), axis=axis), (a,), 1)
+
+    def product(self) -> Node:
+        """A product of factors near 1 along the last axis."""
+        a = self.source(1)
+        k = te.reduce_axis(a.dims[-1].size, name="k")
+        t, is_float = a.tensor, a.dtype.is_float
+
+        def at(*i: Expr) -> Expr:
+            x = t[(*i, k)]
+            return te.prod(te.clip(x, -1.0, 1.0) * 0.0625 + 1.0 if is_float else x % 2 + 1, axis=k)
+
+        def ref(env: dict[str, Array]) -> Array:
+            x = a.reference(env)
+            return np.prod(np.clip(x, -1, 1) * 0.0625 + 1 if is_float else x % 2 + 1, axis=-1)
+
+        return self.stage(a.dims[:-1], at, ref, a, terms=a.dims[-1].value)
+
+    def move(self) -> Node | None:
+        """An axis reversed, thinned out, stretched, or the last two made one."""
+        a = self.source(1)
+        axis = int(self.rng.integers(len(a.dims)))
+        t, dim = a.tensor, a.dims[axis]
+        kind = self.pick(("flip", "thin", "stretch", "flatten"))
+        if kind == "flip":
+            fn, size, ref = (lambda v: dim.size - 1 - v), dim, lambda x: np.flip(x, axis)
+        elif not isinstance(dim.size, int):
+            return None
+        elif kind == "thin":
+            half = (dim.value + 1) // 2
+            fn, size, ref = (lambda v: v * 2), Dim(half, half), lambda x: x.take(range(0, dim.value, 2), axis)
+        elif kind == "stretch" and np.prod([d.value for d in a.dims]) < MAX_ELEMENTS_LARGE:
+            twice = dim.value * 2
+            fn, size, ref = (lambda v: v // 2), Dim(twice, twice), lambda x: np.repeat(x, 2, axis)
+        elif len(a.dims) > 1 and all(isinstance(d.size, int) for d in a.dims[-2:]):
+            columns, total = a.dims[-1].value, a.dims[-1].value * a.dims[-2].value
+            return self.stage(
+                (*a.dims[:-2], Dim(total, total)), lambda *i: t[(*i[:-1], i[-1] // columns, i[-1] % columns)],
+                lambda env: (lambda x: x.reshape(*x.shape[:-2], -1))(a.reference(env)), a,
+            )  # fmt: skip
+        else:
+            return None
+        return self.stage(
+            (*a.dims[:axis], size, *a.dims[axis + 1 :]),
+            lambda *i: t[(*i[:axis], fn(i[axis]), *i[axis + 1 :])], lambda env: ref(a.reference(env)), a,
+        )  # fmt: skip
+
+    def masked(self) -> Node:
+        """Elements where a bool array says so, and others elsewhere."""
+        a = self.source()
+        mask = self.placeholder(a.dims, bool_)
+        t, m, other = a.tensor, mask.tensor, te.const(1, a.dtype)
+        return self.stage(
+            a.dims, lambda *i: te.select(m[i], t[i], other),
+            lambda env: np.where(mask.reference(env) != 0, a.reference(env), 1), a, mask,
+        )  # fmt: skip
+
+    def convert(self) -> Node:
+        """Another type; integers from integers only, so that rounding cannot turn into a whole number."""
+        a = self.source()
+        kinds = ("float32", "float64", "float16", "bfloat16")
+        kind = self.pick(kinds if a.dtype.is_float else (*kinds[:2], "int8", "uint8", "int16", "int32", "int64"))
+        t = a.tensor
+        if kind in ("int8", "uint8", "int16"):
+            wrap = np.dtype(kind)
+            ref = lambda env: a.reference(env).astype(wrap).astype(np.int64)  # noqa: E731
+        else:
+            ref = lambda env: a.reference(env) * (1.0 if kind.startswith("float") else 1)  # noqa: E731
+        return self.stage(a.dims, lambda *i: te.cast(t[i], kind), ref, a)
+
+    def normalise(self) -> Node:
+        """A softmax along an axis: reductions, and what uses them."""
+        a = self.source(1)
+        if not a.dtype.is_float:
+            return self.reduce()
+        axis = int(self.rng.integers(len(a.dims)))
+        t, rest = a.tensor, (*a.dims[:axis], *a.dims[axis + 1 :])
+        k, l = (te.reduce_axis(a.dims[axis].size, name=name) for name in "kl")
+
+        def full(i: tuple[Expr, ...], v: Expr) -> tuple[Expr, ...]:
+            return (*i[:axis], v, *i[axis:])
+
+        def without(i: tuple[Expr, ...]) -> tuple[Expr, ...]:
+            return (*i[:axis], *i[axis + 1 :])
+
+        shape = tuple(d.size for d in rest)
+        top = te.compute(shape, lambda *i: te.max(t[full(i, k)], axis=k), name=f"T{len(self.nodes)}_top")
+        total = te.compute(
+            shape, lambda *i: te.sum(te.exp(t[full(i, l)] - top[i]), axis=l), name=f"T{len(self.nodes)}_total"
+        )
+
+        def ref(env: dict[str, Array]) -> Array:
+            x = a.reference(env)
+            e = np.exp(x - x.max(axis=axis, keepdims=True))
+            return e / e.sum(axis=axis, keepdims=True)
+
+        return self.stage(
+            a.dims, lambda *i: te.exp(t[i] - top[without(i)]) / total[without(i)], ref, a, terms=a.dims[axis].value
+        )
+
+
 _SCALED_PRODUCT_FLOAT = (lambda x, y: x * y * 0.25, lambda x, y: x * y * 0.25)
 _PRODUCT_INT = (lambda x, y: (x % 7) * (y % 7), lambda x, y: (x % 7) * (y % 7))
 
@@ -273,12 +505,22 @@ def _same_size(a: Expr | int, b: Expr | int) -> bool:
     return a == b if isinstance(a, int) and isinstance(b, int) else a is b
 
 
-def random_te(rng: np.random.Generator, dtype: DType | str | None = None, max_stages: int = 6) -> TeProgram:
-    """A random graph of 1 to `max_stages` stages over float32, float64, int32 or float16, with one or two outputs."""
-    kind = dtype_of(dtype or ["float32", "float32", "float64", "int32", "float16"][int(rng.integers(5))])
-    maker = _TeMaker(rng, kind)
+def random_te(
+    rng: np.random.Generator, dtype: DType | str | None = None, max_stages: int = 6, large: bool = False
+) -> TeProgram:
+    """A random graph of 1 to `max_stages` stages, with one or two outputs.
+
+    Over float32, float64, int32 or float16; if `large`, over the other types as well, with extents up to 70 and more
+    kinds of stages. References of integers do not wrap.
+    """
+    names = MORE_DTYPES if large else TE_DTYPES
+    kind = dtype_of(dtype or names[int(rng.integers(len(names)))])
+    maker = _TeMaker(rng, kind, large)
     stages = [maker.unary, maker.binary, maker.binary, maker.transpose, maker.shift, maker.stencil, maker.reduce,
               maker.reduce, maker.contraction]  # fmt: skip
+    if large:
+        stages += [maker.matmul, maker.matmul, maker.convolution, maker.cumulative, maker.arg_reduce, maker.moments,
+                   maker.product, maker.move, maker.masked, maker.convert, maker.normalise]  # fmt: skip
     for _ in range(int(rng.integers(1, max_stages + 1))):
         maker.pick(stages)()
     if not maker.nodes:
@@ -295,159 +537,9 @@ def random_te(rng: np.random.Generator, dtype: DType | str | None = None, max_st
         [o.reference for o in outputs],
         max(o.terms for o in outputs),
         {n.tensor.name: tuple(d.value for d in n.dims) for n in inputs},
+        max((o.precision for o in outputs), key=lambda kind: tolerance(kind)),
     )
 
 
 def _uses(node: Node, symbol: str) -> bool:
     return any(isinstance(d.size, Var) and d.size.name == symbol for d in node.dims)
-
-
-# --- affine loop nests ---------------------------------------------------------------------------------
-
-PAD = 4  # arrays are this much longer than their size, so that shifted subscripts stay in bounds
-
-
-@dataclass
-class ScriptProgram:
-    """A kernel of affine nests, and the values of its sizes."""
-
-    kernel: Kernel
-    sizes: dict[str, int]
-
-
-@dataclass
-class _ScriptMaker:
-    rng: np.random.Generator
-    dtype: DType
-    sizes: dict[Var, int]
-    read_only: list[Buffer] = field(default_factory=list[Buffer])
-    mutable: list[Buffer] = field(default_factory=list[Buffer])
-    extents: dict[Buffer, tuple[tuple[Var, bool], ...]] = field(default_factory=dict[Buffer, Any])
-    loops: int = 0
-    stores: int = 0
-
-    def pick(self, choices: Any) -> Any:
-        return choices[int(self.rng.integers(len(choices)))]
-
-    def chance(self, p: float) -> bool:
-        return bool(self.rng.random() < p)
-
-    def buffer(self, name: str) -> Buffer:
-        """An array whose dimensions measure a size, or twice a size for sums of two variables."""
-        dims = tuple((self.pick(list(self.sizes)), self.chance(0.2)) for _ in range(self.pick((1, 2, 2, 3))))
-        shape = tuple((size * 2 if wide else size) + PAD for size, wide in dims)
-        made = Buffer(name, shape, self.dtype)
-        self.extents[made] = dims
-        return made
-
-    def subscript(self, size: Var, wide: bool, scope: dict[Var, Var]) -> Expr:
-        """An affine subscript in [0, size + PAD), or in [0, 2 * size + PAD) if `wide`."""
-        shift = int(self.rng.integers(0, PAD + 1)) if self.chance(0.4) else 0
-        fitting = [v for v, s in scope.items() if s is size]
-        if not fitting:
-            return Const(shift) if self.chance(0.7) else size + min(shift, PAD - 1)
-        v = self.pick(fitting)
-        if wide and self.chance(0.6):
-            return v + self.pick(fitting) + shift
-        return size - 1 - v + shift if self.chance(0.1) else v + shift
-
-    def subscripts(self, buffer: Buffer, scope: dict[Var, Var]) -> tuple[Expr, ...]:
-        """One subscript per dimension, mostly over different variables."""
-        free = dict(scope)
-        found: list[Expr] = []
-        for size, wide in self.extents[buffer]:
-            has_free = any(s is size for s in free.values())
-            found.append(self.subscript(size, wide, free if has_free and self.chance(0.85) else scope))
-            for v in variables_of(found[-1]):
-                free.pop(v, None)
-        return tuple(found)
-
-    def load(self, buffers: list[Buffer], scope: dict[Var, Var]) -> Expr:
-        buffer = self.pick(buffers)
-        return Load(buffer, self.subscripts(buffer, scope))
-
-    def bounded(self, scope: dict[Var, Var]) -> Expr:
-        """An expression no larger than the largest value in memory, so that recurrences cannot blow up."""
-        x = self.load([*self.mutable, *self.read_only], scope)
-        y = self.load([*self.mutable, *self.read_only], scope)
-        half = (lambda e: e * 0.5) if self.dtype.is_float else (lambda e: e // 2)
-        kinds = [
-            lambda: half(x) + half(y), lambda: half(x) - half(y), lambda: -x, lambda: x,
-            lambda: Binary("max", x, y), lambda: Binary("min", x, y),
-            lambda: half(Binary("max", x, y)) + half(half(self.load(self.read_only, scope))),
-        ]  # fmt: skip
-        if self.dtype.is_float:
-            kinds.append(lambda: half(half(self.load(self.read_only, scope) * x)) + half(y))
-        if scope:
-            kinds.append(lambda: select(self.condition(scope), x, half(y)))
-        return self.pick(kinds)()
-
-    def condition(self, scope: dict[Var, Var]) -> Expr:
-        v = self.pick(list(scope))
-        same = [w for w in scope if scope[w] is scope[v] and w is not v]
-        other: Expr = self.pick(same) if same and self.chance(0.6) else scope[v] - int(self.rng.integers(0, 3))
-        return self.pick((lambda: v < other, lambda: v >= other - 1, lambda: v.__eq__(other), lambda: v + 1 <= other))()
-
-    def store(self, scope: dict[Var, Var]) -> Stmt:
-        target = self.pick(self.mutable)
-        place = self.subscripts(target, scope)
-        name = f"S{self.stores}"
-        self.stores += 1
-        if self.chance(0.35):
-            kind = self.pick(("sum", "max", "min"))
-            x = self.load(self.read_only, scope)
-            term = x * self.load(self.read_only, scope) if kind == "sum" else self.bounded(scope)
-            if kind == "sum" or all(t is not target for t in _buffers(term)):
-                return Store(target, place, Binary(REDUCTIONS[kind], Load(target, place), term), name, kind)
-            return Store(target, place, term, name)
-        return Store(target, place, self.bounded(scope), name)
-
-    def body(self, scope: dict[Var, Var], budget: int) -> Stmt:
-        """Up to `budget` stores, in a random tree of loops and guards."""
-        parts: list[Stmt] = []
-        while budget > 0 and (not parts or self.chance(0.6)):
-            share = int(self.rng.integers(1, budget + 1))
-            if len(scope) < 3 and self.chance(0.9 if not scope else 0.5):
-                parts.append(self.loop(scope, share))
-            elif scope and self.chance(0.2):
-                orelse = self.body(scope, 1) if self.chance(0.3) else None
-                parts.append(If(self.condition(scope), self.body(scope, share), orelse))
-            else:
-                share = 1
-                parts.append(self.store(scope))
-            budget -= share
-        return block(*parts)
-
-    def loop(self, scope: dict[Var, Var], budget: int) -> Stmt:
-        size = self.pick(list(self.sizes))
-        var = Var(f"i{self.loops}")
-        self.loops += 1
-        begin: Expr = Const(0)
-        end: Expr = size
-        outer = [v for v in scope if scope[v] is size]
-        if outer and self.chance(0.4):
-            v = self.pick(outer)
-            begin, end = self.pick(((Const(0), v), (Const(0), v + 1), (v, size), (v + 1, size)))
-        elif self.chance(0.2):
-            begin = Const(1)
-        return For(var, begin, end, self.body({**scope, var: size}, budget))
-
-
-def _buffers(root: Expr) -> list[Buffer]:
-    found = [root.buffer] if isinstance(root, Load) else []
-    return found + [b for child in root.children for b in _buffers(child)]
-
-
-def random_script(rng: np.random.Generator, dtype: DType | str | None = None) -> ScriptProgram:
-    """A random kernel of 1 to 4 affine statements that read and update arrays in place, all accesses in bounds."""
-    kind = dtype_of(dtype) if dtype is not None else (float64, float32, int32)[int(rng.integers(3))]
-    sizes = {Var(name, index): int(rng.integers(1, 9)) for name in (("n", "m") if rng.random() < 0.4 else ("n",))}
-    maker = _ScriptMaker(rng, kind, sizes)
-    maker.read_only = [maker.buffer(f"A{k}") for k in range(int(rng.integers(1, 3)))]
-    maker.mutable = [maker.buffer(f"B{k}") for k in range(int(rng.integers(1, 3)))]
-    body = maker.body({}, int(rng.integers(1, 5)))
-    params = (
-        *(Param(b, "in") for b in maker.read_only), *(Param(b, "inout") for b in maker.mutable),
-        *(Param(v, "size") for v in sizes),
-    )  # fmt: skip
-    return ScriptProgram(Kernel("random_script", params, body), {v.name: value for v, value in sizes.items()})

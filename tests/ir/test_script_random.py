@@ -17,8 +17,9 @@ SCRIPTS = 80
 class Writer:
     """Writes a random function: nests, branches on indices and data, scalars of every lifetime."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, extent: int = N) -> None:
         self.rng = random.Random(seed)
+        self.extent = extent
         self.lines: list[str] = []
         self.loops: list[str] = []
         self.fresh = 0
@@ -28,7 +29,9 @@ class Writer:
         if not self.loops:
             return str(c)
         a, b = self.rng.choice(self.loops), self.rng.choice(self.loops)
-        return self.rng.choice([a, f"({a} + {c}) % 5", f"({a} + 2*{b}) % 5", f"({b} - {a}) // 3 % 5", "-1", str(c)])
+        n = self.extent
+        return self.rng.choice(
+            [a, f"({a} + {c}) % {n}", f"({a} + 2*{b}) % {n}", f"({b} - {a}) // 3 % {n}", "-1", str(c)])  # fmt: skip
 
     def term(self, names: list[str]) -> str:
         pick = self.rng.randint(0, 5)
@@ -52,11 +55,13 @@ class Writer:
 
     def loop(self, depth: int) -> str:
         name = f"i{len(self.loops)}"
-        low, high, step = self.rng.randint(0, 2), self.rng.randint(3, 5), self.rng.choice([1, 1, 2, 3])
+        n = self.extent
+        low, high, step = self.rng.randint(0, 2), self.rng.randint(n - 2, n), self.rng.choice([1, 1, 2, 3])
         bounds = self.rng.choice([f"{high}", f"{low}, {high}", f"{low}, {high}, {step}", f"{high - 1}, {low}, -{step}"])
         if self.loops and self.rng.random() < 0.4:
             outer = self.rng.choice(self.loops)
-            bounds = self.rng.choice([outer, f"{outer}, 5", f"{outer} // 2, min(5, {outer} + 2)", f"{outer}, -1, -1"])
+            near = f"{outer} // 2, min({n}, {outer} + 2)"
+            bounds = self.rng.choice([outer, f"{outer}, {n}", near, f"{outer}, -1, -1"])
         return f"for {name} in range({bounds}):"
 
     def block(self, depth: int, names: list[str]) -> None:
