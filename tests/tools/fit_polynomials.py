@@ -167,6 +167,8 @@ def tables() -> list[str]:
             lambda r: (r * r + TINY) / mp.exp(r), width, exact=2)  # fmt: skip
         add(f"EXP2_{tag}", "2^r = 1 + r q(r), |r| <= 1/2", x2, n[1], -0.5001, 0.5001,
             lambda r: (abs(r) + TINY) / mp.mpf(2) ** r, width, exact=2)  # fmt: skip
+    add("EXP2_SHORT_F32", "2^r = 1 + r q(r), |r| <= 1/2, where few digits matter", x2, 5, -0.5001, 0.5001,
+        lambda r: abs(r) + TINY, f32)  # fmt: skip
     for tag, width, n in (("F32", f32, 3), ("F64", f64, 7)):
         add(f"SINH_{tag}", "sinh(x) = x + x^3 q(x^2), |x| <= 1", sh, n, 0, 1, lambda u: u + TINY, width)
     add("LOG_F32", "log(1 + f) = f - f^2/2 + f^3 q(f), |f| <= 1/3", l3, 8, -last, last, lambda f: f * f + TINY, f32)

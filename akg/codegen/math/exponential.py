@@ -128,12 +128,16 @@ def sigmoid(x: Expr) -> Expr:
 
 
 def tanh(x: Expr) -> Expr:
-    """tanh as ``m / (m + 2)`` with ``m = expm1(2|x|)``."""
-    y = at_most(absolute(x), table(x).saturated)
-    p, n_bits = _exp_reduced(y + y, format_of(x).bias)
-    s = from_bits(n_bits << format_of(x).mantissa)
-    m = fma(s, p, s - 1.0)
-    return copysign(m / (m + 2.0), x)
+    """tanh as ``m / (m + 1)`` with ``m = expm1(2|x|) / 2``."""
+    t, kind = table(x), format_of(x)
+    y = at_most(absolute(x), t.saturated)
+    n, n_bits = _split(y, 2 / math.log(2.0), kind.bias)
+    r = fma(n, -t.ln2[1] / 2, fma(n, -t.ln2[0] / 2, y))
+    # expm1(2r) / 2
+    p = fma(r * r, horner(r, [c * 2.0 ** (k + 1) for k, c in enumerate(t.exp)]), r)
+    s = from_bits(n_bits << kind.mantissa)
+    m = fma(s, p, fma(s, 0.5, -0.5))
+    return copysign(m / (m + 1.0), x)
 
 
 def cosh(x: Expr) -> Expr:

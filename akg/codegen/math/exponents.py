@@ -40,7 +40,12 @@ def _exp_parts(x: Expr) -> tuple[Expr, Expr]:
 
 def exp(x: Expr) -> Expr:
     """``e**x``."""
-    return ldexp(*_exp_parts(at_least(x, table(x).low)))
+    return exp_no_clamp(at_least(x, table(x).low))
+
+
+def exp_no_clamp(x: Expr) -> Expr:
+    """``e**x`` for `x` not far below the range of exp."""
+    return ldexp(*_exp_parts(x))
 
 
 def exp2(x: Expr) -> Expr:
