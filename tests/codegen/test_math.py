@@ -32,7 +32,7 @@ Array = np.ndarray[Any, Any]
 
 # Bounds on the error in units in the last place, float32 and float64; `docs/math.md` has what was measured.
 BOUNDS: dict[str, tuple[float, float]] = {
-    "exp": (1.1, 1.1), "exp2": (1.0, 1.0), "expm1": (1.7, 2.0), "log": (1.0, 1.0), "log2": (1.7, 1.6),
+    "exp": (1.1, 1.1), "exp2": (1.0, 1.0), "expm1": (1.7, 2.0), "log": (1.0, 1.0), "log2": (1.9, 1.6),
     "log10": (1.6, 1.3), "log1p": (1.7, 1.1), "tanh": (2.7, 2.4), "sinh": (1.8, 1.8), "cosh": (1.6, 1.6),
     "erf": (1.3, 1.3), "sigmoid": (2.5, 2.5), "sin": (0.7, 1.0), "cos": (0.7, 1.0), "tan": (0.7, 2.3),
     "asin": (0.6, 2.0), "acos": (0.6, 1.4), "atan": (0.6, 1.6), "asinh": (0.6, 1.8), "acosh": (0.6, 1.8),
