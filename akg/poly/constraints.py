@@ -4,7 +4,7 @@
     form       := ["-"] term (("+" | "-") term)*          term := integer | [integer "*"] variable
     variable   := statement "_it_" (integer | "i") | statement "_par_" (integer | "i") | statement "_cst" | name
 
-A statement is its name, "S" with its place in the text, or "Si" for every statement; an index "i" stands for
+A statement is its name, "S" or "S_" with its place in the text, or "Si" for every statement; an index "i" stands for
 every iterator (or parameter), from 0, outermost first. A name is an extra variable of the strategy.
 """
 
@@ -128,7 +128,7 @@ def statement_of(reference: Reference, names: Sequence[str]) -> str | None:
     """The statement that a reference means, None for no such one."""
     if reference.statement in names:
         return reference.statement
-    match = re.fullmatch(r"S(\d+)", reference.statement)
+    match = re.fullmatch(r"S_?(\d+)", reference.statement)
     return names[int(match.group(1))] if match and int(match.group(1)) < len(names) else None
 
 

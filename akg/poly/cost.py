@@ -26,7 +26,7 @@ from akg.poly.plan import CostSpec
 from akg.poly.scop import Statement
 from akg.poly.unknowns import Unknowns
 
-_LIMIT = 16  # bound on the coefficients that an objective of the user's subtracts
+_LIMIT = 4  # bound on coefficients that a user's objective subtracts, where "max_coefficient" gives none
 _CONTIGUOUS, _INVARIANT, _STRIDED = 3, 2, 1
 
 
@@ -106,14 +106,15 @@ def _explicit(text: str, stage: Stage) -> Terms:
     """``z >= form + offset``, where bounds on what the form subtracts make that never negative."""
     slack = stage.unknowns.columns[_slack_name(text)]
     result = Terms([stage.unknowns.vector({_slack_name(text): 1})])
+    limit = stage.unknowns.options.max_coefficient or _LIMIT
     for row in linear_rows(parse_form(text), stage.unknowns):
         low = np.minimum(row[:-1], 0)
         bounded = np.zeros((int((low < 0).sum()), stage.unknowns.count + 1), np.int64)
         bounded[np.arange(len(bounded)), np.flatnonzero(low)] = -1
-        bounded[:, -1] = _LIMIT
+        bounded[:, -1] = limit
         above = -row
         above[slack] += 1
-        above[-1] = -int(low.sum()) * _LIMIT
+        above[-1] = int(low.sum()) * limit
         result.rows.extend([bounded, above[None, :]])
     return result
 

@@ -374,7 +374,7 @@ def basic_sets(a: Set) -> list[BasicSet]:
 
 
 def _numbers(a: BasicSet) -> list[tuple[int, list[int]]]:
-    """Constraints as (0 for an equality, else 1; coefficients), by isl's PolyLib format: far quicker than one by one."""
+    """Constraints as (0 for an equality, else 1; coefficients), by isl's PolyLib format, the quickest way."""
     printer = _isl.Printer.to_str(CONTEXT).set_output_format(_isl.format.POLYLIB)
     lines = printer.print_basic_set(a).get_str().split("\n")
     result: list[tuple[int, list[int]]] = []

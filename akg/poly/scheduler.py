@@ -28,6 +28,7 @@ from akg.poly.farkas import Edge, edges_of
 from akg.poly.fusion import clusters, fusion_groups
 from akg.poly.isl_scheduler import NoScheduleError, schedule_isl
 from akg.poly.plan import DimensionPlan, Plan, SchedulerState
+from akg.poly.plan_check import check_dimension, check_plan
 from akg.poly.progression import rank
 from akg.poly.scop import Scop
 from akg.poly.tree import LEAF, Band, Domain, Filter, Member, Node
@@ -35,6 +36,7 @@ from akg.poly.tree import Sequence as Children
 from akg.poly.wishes import directive_wishes
 
 Note = Callable[[str], None]
+UNROLLED = 64  # iterations of a loop that a directive may unroll
 _FEAUTRIER = DimensionPlan(costs=("feautrier",))
 
 
@@ -100,6 +102,7 @@ class _Scheduler:
         for edge in self.edges:
             edge.relaxed = edge.relaxed or (edge.dependence.is_reduction and edge.source in reduced)
         self.depths = {n: len(s.loops) for n, s in scop.statements.items()}
+        check_plan(plan, self.depths, len(self.model.params))
 
     def root(self) -> Node:
         """The tree below the domain."""
@@ -213,7 +216,7 @@ class _Scheduler:
     def dropping(
         self, problem: BandProblem, plan: DimensionPlan, place: _Place, hard: list[Wish], soft: list[Wish]
     ) -> Rows | None:
-        """Drop wishes from the last one on until the rest can hold; then take back those that can hold after all."""
+        """Take the wishes in order and keep those that can hold with the ones before; report the others."""
         kept: list[Wish] = []
         best: Rows | None = None
         for wish in soft:
@@ -230,7 +233,28 @@ class _Scheduler:
         forms = {n: self.form(n, rows[n]) for n in names}
         carried = [e for e in edges if not e.is_zero(e.distance(rows))]
         reduction = bool(carried) and all(e.dependence.is_reduction for e in carried)
-        return _Found(Member(forms, coincident=not carried, reduction=reduction), rows)
+        kind = "unroll" if self.is_unrolled(forms) else "serial"
+        return _Found(Member(forms, coincident=not carried, reduction=reduction, kind=kind), rows)
+
+    def is_unrolled(self, forms: dict[str, Affine]) -> bool:
+        """Whether directives ask to unroll the loop that a member becomes, and it is short."""
+        asked = False
+        for directive in self.plan.directives:
+            if directive.kind != "unroll":
+                continue
+            for name, form in forms.items():
+                if directive.statements is not None and name not in directive.statements:
+                    continue
+                loops = self.scop.statements[name].loops
+                for k in directive.iterators:
+                    if k >= len(loops) or form.terms != {loops[k].var: 1}:
+                        continue
+                    trips = loops[k].const_trips
+                    if trips is None or trips > UNROLLED:
+                        self.note(f'dropped the directive "unroll" of iterator {k} of {name}: a long or symbolic loop')
+                    else:
+                        asked = True
+        return asked
 
     def form(self, name: str, row: Iterable[int]) -> Affine:
         """A row over iterators and sizes; symbolic constants become numbers again."""
@@ -326,6 +350,8 @@ class _Scheduler:
             )  # fmt: skip
             answer = self.plan.callback(state)
             if answer is not None:
+                where = f"the call-back's answer for dimension {place.dimension}"
+                check_dimension(answer, self.plan, self.depths, len(self.model.params), where)
                 return answer
         return self.plan.dimension(place.dimension)
 

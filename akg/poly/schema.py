@@ -1,8 +1,8 @@
 """Validation of JSON documents against a JSON schema, with the place of each mistake.
 
 The part of JSON Schema that the package's own schemas use: type, enum, properties, additionalProperties, required,
-items, prefixItems, minItems, maxItems, minimum, pattern, anyOf, $ref. Messages name the key by its path and, where the text
-is known, by line and column.
+items, prefixItems, minItems, maxItems, minimum, pattern, anyOf, $ref. Messages name the key by its path and,
+where the text is known, by line and column.
 """
 
 from __future__ import annotations
@@ -121,14 +121,14 @@ class _Validator:
                 continue
             else:
                 names = [k for k in known if k != "$schema"]
-                mistake = self.document.error((*path, str(key)), f"unknown key {key!r}",
-                                              f"the keys here are {', '.join(names)}", suggest(str(key), names, "keys"))  # fmt: skip
+                because, hint = f"the keys here are {', '.join(names)}", suggest(str(key), names, "keys")
+                mistake = self.document.error((*path, str(key)), f"unknown key {key!r}", because, hint)
             if mistake is not None:
                 return mistake
         for key in schema.get("required", ()):
             if key not in value:
-                return self.document.error(path, f"the key {key!r} is missing", f"there is only {', '.join(map(str, value))}",
-                                           f"add {key!r}")  # fmt: skip
+                there = ", ".join(map(str, value)) or "nothing"
+                return self.document.error(path, f"the key {key!r} is missing", f"there is {there}", f"add {key!r}")
         return None
 
     def _array(self, value: list[Any] | tuple[Any, ...], schema: Mapping[str, Any], path: Path) -> AkgError | None:
@@ -157,7 +157,8 @@ def _has_type(value: Any, kind: str | list[str]) -> bool:
 def _kind(value: Any) -> str:
     if value is None:
         return "null"
-    return next((k for k in ("boolean", "integer", "string", "array", "object") if _has_type(value, k)), type(value).__name__)
+    kinds = ("boolean", "integer", "string", "array", "object")
+    return next((k for k in kinds if _has_type(value, k)), type(value).__name__)
 
 
 def _short(value: Any) -> str:
@@ -174,11 +175,11 @@ _DECODER = json.JSONDecoder()
 def locate(text: str, path: Path) -> tuple[int, int] | None:
     """Line and column, from 1, of the value (of the key, for the last key) at a path of a JSON text."""
     offset = _space(text, 0)
-    for part in path:
+    for depth, part in enumerate(path, 1):
         found = _member(text, offset, part)
         if found is None:
             return None
-        offset = found[0] if part is path[-1] and isinstance(part, str) and len(path) == path.index(part) + 1 else found[1]
+        offset = found[0] if depth == len(path) and isinstance(part, str) else found[1]
     line = text.count("\n", 0, offset) + 1
     return line, offset - (text.rfind("\n", 0, offset) + 1) + 1
 

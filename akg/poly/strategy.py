@@ -65,7 +65,7 @@ class Strategy:
     vectorize: bool = True
     tile: bool = True
     scheduling: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    plan: Plan = Plan()
+    plan: Plan = field(default_factory=Plan)
 
     def key(self) -> str:
         """What the schedule depends on, as text: part of cache keys."""

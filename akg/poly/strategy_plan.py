@@ -24,6 +24,7 @@ from akg.poly.plan import (
     SchedulerOptions,
     SchedulerState,
 )
+from akg.poly.plan_check import used_variables
 from akg.poly.schema import Document
 
 PLAN_KEYS = ("new_variables", "ILP_construction", "fusion", "directives", "soft constraints", "options", "callback")
@@ -59,7 +60,7 @@ def make_plan(document: Document) -> Plan:
     if "fallback" in options:
         chain = options["fallback"]
         options["fallback"] = () if chain == "error" else (chain,) if isinstance(chain, str) else tuple(chain)
-    return Plan(
+    plan = Plan(
         variables,
         {-1: DimensionPlan(), **dimensions},
         {-1: FusionPlan(), **fusion},
@@ -67,6 +68,27 @@ def make_plan(document: Document) -> Plan:
         SchedulerOptions(**options),
         _callback(values.get("callback"), variables),
     )
+    _refuse_idle(document, plan)
+    return plan
+
+
+def _refuse_idle(document: Document, plan: Plan) -> None:
+    """Variables and constraints that change nothing are mistakes."""
+    idle = [v for v in plan.variables if v not in used_variables(plan)]
+    if idle and plan.callback is None:
+        raise document.error(
+            ("new_variables",), f"{idle[0]!r} has no effect", "no cost function or constraint uses it",
+            'put it into "cost_functions"',
+        )  # fmt: skip
+    needs = {"no-reversal": "negative_coefficients", "no-parameter-shift": "parameter_shifting"}
+    for dimension in plan.dimensions.values():
+        for c in dimension.constraints:
+            option = needs.get(c.text)
+            if option and not getattr(plan.options, option):
+                raise document.error(
+                    ("ILP_construction",), f"the constraint {c.text!r} has no effect",
+                    f"there is nothing to forbid without the option {option!r}", "leave it away",
+                )  # fmt: skip
 
 
 def _place(document: Document, key: str, entry: Mapping[str, Any], plan: Any, result: dict[int, Any]) -> None:
@@ -137,13 +159,15 @@ def _add_rows(document: Document, k: int, entry: Mapping[str, Any], dimensions: 
         path = ("soft constraints", k, "coefficients", position)
         match = _ROW.fullmatch(text)
         if match is None:
-            raise document.error(path, f"{text!r} is no row", "a row is [c0, c1, ..., constant]", "write ? for any number")
+            raise document.error(path, f"{text!r} is no row", "a row is [c0, c1, ..., constant]",
+                                 "write ? for any number")  # fmt: skip
         if match.group(2):
             raise document.error(path, f"strip-mining {match.group(2)!r} is not a row's business here",
                                  "the mapping tiles bands after scheduling", "leave (/n) and (%n) away")  # fmt: skip
         values = _numbers(document, path, match.group(1))
         if "meta" in entry and len(values) != sum(entry["meta"]) + 1:
-            raise document.error(path, f"{len(values)} coefficients", f"meta {list(entry['meta'])} asks for {sum(entry['meta']) + 1}",
+            raise document.error(path, f"{len(values)} coefficients",
+                                 f"meta {list(entry['meta'])} asks for {sum(entry['meta']) + 1}",
                                  "one for each iterator and parameter, and the constant")  # fmt: skip
         iterators = entry["meta"][0] if "meta" in entry else len(values) - 1
         texts: list[str] = []
@@ -166,7 +190,8 @@ def _numbers(document: Document, path: tuple[str | int, ...], text: str) -> list
         elif re.fullmatch(r"-?\d+", part):
             values.append(int(part))
         else:
-            raise document.error(path, f"{part!r} is no coefficient", "a coefficient is a number, ?, or ?n for n of them",
+            raise document.error(path, f"{part!r} is no coefficient",
+                                 "a coefficient is a number, ?, or ?n for n of them",
                                  "write ? for any number")  # fmt: skip
     return values
 
@@ -188,14 +213,21 @@ def _callback(
             raise
         except Exception as error:
             lines = traceback.format_exception(type(error), error, error.__traceback__)[1:]
-            raise AkgError("AKG-E307", f"the strategy's call-back raised {type(error).__name__} at dimension {state.dimension}",
-                           because="".join(l for l in lines if __file__ not in l).strip(),
-                           hint="it gets a SchedulerState and gives a dict as in ILP_construction, or None") from error  # fmt: skip
+            raise AkgError(
+                "AKG-E307",
+                f"the strategy's call-back raised {type(error).__name__} at dimension {state.dimension}",
+                because="".join([line for line in lines if __file__ not in line]).strip(),
+                hint="it gets a SchedulerState and gives a dict as in ILP_construction, or None",
+            ) from error
         if answer is None or isinstance(answer, DimensionPlan):
             return answer
         if not isinstance(answer, Mapping):
-            raise AkgError("AKG-E307", f"the strategy's call-back returned {type(answer).__name__}",
-                           because="its answer is a dict as in ILP_construction, or None", hint="return a dict")  # fmt: skip
+            raise AkgError(
+                "AKG-E307",
+                f"the strategy's call-back returned {type(answer).__name__}",
+                because="its answer is a dict as in ILP_construction, or None",
+                hint="return a dict",
+            )
         return make_dimension(answer, variables)
 
     return call
@@ -211,7 +243,8 @@ def _found(name: str) -> Callable[[SchedulerState], Any]:
     function = getattr(loaded, attribute, None)
     if not callable(function):
         names = [n for n in vars(loaded) if callable(getattr(loaded, n))]
-        raise AkgError("AKG-E307", f"module {module} has no function {attribute!r}", because="the call-back is looked up there",
+        raise AkgError("AKG-E307", f"module {module} has no function {attribute!r}",
+                       because="the call-back is looked up there",
                        hint=suggest(attribute, names, "functions") if attribute else hint)  # fmt: skip
     return function
 

@@ -30,8 +30,8 @@ def directive_wishes(
         depth, done = problem.prepared_depth(name), rank(history[name])
         if done == depth:
             continue
-        outer = [(d, k) for kind in ("parallel", "sequential") for d in mine if d.kind == kind for k in d.iterators]
-        inner = [(d, k) for kind in ("reduce", "vectorize") for d in mine if d.kind == kind for k in d.iterators]
+        outer = _asked(mine, depth, "parallel", "sequential")
+        inner = _asked(mine, depth, "reduce", "vectorize")
         if done < len(outer):
             directive, iterator = outer[done]
             rows = _exactly(prepared.unknowns, name, depth, iterator)
@@ -44,6 +44,11 @@ def directive_wishes(
                 row = np.append(-np.abs(prepared.unknowns.forms[name][iterator]), 0)
                 found.append(Wish(_text(directive, name, iterator), directive.strict, row[None, :]))
     return found
+
+
+def _asked(mine: Sequence[Directive], depth: int, *kinds: str) -> list[tuple[Directive, int]]:
+    """Directives of some kinds with their iterators, in order."""
+    return [(d, k) for kind in kinds for d in mine if d.kind == kind for k in d.iterators if k < depth]
 
 
 def _text(directive: Directive, name: str, iterator: int) -> str:
