@@ -11,12 +11,14 @@ from akg import __version__
 from akg.base.cache import DiskCache, digest
 from akg.base.config import config
 from akg.base.target import Target
-from akg.base.trace import phase
+from akg.base.trace import logger, phase
 from akg.codegen.backend import backends
 from akg.driver.assemble import Code
 from akg.ir import stmt
 from akg.ir.text import to_text
 from akg.poly.strategy import Strategy
+
+_log = logger("driver.store")
 
 
 @lru_cache(maxsize=1)
@@ -48,11 +50,17 @@ def load(key: str) -> Code | None:
     if config.cache == "off":
         return None
     with phase("cache-read"):
-        files = DiskCache(config.cache_dir, config.cache).get(key)
-        if files is None or "code.o" not in files:
+        cache = DiskCache(config.cache_dir, config.cache)
+        files = cache.get(key)
+        if files is None:
             return None
-        facts = json.loads(files["facts.json"])
-        return Code(object_code=files["code.o"], **facts)
+        try:
+            return Code(object_code=files["code.o"], **json.loads(files["facts.json"]))
+        except (KeyError, TypeError, ValueError):  # whole, but of another akg that called itself by this version
+            _log.warning("cache entry %s is of another layout; it is built again", key)
+            if config.cache == "rw":
+                cache.remove(key)
+            return None
 
 
 def save(key: str, code: Code) -> None:
