@@ -18,13 +18,20 @@ from akg.ir import stmt
 from akg.ir.text import to_text
 from akg.poly.strategy import Strategy
 
+# Of what generated code imports and how it is called: raised when that changes, so that no kept code is linked that
+# does not fit.
+INTERFACE = 2
 _log = logger("driver.store")
 
 
 @lru_cache(maxsize=1)
 def versions() -> str:
     """The versions that generated code depends on, in one line."""
-    parts = [f"akg {__version__}", f"python {sys.version_info.major}.{sys.version_info.minor}"]
+    parts = [
+        f"akg {__version__}",
+        f"interface {INTERFACE}",
+        f"python {sys.version_info.major}.{sys.version_info.minor}",
+    ]
     parts += [f"{package} {metadata.version(package)}" for package in ("llvmlite", "islpy")]
     return ", ".join(parts)
 

@@ -19,7 +19,7 @@ import numpy as np
 from akg.base.cache import DiskCache, digest
 from akg.base.config import config
 from akg.base.trace import logger
-from akg.runtime import buffer, entry_checks, entry_ir, jit
+from akg.runtime import buffer, entry_checks, entry_ir, jit, openmp
 from akg.runtime.signature import Dim, ParamSpec, Signature
 
 _log = logger("runtime.entry")
@@ -52,7 +52,7 @@ def make(
     address: int,
     careful: Callable[..., Any],
     *,
-    before: Callable[[], object] | None = None,
+    threaded: bool = False,
     keep: object = None,
 ) -> Callable[..., Any] | None:
     """A builtin function that calls the packed function at `address`.
@@ -61,7 +61,7 @@ def make(
         signature: what the kernel takes.
         address: of ``int32 packed(slots)``.
         careful: gets every call that does not fit, with the same arguments.
-        before: runs before each call of the kernel.
+        threaded: set the number of threads before each call of the kernel.
         keep: what must live as long as the function, such as the code.
 
     Returns:
@@ -71,19 +71,19 @@ def make(
     if entry is None:
         return None
     try:
-        table, objects = _table(signature, address, careful, before)
+        table, objects = _table(signature, address, careful, threaded)
     except _Unsupported:
         return None
     definition = _MethodDef(signature.name.encode(), entry, _METH_FASTCALL_KEYWORDS, str(signature).encode())
     # CPython reads the definition through the function's self, and drops self last (gh-bpo-32780 pattern).
-    owner = (ctypes.addressof(table), table, definition, objects, careful, before, keep)
+    owner = (ctypes.addressof(table), table, definition, objects, careful, keep)
     new = ctypes.pythonapi.PyCFunction_NewEx
     new.restype, new.argtypes = ctypes.py_object, (ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
     return new(ctypes.addressof(definition), owner, None)
 
 
 def _table(
-    signature: Signature, address: int, careful: object, before: object
+    signature: Signature, address: int, careful: object, threaded: bool
 ) -> tuple[ctypes.Array[ctypes.c_int64], list[object]]:
     params = signature.params
     if len(params) > entry_checks.MAX_PARAMS or len(signature.sizes) > entry_checks.MAX_SIZES:
@@ -94,7 +94,7 @@ def _table(
     slots = [
         address, id(careful), len(signature.arguments), len(signature.outputs), len(signature.sizes), id(np.ndarray),
         id(out), id(np.empty), id(buffer.empty_aligned), int(any(p.is_written for p in signature.arguments)),
-        ctypes.addressof(text), 0 if before is None else id(before),
+        ctypes.addressof(text), *(_threads() if threaded else (0, 0, 0, 0)),
     ]  # fmt: skip
     numbers = {name: k for k, name in enumerate(signature.sizes)}
     bound: set[str] = set()
@@ -104,6 +104,11 @@ def _table(
     if len(bound) != len(numbers):
         raise _Unsupported  # a size that no argument tells
     return (ctypes.c_int64 * len(slots))(*slots), objects
+
+
+def _threads() -> tuple[int, int, int, int]:
+    quick = openmp.quick_threads()  # module-level objects all of them: they live on
+    return id(openmp.refresh_threads), id(quick.overrides), quick.count_address, quick.key
 
 
 def _record(param: ParamSpec, numbers: dict[str, int], bound: set[str], objects: list[object]) -> list[int]:

@@ -4,7 +4,8 @@ The table that they read has 8-byte slots (`entry.py` writes it):
 
     header   0 packed function, 1 careful callable, 2 arguments, 3 outputs, 4 sizes, 5 type ndarray, 6 str "out",
              7 allocator, 8 allocator of large arrays, 9 whether an argument is written, 10 text of MemoryError,
-             11 callable to run before the kernel, or 0
+             11 callable that sets the number of threads, or 0; what does the same where nothing is overridden:
+             12 context variable of overrides, 13 address of the count or of 0, 14 key for pthread_setspecific
     params   RECORD slots each, arguments then outputs:
              0 kind: 0 array, 1 float64, 2 float32, 3 integer, 4 bool
              1 dtype object | smallest integer, 2 rank | largest integer, 3 flags that the array must have,
@@ -17,7 +18,7 @@ fields that NumPy's C macros read (`entry.py` probes their offsets).
 
 from __future__ import annotations
 
-HEADER = 12
+HEADER = 15
 MAX_RANK = 8
 DIM = 6
 RECORD = 6 + DIM * MAX_RANK

@@ -15,7 +15,7 @@ FUNCTIONS = (
     "PyTuple_GetItem", "PyTuple_SetItem", "PyTuple_Size", "PyTuple_New", "PyLong_AsVoidPtr", "PyLong_AsLongLong",
     "PyLong_FromLongLong", "PyFloat_AsDouble", "PyErr_Occurred", "PyErr_Clear", "PyErr_SetString",
     "PyObject_Vectorcall", "PyObject_CallNoArgs", "PyEval_SaveThread", "PyEval_RestoreThread", "Py_IncRef",
-    "Py_DecRef",
+    "Py_DecRef", "PyContextVar_Get",
 )  # fmt: skip
 OBJECTS: dict[str, object] = {
     "py_none": None, "py_true": True, "py_false": False, "py_int": int, "py_float": float, "py_tuple": tuple,
@@ -40,6 +40,8 @@ declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
 declare void @Py_IncRef(ptr)
 declare void @Py_DecRef(ptr)
+declare i32 @PyContextVar_Get(ptr, ptr, ptr)
+declare i32 @pthread_setspecific(i32, ptr)
 """
 
 _ENTRY = f"""
@@ -49,6 +51,7 @@ entry:
   %lens = alloca [{MAX_PARAMS} x i64], align 16
   %sizes = alloca [{MAX_SIZES} x i64], align 16
   %objs = alloca [{MAX_PARAMS} x ptr], align 16
+  %value = alloca ptr, align 8
   call void @llvm.memset.p0.i64(ptr align 16 %sizes, i8 0, i64 {8 * MAX_SIZES}, i1 false)
   %int = call ptr @PyTuple_GetItem(ptr %self, i64 0)
   %h = call ptr @PyLong_AsVoidPtr(ptr %int)
@@ -191,7 +194,30 @@ before:
   %h11 = getelementptr i64, ptr %h, i64 11
   %hook = load ptr, ptr %h11
   %has_hook = icmp ne ptr %hook, null
-  br i1 %has_hook, label %run_hook, label %run
+  br i1 %has_hook, label %threads, label %run
+threads:
+  %h12 = getelementptr i64, ptr %h, i64 12
+  %context_variable = load ptr, ptr %h12
+  %h13 = getelementptr i64, ptr %h, i64 13
+  %pcount = load ptr, ptr %h13
+  %count = load i32, ptr %pcount
+  %got = call i32 @PyContextVar_Get(ptr %context_variable, ptr null, ptr %value)
+  %got_failed = icmp slt i32 %got, 0
+  br i1 %got_failed, label %fail_all, label %overridden
+overridden:
+  %overrides = load ptr, ptr %value
+  %no_overrides = icmp eq ptr %overrides, @py_none
+  call void @Py_DecRef(ptr %overrides)
+  %is_known = icmp ne i32 %count, 0
+  %is_quick = and i1 %no_overrides, %is_known
+  br i1 %is_quick, label %set_threads, label %run_hook
+set_threads:
+  %h14 = getelementptr i64, ptr %h, i64 14
+  %key = load i32, ptr %h14
+  %wide_count = zext i32 %count to i64
+  %as_pointer = inttoptr i64 %wide_count to ptr
+  %set_failed = call i32 @pthread_setspecific(i32 %key, ptr %as_pointer)
+  br label %run
 run_hook:
   %hooked = call ptr @PyObject_CallNoArgs(ptr %hook)
   %hook_failed = icmp eq ptr %hooked, null

@@ -18,7 +18,7 @@ from akg.runtime.report import Report
 from akg.runtime.signature import Signature
 
 _PACKED = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
-_THREAD_SYMBOLS = (b"\0GOMP_parallel\0", b"\0akg_num_threads\0", b"\0omp_get_num_threads\0")  # whole names of a table
+_THREAD_SYMBOLS = (b"\0GOMP_parallel\0", b"\0akg_threads\0", b"\0omp_get_num_threads\0")  # whole names of a table
 _STYLE = "font-family:monospace;white-space:pre;margin:0.3em 0 0.8em 1em;overflow-x:auto"
 
 
@@ -91,12 +91,11 @@ class Kernel:
         address = code.address(signature.packed_symbol)
         self._function = _PACKED(address)
         careful = _careful_call(signature, self._function, code, threaded)
-        before = openmp.refresh_threads if threaded else None
-        plain = entry.make(signature, address, careful, before=before, keep=code)
+        plain = entry.make(signature, address, careful, threaded=threaded, keep=code)
         native = None
         if plain is not None:
             adapting = _adapting_call(signature, plain, careful)
-            native = entry.make(signature, address, adapting, before=before, keep=code)
+            native = entry.make(signature, address, adapting, threaded=threaded, keep=code)
         self.__call__ = native or careful
 
     @property

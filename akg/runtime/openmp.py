@@ -5,7 +5,7 @@ is already loaded, such as the one of PyTorch, is taken before any other. Genera
 
     GOMP_parallel(fn, data, threads, flags)   run fn(data) on a team
     omp_get_thread_num(), omp_get_num_threads()
-    akg_num_threads                           i32: the threads a kernel asks for; 1 means run serially
+    akg_threads()                             i32: the threads a kernel may use in this thread; 1: run serially
 
 Without any OpenMP runtime, `symbols` serves a serial GOMP_parallel and says so once in the log.
 """
@@ -15,13 +15,13 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from akg.base import trace
-from akg.base.config import Config, effective_threads
+from akg.base.config import effective_threads, overridden, overrides_variable
 from akg.runtime import jit
 
 _log = trace.logger("runtime.openmp")
@@ -44,7 +44,19 @@ define i32 @omp_get_num_threads() {
 }
 """
 
-_threads = ctypes.c_int32(1)  # what `akg_num_threads` names in generated code
+# The number of threads belongs to the thread that calls: two threads with different overrides must not meet.
+_THREADS_IR = """
+declare ptr @pthread_getspecific(i32)
+define i32 @akg_threads() {
+  %value = call ptr @pthread_getspecific(i32 KEY)
+  %wide = ptrtoint ptr %value to i64
+  %count = trunc i64 %wide to i32
+  %is_set = icmp sgt i32 %count, 0
+  %result = select i1 %is_set, i32 %count, i32 1
+  ret i32 %result
+}
+"""
+_usual = ctypes.c_int32(0)  # the count where nothing overrides it; 0: not known yet
 _forked = False
 
 
@@ -84,20 +96,74 @@ def find() -> OpenMP:
 
 def symbols() -> dict[str, int]:
     """Addresses of the symbols that generated code imports, for `jit.load_object`."""
-    return {**find().addresses, "akg_num_threads": ctypes.addressof(_threads)}
+    return {**find().addresses, "akg_threads": _reader().address("akg_threads")}
+
+
+@dataclass(frozen=True, slots=True)
+class QuickThreads:
+    """What native code needs to do as `refresh_threads` does where nothing is overridden.
+
+    Attributes:
+        overrides: the context variable that is None then.
+        count_address: of the i32 count, or of 0 while it is not known.
+        key: of the thread-specific value, for pthread_setspecific.
+    """
+
+    overrides: object
+    count_address: int
+    key: int
+
+
+def quick_threads() -> QuickThreads:
+    """The parts of `refresh_threads`, for the native entry."""
+    return QuickThreads(overrides_variable(), ctypes.addressof(_usual), _pthread()[0])
+
+
+@lru_cache(maxsize=1)
+def _pthread() -> tuple[int, Callable[[int, int], int]]:
+    """The key of the number of threads, and pthread_setspecific."""
+    process = ctypes.CDLL(None)
+    key = ctypes.c_uint32()
+    if process.pthread_key_create(ctypes.byref(key), None):
+        raise MemoryError("no key for thread-specific values is left")
+    put = process.pthread_setspecific
+    put.argtypes = (ctypes.c_uint32, ctypes.c_void_p)
+    return key.value, put
+
+
+@lru_cache(maxsize=1)
+def _reader() -> jit.Loaded:
+    return jit.load_object(jit.compile_llvm(_THREADS_IR.replace("KEY", str(_pthread()[0]))), ("akg_threads",))
 
 
 def refresh_threads() -> int:
-    """Set `akg_num_threads` from the configuration in force; returns it. Parallel kernels call it per call."""
-    wanted, _ = Config.num_threads.resolve()
-    count = 1 if _forked else wanted if wanted > 0 else _default_threads()
-    _threads.value = count
+    """Set what `akg_threads` returns in this thread from the configuration in force; returns it.
+
+    Each call of a parallel kernel does it, in `entry_ir` where nothing is overridden.
+
+    `config.override` holds at once. The environment and the system are asked at the first call: reading them takes
+    longer than a small kernel, and OpenMP runtimes size their pools once, too.
+    """
+    wanted = overridden("num_threads")
+    if _forked:
+        count = 1
+    elif wanted is None:
+        count = _usual.value = _environment_threads()
+    else:
+        count = wanted or _automatic_threads()
+    key, put = _pthread()
+    put(key, count)
     return count
 
 
 @lru_cache(maxsize=1)
-def _default_threads() -> int:
-    return effective_threads()  # asks the system, so once: OpenMP runtimes size their pools once, too
+def _environment_threads() -> int:
+    return effective_threads()  # nothing overrides it here
+
+
+@lru_cache(maxsize=1)
+def _automatic_threads() -> int:
+    return effective_threads()  # under an override to 0, which hides AKG_NUM_THREADS
 
 
 def _candidates() -> Iterator[tuple[str, str]]:
@@ -148,7 +214,7 @@ def _after_fork_in_child() -> None:
     # libgomp's worker threads do not survive a fork, and its next region would wait for them for ever.
     global _forked
     _forked = True
-    _threads.value = 1
+    _usual.value = 1
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -23,7 +23,7 @@ _TYPES: dict[str, Any] = {
     "int64": ctypes.c_int64, "index": ctypes.c_int64, "int32": ctypes.c_int32, "int16": ctypes.c_int16,
     "int8": ctypes.c_int8, "uint8": ctypes.c_uint8, "bool": ctypes.c_uint8,
 }  # fmt: skip
-THREADS = ctypes.c_int32(2)
+THREADS = ctypes.CFUNCTYPE(ctypes.c_int32)(lambda: 2)
 
 
 class Jit:
@@ -63,7 +63,7 @@ class Jit:
         library.add_object_img(self.machine.emit_object(self._passes(module))).export_symbol(module.symbol)
         for name in ("GOMP_parallel", "omp_get_thread_num", "omp_get_num_threads"):
             library.import_symbol(name, ctypes.cast(getattr(self.openmp, name), ctypes.c_void_p).value)
-        library.import_symbol("akg_num_threads", ctypes.addressof(THREADS)).add_current_process()
+        library.import_symbol("akg_threads", ctypes.cast(THREADS, ctypes.c_void_p).value).add_current_process()
         tracker = library.link(self.compiler, f"k{self.count}")
         self.trackers.append(tracker)
         types = [

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tests.runtime.handmade import kernel, param, signature
 
 # Each thread of the team marks its element; one marks the number of threads that were asked for.
 TEAM = """
-@akg_num_threads = external global i32
+declare i32 @akg_threads()
 declare void @GOMP_parallel(ptr, ptr, i32, i32)
 declare i32 @omp_get_thread_num()
 declare i32 @omp_get_num_threads()
@@ -28,7 +29,7 @@ define void @team_body(ptr %data) {
   ret void
 }
 define i32 @team(ptr %out) {
-  %n = load i32, ptr @akg_num_threads
+  %n = call i32 @akg_threads()
   %last = getelementptr i32, ptr %out, i64 7
   store i32 %n, ptr %last
   call void @GOMP_parallel(ptr @team_body, ptr %out, i32 %n, i32 0)
@@ -51,6 +52,51 @@ def test_threads_of_the_configuration(wrap: Any) -> None:
     for count in (1, 2, 3):
         with config.override(num_threads=count):
             assert run(team, wrap) == [count] * count + [0] * (7 - count) + [count]
+
+
+@pytest.mark.skipif(openmp.find().is_serial, reason="no OpenMP runtime")
+def test_threads_with_different_overrides() -> None:
+    team = kernel(TEAM, SIGNATURE)
+    wrong: list[tuple[int, int]] = []
+
+    def work(count: int) -> None:
+        with config.override(num_threads=count):
+            wrong.extend((count, got) for got in (run(team)[7] for _ in range(400)) if got != count)
+
+    workers = [threading.Thread(target=work, args=(count,)) for count in (1, 2, 3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"AKG_NUM_THREADS": "3", "OMP_NUM_THREADS": "2"}, "3 3 5 2 3"),
+        ({"OMP_NUM_THREADS": "2,4"}, "2 2 5 2 2"),
+    ],
+)
+def test_threads_of_the_environment(variables: dict[str, str], expected: str) -> None:
+    script = """
+        from akg.base.config import config
+        from tests.runtime.test_openmp import SIGNATURE, TEAM, kernel, run
+        team = kernel(TEAM, SIGNATURE)
+        counts = [run(team)[7], run(team)[7]]
+        for count in (5, 0):
+            with config.override(num_threads=count):
+                counts.append(run(team)[7])
+        with config.override(legality=False):
+            counts.append(run(team)[7])
+        print(*counts)
+    """
+    root = Path(__file__).resolve().parent.parent.parent
+    kept = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    environment = {**kept, **variables, "PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, check=True, timeout=60, cwd=root, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == expected.split()
 
 
 def test_refresh_threads() -> None:

@@ -20,8 +20,8 @@ class LlvmBackend:
     """Emits a module of LLVM IR.
 
     `Module.meta` has "passes", the names of the LLVM passes to run before code generation, and "symbols", the
-    names that the loader must provide: functions of the C library and of an OpenMP runtime, and the global
-    ``int32 akg_num_threads``.
+    names that the loader must provide: functions of the C library and of an OpenMP runtime, and
+    ``int32 akg_threads()``, the number of threads that the calling thread may use.
     """
 
     name = "llvm"

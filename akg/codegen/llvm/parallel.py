@@ -23,7 +23,7 @@ from akg.ir.rewrite import buffers_read, buffers_written, variables_of
 from akg.ir.stmt import Alloc, For, expressions, walk
 
 THRESHOLD = 30_000  # simple operations below which threads cost more than they give
-THREADS = "akg_num_threads"
+THREADS = "akg_threads"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def _propagate(f: Function, status: str) -> None:
 
 
 def _fork(f: Function, body: str, entry: str, common: str, span: str, cost: Value) -> None:
-    threads = f.here(f"load i32, ptr {f.unit.declare(THREADS, f'@{THREADS} = external global i32')}")
+    threads = f.here(f"call i32 {f.unit.declare(THREADS, f'declare i32 @{THREADS}()')}()")
     wide = f.here(f"sext i32 {threads} to i64")
     fewer = f.here(f"icmp slt i64 {span}, {wide}")
     team = f.here(f"select i1 {fewer}, i64 {span}, i64 {wide}")
