@@ -13,6 +13,7 @@ from akg.poly.scop import Scop
 from akg.poly.tree import LEAF, Band, Domain, Filter, Mark, Member, Node, Sequence
 
 BUDGET = 20_000_000  # isl operations, some five seconds
+MANY = 64  # dependences; from here on a pivot of the linear program costs more, with the square of their number
 DEFAULTS: dict[str, int] = {
     "outer_coincidence": 1,
     "maximize_band_depth": 0,
@@ -50,7 +51,7 @@ def schedule_isl(
     ordered = [d.relation for d in listed if not (d.is_reduction and relax_reductions)]
     everything = [d.relation for d in listed]
     near = [d.relation for d in listed if d.kind == "flow"]
-    with isl.budget(operations):
+    with isl.budget(int(operations / max(1.0, len(listed) / MANY) ** 2)):
         names = tuple([n for n in scop.statements if not isl.is_empty(model.statement(n).domain)])
         dead = [n for n in scop.statements if n not in names]
         if not names:
