@@ -142,7 +142,10 @@ def compute_broadcast(name: str, operands: Sequence[Operand], body: Callable[...
         AkgError: AKG-E271 if no operand is a tensor, AKG-E272 for shapes that do not broadcast.
     """
     if not any(isinstance(x, Tensor) for x in operands):
-        raise AkgError("AKG-E271", "no operand is a tensor", hint="compute on numbers with Python or te")
+        raise AkgError(
+            "AKG-E271", "no operand is a tensor", because="operators define tensors in terms of tensors",
+            hint="compute on numbers with Python or te",
+        )  # fmt: skip
     shape = broadcast_shapes(*[x.shape for x in operands if isinstance(x, Tensor)])
     return te.compute(shape, lambda *i: body(*[read(x, i, shape) for x in operands]), name=name)
 

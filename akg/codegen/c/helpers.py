@@ -48,7 +48,9 @@ _FLOAT_TEMPLATES: dict[str, str] = {
   return (r < 0) != (b < 0) ? r + b : r;
 }""",
     "floordiv": """T akg_floordiv_S(T a, T b) {
-  return b == 0 ? a / b : rintF((a - akg_mod_S(a, b)) / b);
+  if (b == 0) return a / b;
+  T r = fmodF(a, b), q = rintF((a - r) / b);
+  return r != 0 && (r < 0) != (b < 0) ? q - 1 : q;
 }""",
     "sigmoid": """T akg_sigmoid_S(T x) {
   T e = expF(-fabsF(x));  /* never overflows */

@@ -168,8 +168,10 @@ def _float_modulo(f: Function, op: str, a: Value, b: Value) -> Value:
     fixed = choose(f, off, apply(f, dtype, "fadd {t} {0}, {1}", rest, b), rest)
     if op == "mod":
         return choose(f, nonzero, fixed, intrinsic(f, "copysign", dtype, rest, b))
-    exact = apply(f, dtype, "fdiv {t} {0}, {1}", apply(f, dtype, "fsub {t} {0}, {1}", a, fixed), b)
+    # before the rest is fixed: the quotient by an infinity is 0 or -1
+    exact = apply(f, dtype, "fdiv {t} {0}, {1}", apply(f, dtype, "fsub {t} {0}, {1}", a, rest), b)
     whole = intrinsic(f, "rint", dtype, exact)
+    whole = choose(f, off, apply(f, dtype, "fsub {t} {0}, {1}", whole, literal(1.0, dtype)), whole)
     plain = apply(f, dtype, "fdiv {t} {0}, {1}", a, b)
     by_zero = compare(f, "fcmp oeq", b, zero)
     return choose(f, by_zero, plain, whole)
