@@ -9,8 +9,6 @@ from akg.base.errors import AkgError
 from akg.cli.find import build, load
 from akg.cli.text import duration, table
 
-EMIT = ("definition", "loop", "schedule", "llvm", "asm", "c")
-
 
 def compile(options: argparse.Namespace) -> int:
     """Build what a file offers; print a table of the builds, or the text that `--emit` asks for."""

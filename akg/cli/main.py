@@ -1,19 +1,33 @@
-"""Arguments, dispatch, and what a user's mistake looks like: its message, no traceback, exit status 2."""
+"""Arguments, dispatch, and what a user's mistake looks like: its message, no traceback, exit status 2.
+
+The module of a command is imported when the command runs: most of them load isl and LLVM, which takes longer than
+the commands that need neither.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
 import akg
-from akg import doctor
 from akg.base.errors import AkgError, suggest
-from akg.cli import build, demo, run, settings
+from akg.cli.choices import CACHE_ACTIONS, DEFAULT_SIZE, EMIT
 
 USER_ERROR = 2
+# Command -> where its function is.
+_COMMANDS = {
+    "demo": "akg.cli.demo:run",
+    "compile": "akg.cli.build:compile",
+    "run": "akg.cli.run:run",
+    "explain": "akg.cli.build:explain",
+    "cache": "akg.cli.settings:cache",
+    "doctor": "akg.doctor:run",
+    "config": "akg.cli.settings:show_config",
+}
 _PLACE = "FILE.py for everything it offers, or FILE.py:name for a script, a te tensor or a lowered computation"
 
 
@@ -33,9 +47,8 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0, 1 where a check failed, 2 for a mistake of the user."""
     options = _parser().parse_args(argv)
-    command: Callable[[argparse.Namespace], int] = options.run
     try:
-        return command(options)
+        return _function(options.command)(options)
     except AkgError as error:
         if not _is_beside(error, getattr(options, "place", None)):
             error.span = None  # the place is our own entry point, which tells the user nothing
@@ -44,6 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `akg ... | head`
         sys.stderr.close()
         return 0
+
+
+def _function(command: str) -> Callable[[argparse.Namespace], int]:
+    module, _, name = _COMMANDS[command].partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _is_beside(error: AkgError, place: str | None) -> bool:
@@ -58,43 +76,39 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser("akg", description="A polyhedral tensor compiler.", epilog="Each command has --help.")
     parser.add_argument("--version", action="version", version=f"akg {akg.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="command", required=True, parser_class=_Parser)
-    one = _add(commands, "demo", demo.run, "build, explain, check and time three kernels", "akg demo --quick")
+    one = _add(commands, "demo", "build, explain, check and time three kernels", "akg demo --quick")
     one.add_argument("--quick", action="store_true", help="smaller kernels, fewer repetitions")
     one.add_argument("--strategy", help="scheduling strategy; default: the option `strategy`")
 
-    one = _add(commands, "compile", build.compile, "build kernels of a Python file",
+    one = _add(commands, "compile", "build kernels of a Python file",
                "akg compile lu.py:lu --strategy isl --emit c -o lu.c")  # fmt: skip
     _add_place(one)
-    one.add_argument("--emit", choices=build.EMIT, help="print this text instead of the table of builds")
+    one.add_argument("--emit", choices=EMIT, help="print this text instead of the table of builds")
     one.add_argument("-o", "--output", metavar="PATH", help="write to a file instead of standard output")
 
-    one = _add(commands, "run", run.run, "run a kernel on random inputs; time it and compare with the interpreter",
+    one = _add(commands, "run", "run a kernel on random inputs; time it and compare with the interpreter",
                "akg run lu.py:lu --size n=200")  # fmt: skip
     _add_place(one)
     one.add_argument("--size", action="append", default=[], metavar="NAME=VALUE", help="a symbolic size; repeatable")
-    one.add_argument("--default-size", type=int, default=run.DEFAULT_SIZE, metavar="N",
-                     help=f"for symbolic sizes that --size does not name; default {run.DEFAULT_SIZE}")  # fmt: skip
+    one.add_argument("--default-size", type=int, default=DEFAULT_SIZE, metavar="N",
+                     help=f"for symbolic sizes that --size does not name; default {DEFAULT_SIZE}")  # fmt: skip
     one.add_argument("--seed", type=int, default=0, help="of the random inputs")
 
-    one = _add(commands, "explain", build.explain, "say why kernels look as they do",
+    one = _add(commands, "explain", "say why kernels look as they do",
                "akg explain lu.py --strategy isl")  # fmt: skip
     _add_place(one)
 
-    one = _add(commands, "cache", settings.cache, "list, verify or clear the kernel cache", "akg cache ls")
-    one.add_argument("action", choices=settings.CACHE_ACTIONS, metavar="|".join(settings.CACHE_ACTIONS))
+    one = _add(commands, "cache", "list, verify or clear the kernel cache", "akg cache ls")
+    one.add_argument("action", choices=CACHE_ACTIONS, metavar="|".join(CACHE_ACTIONS))
 
-    _add(commands, "doctor", doctor.run, "say what is present, what is missing and how to install it", "akg doctor")
-    _add(commands, "config", settings.show_config, "list the options with their values and origins", "akg config")
+    _add(commands, "doctor", "say what is present, what is missing and how to install it", "akg doctor")
+    _add(commands, "config", "list the options with their values and origins", "akg config")
     return parser
 
 
-def _add(commands: argparse._SubParsersAction[_Parser], name: str, function: Callable[[argparse.Namespace], int],
-         help: str, example: str) -> _Parser:  # fmt: skip
-    parser = commands.add_parser(
-        name, help=help, description=help[0].upper() + help[1:] + ".", epilog=f"example: {example}"
-    )
-    parser.set_defaults(run=function)
-    return parser
+def _add(commands: argparse._SubParsersAction[_Parser], name: str, help: str, example: str) -> _Parser:
+    description = help[0].upper() + help[1:] + "."
+    return commands.add_parser(name, help=help, description=description, epilog=f"example: {example}")
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:

@@ -20,7 +20,6 @@ from akg.ir.simplify import simplify
 from akg.ir.text import parse_kernel
 from akg.runtime.kernel import Kernel
 
-DEFAULT_SIZE = 256
 _INTERPRETED = 300_000  # statement instances that the interpreter runs in about a second
 _SMALL = (48, 16, 8, 4)  # sizes to try for the comparison where the wanted ones are too large
 

@@ -48,7 +48,6 @@ def _path(store: DiskCache) -> int:
 
 
 _CACHE = {"ls": _list, "verify": _verify, "clear": _clear, "path": _path}
-CACHE_ACTIONS = tuple(_CACHE)
 
 
 def show_config(options: argparse.Namespace) -> int:
