@@ -153,7 +153,7 @@ def build(
         inputs: for a definition, its placeholders and scalars in calling order; None: in order of first use.
         target: a name or description; None: the option `target`.
         strategy: a name, a path to a JSON file, a dict; None: the option `strategy`.
-        name: of the kernel.
+        name: of the kernel, an identifier; one that C or its library has is changed in object code only.
 
     Returns:
         A `Kernel`: call it with arrays.
