@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from akg.ir.script import Size as Size
     from akg.ir.script import Tensor as Tensor
     from akg.ir.script import script as script
+    from akg.ops.gradient import differentiate as differentiate
     from akg.runtime.kernel import Kernel as Kernel
 
 __version__ = "0.1.0"
@@ -51,6 +52,7 @@ _PUBLIC: dict[str, str] = {
     "Out": "akg.ir.script:Out",
     "Scalar": "akg.ir.script:Scalar",
     "Size": "akg.ir.script:Size",
+    "differentiate": "akg.ops.gradient:differentiate",
     "build": "akg.driver.build:build",
     "lower": "akg.driver.build:lower",
     "Kernel": "akg.runtime.kernel:Kernel",
