@@ -27,6 +27,7 @@ from akg.poly.fuse import fuse_outer
 from akg.poly.isl import Unknown
 from akg.poly.isl_ast import generate_with_isl
 from akg.poly.isl_scheduler import NoScheduleError
+from akg.poly.lanes import LaneModel
 from akg.poly.legality import Legality, prove
 from akg.poly.mapping import Decisions, map_cpu
 from akg.poly.promote import promote_tiles
@@ -35,6 +36,7 @@ from akg.poly.scop import Scop, extract_scop
 from akg.poly.split_reduction import split_reductions
 from akg.poly.strategy import Strategy, noting, schedulers
 from akg.poly.tree import Domain, tree_text
+from akg.poly.wavefront import distribute_innermost, is_skewed, vectorise_innermost
 
 _log = logger("driver.pipeline")
 LOCK = threading.RLock()  # all isl objects live in one context, which is not for two threads at once
@@ -121,6 +123,19 @@ def _fuse(state: Compilation) -> None:
 
 def _map(state: Compilation) -> None:
     state.mapped = map_cpu(state.scop, state.tree, state.target, state.strategy, state.decisions)
+    if is_skewed(state.mapped.child):
+        state.mapped = _finish_skewed(state, state.mapped)
+
+
+def _finish_skewed(state: Compilation, tree: Domain) -> Domain:
+    """The innermost loops of skewed tiles, one for each statement where that is legal, as vector loops."""
+    if not state.strategy.vectorize:
+        return tree
+    apart = replace(tree, child=distribute_innermost(tree.child))
+    if apart.child is not tree.child and prove(state.scop, apart, state.dependences):
+        tree = apart
+    tree = annotate(state.scop, tree, state.dependences)
+    return vectorise_innermost(state.scop, tree, LaneModel(state.scop, state.target))
 
 
 def _prove(state: Compilation) -> None:

@@ -163,8 +163,7 @@ def open_dependences(dependences: Iterable[Dependence]) -> list[Open]:
 
 def distance(model: Model, dependence: Dependence, member: Member) -> isl.Aff:
     """The distance of a dependence in a member, in units of tiles for a tile member."""
-    pair = model.pair(dependence.source, dependence.sink)
-    return pair.distance(member.rows[dependence.source], member.rows[dependence.sink], member.tile)
+    return model.pair(dependence.source, dependence.sink).of_member(member)
 
 
 def signs(model: Model, part: Open, member: Member) -> tuple[bool, bool]:

@@ -23,7 +23,7 @@ from akg.ir.expr import Binary, Cast, Const, Expr, Select, Unary, Var
 from akg.ir.rewrite import walk_expr
 from akg.poly import isl
 from akg.poly.scop import Access, Scop, Statement
-from akg.poly.tree import Domain, paths
+from akg.poly.tree import Domain, Member, paths
 
 SYMBOLIC_FROM = 16  # constants from here on become parameters
 _CLUSTER_WIDTH = 8  # constants this near share one
@@ -273,6 +273,14 @@ class Pair:
             found = self._memo[key] = self._distance(before, after, tile)
         return found
 
+    def of_member(self, member: Member) -> isl.Aff:
+        """The distance in a member, in units of tiles for a tile member."""
+        source, sink = self.source.statement.name, self.sink.statement.name
+        total = self.distance(member.rows[source], member.rows[sink], member.tile)
+        for rows in member.skew:
+            total = total.add(self.distance(rows[source], rows[sink], member.tile))
+        return total
+
     def _distance(self, before: Affine, after: Affine, tile: int) -> isl.Aff:
         a = self.model.linear(self.zero, before, self.source.positions)
         b = self.model.linear(self.zero, after, self.sink.positions, self._offset)
@@ -289,6 +297,20 @@ def model_of(scop: Scop, symbolic: bool = True) -> Model:
     return Model(scop, symbolic)
 
 
+def member_value(model: Model, name: str, member: Member) -> isl.Aff | None:
+    """The time of a statement's instances in a member: its row, or the numbers of its tiles; None for a bad row."""
+    where = model.statement(name)
+    total: isl.Aff | None = None
+    for form in (member.rows[name], *[rows[name] for rows in member.skew]):
+        row = model.linear(where.zero, form, where.positions)
+        if row is None:
+            return None
+        if member.tile:
+            row = isl.floor_div(row, member.tile)
+        total = row if total is None else total.add(row)
+    return total
+
+
 def schedule_maps(model: Model, tree: Domain) -> list[isl.Map]:
     """A schedule tree as one map per statement, in the tree's order, to time vectors of one length."""
     steps = paths(tree)
@@ -299,9 +321,10 @@ def schedule_maps(model: Model, tree: Domain) -> list[isl.Map]:
         values: list[isl.Aff | isl.PwAff | None] = []
         for step in steps[name]:
             member = step.member
-            form = Affine(None, step.position) if member is None else member.rows[name]
-            row = model.linear(where.zero, form, where.positions)
-            values.append(isl.floor_div(row, member.tile) if row is not None and member and member.tile else row)
+            if member is None:
+                values.append(model.linear(where.zero, Affine(None, step.position), where.positions))
+            else:
+                values.append(member_value(model, name, member))
         values.extend([where.zero] * (length - len(values)))
         result.append(isl.access_map(where.space, "time", values).intersect_domain(where.domain))
     return result

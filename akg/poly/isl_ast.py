@@ -16,7 +16,7 @@ from akg.ir.rewrite import substitute, substitute_stmt
 from akg.ir.simplify import simplify_stmt
 from akg.ir.stmt import Block, For, If, LoopKind, Stmt, block
 from akg.poly import isl
-from akg.poly.domain import Model, model_of
+from akg.poly.domain import Model, member_value, model_of
 from akg.poly.scop import Scop
 from akg.poly.tree import Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 
@@ -83,11 +83,10 @@ def _insert(model: Model, at: isl.ScheduleNode, node: Node, names: tuple[str, ..
 
 
 def _row(model: Model, name: str, member: Member) -> isl.Aff:
-    where = model.statement(name)
-    row = model.linear(where.zero, member.rows[name], where.positions)
+    row = member_value(model, name, member)
     if row is None:
         raise InternalError(f"a row of {name} is not over its iterators: {member.rows[name]}")
-    return isl.floor_div(row, member.tile) if member.tile else row
+    return row
 
 
 _BINARY: dict[str, str] = {

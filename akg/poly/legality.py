@@ -223,8 +223,7 @@ class _Check:
         return all(moving.isdisjoint(variables_of(e)) for e in statement.write.indices)
 
     def _distance(self, dependence: Dependence, member: Member) -> isl.Aff:
-        pair = self.model.pair(dependence.source, dependence.sink)
-        return pair.distance(member.rows[dependence.source], member.rows[dependence.sink], member.tile)
+        return self.model.pair(dependence.source, dependence.sink).of_member(member)
 
     def _violation(self, what: str, dependence: Dependence, part: isl.Set, free: bool) -> tuple[str, Witness] | None:
         return None if free else self._nonempty(f"a dependence {what}", dependence, part)

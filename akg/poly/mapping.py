@@ -25,6 +25,7 @@ from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box
 from akg.poly.scop import Scop, Statement
 from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
+from akg.poly.wavefront import TILE, tile_skewed
 
 STRIP = 4096  # elements of a strip, at least, where the only parallel loop is also the vector loop
 STRIPS_PER_THREAD = 16  # at most: longer strips stream better
@@ -150,9 +151,33 @@ class _Mapper:
             return self.register_tile(choice, members, len(points), band.child, threaded)
         if points:
             return Band(points, True, self.band(band, (), True))
+        if self.options.tile and self.needs_wavefronts(band, threaded):
+            return self.skewed(band, threaded)
         if isinstance(band.child, Leaf) or _only_leaves(band.child):
             return self.perfect(band, threaded)
         return self.imperfect(band, threaded)
+
+    def needs_wavefronts(self, band: Band, threaded: bool) -> bool:
+        """A permutable band that is skewed, or that has no parallel loop though threads could use one."""
+        if not band.permutable or len(band.members) < 2:
+            return False
+        if not is_box(band.members):
+            return True
+        carried = [m for m in band.members if not m.coincident and not m.reduction]
+        is_sequential = len(carried) >= 2 and not any(m.coincident for m in band.members)
+        return is_sequential and self.options.parallel and not threaded
+
+    def skewed(self, band: Band, threaded: bool) -> Node:
+        """A permutable band of skewed rows: tiles, wavefronts of them for the threads, points in order."""
+        wants_threads = not threaded and self.options.parallel
+        self.decisions.note(f"tiles of {TILE} over {', '.join(map(_name, band.members))}")
+        members = list(band.members)
+        if wants_threads and not any(m.coincident for m in members):
+            self.decisions.note("threads share the tiles of a wavefront")
+        elif wants_threads:
+            self.thread(members, threaded)
+        child = self.node(band.child, (), True) if wants_threads else self.node(band.child, (), threaded)
+        return tile_skewed(replace(band, members=tuple(members)), child, wants_threads)
 
     def imperfect(self, band: Band, threaded: bool) -> Node:
         """A band around further bands: threads share its outermost parallel loop; what re-uses along it is tiled."""

@@ -8,7 +8,8 @@
 
 A leaf ends every path. Instances are ordered by the bands' rows, outermost first, and by the position in
 sequences. A member with ``tile = T > 0`` is a *tile* dimension: its value is ``T * floor(row / T)``, so the
-same row can stand again below as a *point* dimension. `coincident`: the dimension carries no dependence
+same row can stand again below as a *point* dimension. With `skew`, the tile numbers of further rows are added
+(wavefronts: what is equal in the sum may run in parallel). `coincident`: the dimension carries no dependence
 that the dimensions outside its band leave open, so its loop is parallel. `reduction`: it carries dependences of reductions
 on their accumulators and no others, so its iterations may be reordered and split. `permutable`: every dependence
 that enters the band is carried non-negatively by each member, so members may be interchanged and tiled.
@@ -36,10 +37,13 @@ class Member:
     reduction: bool = False
     kind: LoopKind = "serial"
     tile: int = 0
+    skew: tuple[dict[str, Affine], ...] = ()  # rows of other tile dimensions that are added: a wavefront of tiles
 
     def restricted(self, names: frozenset[str]) -> Member:
         """The member for some of its statements."""
-        return replace(self, rows={n: r for n, r in self.rows.items() if n in names})
+        rows = {n: r for n, r in self.rows.items() if n in names}
+        skew = tuple([{n: r for n, r in other.items() if n in names} for other in self.skew])
+        return replace(self, rows=rows, skew=skew)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,6 +190,8 @@ def _member_text(member: Member) -> str:
     notes = [member.kind] if member.kind != "serial" else []
     if member.tile:
         notes.append(f"tile {member.tile}")
+    for other in member.skew:
+        notes.append(f"plus tile of {', '.join(sorted({str(r) for r in other.values()}))}")
     if member.coincident:
         notes.append("coincident")
     if member.reduction:
