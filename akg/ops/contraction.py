@@ -90,10 +90,11 @@ def _label_sizes(terms: Sequence[Term]) -> dict[str, Expr]:
 def _mismatch(terms: Sequence[Term], label: str, a: Expr, b: Expr) -> AkgError:
     shapes = " and ".join(shape_text(t.tensor.shape) for t in terms)
     left, right = shape_text((a,))[1:-2], shape_text((b,))[1:-2]
+    what = "a leading dimension" if label.startswith("..") else f"index {label!r}"
     return AkgError(
         "AKG-E280",
         f"shapes {shapes} do not contract",
-        because=f"index {label.lstrip('.')!r} has size {left} in one place and {right} in another",
+        because=f"{what} has size {left} in one place and {right} in another",
         hint="sizes that meet must be equal" if isinstance(a, Const) and isinstance(b, Const)
         else "give sizes that are equal the same symbol",
     )  # fmt: skip
@@ -257,7 +258,7 @@ def outer(x1: Tensor, x2: Tensor) -> Tensor:
                 "AKG-E281",
                 f"{what} has {x.ndim} dimensions",
                 because=f"its shape is {shape_text(x.shape)}, and outer multiplies vectors",
-                hint='use akg.ops.tensordot(x1, x2, axes=0)',
+                hint="use akg.ops.tensordot(x1, x2, axes=0)",
             )
     return contract("outer", (Term(x1, ("m",)), Term(x2, ("n",))), ("m", "n"), types_of((x1, x2), None))
 

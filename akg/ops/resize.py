@@ -52,9 +52,7 @@ def resize(x: Tensor, size: Ints, *, mode: str = "nearest", align_corners: bool 
     kind = check_dtype(x.dtype, "a float", "x")
 
     def element(batch: Expr, c: Expr, *place: Expr) -> Expr:
-        samples = [
-            _linear(p, o, m, align_corners, kind.compute) for p, o, m in zip(place, old, new, strict=True)
-        ]
+        samples = [_linear(p, o, m, align_corners, kind.compute) for p, o, m in zip(place, old, new, strict=True)]
         return te.cast(_interpolated(x, (batch, c), samples, kind.compute), kind)
 
     return te.compute((*x.shape[:2], *new), element, name="resize")

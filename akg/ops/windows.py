@@ -42,7 +42,7 @@ def check_rank(x: Tensor, rank: int, what: str, dimensions: str) -> None:
             "AKG-E281",
             f"{what} has {x.ndim} {'dimension' if x.ndim == 1 else 'dimensions'}",
             because=f"its shape is {shape_text(x.shape)}, it should be ({dimensions})",
-            hint=f"give {what} of {rank} dimensions",
+            hint=f"give {what} of {rank} {'dimension' if rank == 1 else 'dimensions'}",
         )
 
 
