@@ -65,7 +65,7 @@ class For:
 
     @property
     def max_trips(self) -> int | None:
-        """A constant bound on the number of iterations, where `begin` is constant and `end` a minimum with a constant."""
+        """A constant bound on the iterations, where `begin` is constant and `end` a minimum with a constant."""
         end = _upper(self.end)
         if end is None or not isinstance(self.begin, Const):
             return None

@@ -1,7 +1,7 @@
 """The size of register tiles: a small model of a core that issues fused multiply-adds.
 
-One step of the reduction over a tile of `rows` by `columns` vectors needs rows * columns multiply-adds, the loads of its
-operands, and cannot finish faster than the latency of the chain through one accumulator. Tiles must fit the
+One step of the reduction over a tile of `rows` by `columns` vectors needs rows * columns multiply-adds and the loads
+of its operands, and cannot finish faster than the latency of the chain through one accumulator. Tiles must fit the
 register file: accumulators, one row of operands and a broadcast.
 """
 
@@ -19,7 +19,9 @@ MAX_ROWS = 8
 
 
 @lru_cache(maxsize=4096)
-def outer_product_tile(row_trips: int, lane_trips: int, lanes: int, registers: int, fixed_rows: int = 0) -> tuple[int, int]:
+def outer_product_tile(
+    row_trips: int, lane_trips: int, lanes: int, registers: int, fixed_rows: int = 0
+) -> tuple[int, int]:
     """Rows and lanes of a tile whose lanes run along a parallel loop.
 
     Args:
@@ -72,7 +74,9 @@ def _partial(trips: int, size: int) -> int:
     return int(trips > size and trips % size != 0)
 
 
-def _space_time(rows: int, vectors: int, row_trips: int, lane_trips: int, lanes: int, row_load: float = BROADCAST) -> float:
+def _space_time(
+    rows: int, vectors: int, row_trips: int, lane_trips: int, lanes: int, row_load: float = BROADCAST
+) -> float:
     """Modelled cycles of one reduction step over the whole space, in tiles and their remainders."""
     row_trips = _LONG if row_trips >= UNKNOWN_TRIPS else row_trips
     lane_trips = _LONG * lanes if lane_trips >= UNKNOWN_TRIPS else lane_trips

@@ -9,10 +9,12 @@
 A leaf ends every path. Instances are ordered by the bands' rows, outermost first, and by the position in
 sequences. A member with ``tile = T > 0`` is a *tile* dimension: its value is ``T * floor(row / T)``, so the
 same row can stand again below as a *point* dimension. With `skew`, the tile numbers of further rows are added
-(wavefronts: what is equal in the sum may run in parallel). `coincident`: the dimension carries no dependence
-that the dimensions outside its band leave open, so its loop is parallel. `reduction`: it carries dependences of reductions
-on their accumulators and no others, so its iterations may be reordered and split. `permutable`: every dependence
-that enters the band is carried non-negatively by each member, so members may be interchanged and tiled.
+(wavefronts: what is equal in the sum may run in parallel).
+
+`coincident`: the dimension carries no dependence that the dimensions outside its band leave open, so its loop is
+parallel. `reduction`: it carries dependences of reductions on their accumulators and no others, so its iterations
+may be reordered and split. `permutable`: every dependence that enters the band is carried non-negatively by each
+member, so members may be interchanged and tiled.
 
 `kind` and `tile` say how a member becomes a loop; they do not change the meaning of the order except that
 a parallel or vector member asserts coincidence (or a reduction, for vector).
