@@ -391,18 +391,18 @@ class _TeMaker:
         return self.add(most, dims, lambda env: np.max(a.reference(env), axis=axis), (a,), 1)
 
     def product(self) -> Node:
-        """A product of factors near 1 along the last axis."""
+        """A product of factors near 1, or of signs, along the last axis."""
         a = self.source(1)
         k = te.reduce_axis(a.dims[-1].size, name="k")
         t, is_float = a.tensor, a.dtype.is_float
 
         def at(*i: Expr) -> Expr:
             x = t[(*i, k)]
-            return te.prod(te.clip(x, -1.0, 1.0) * 0.0625 + 1.0 if is_float else x % 2 + 1, axis=k)
+            return te.prod(te.clip(x, -1.0, 1.0) * 0.0625 + 1.0 if is_float else x % 2 * 2 - 1, axis=k)
 
         def ref(env: dict[str, Array]) -> Array:
             x = a.reference(env)
-            return np.prod(np.clip(x, -1, 1) * 0.0625 + 1 if is_float else x % 2 + 1, axis=-1)
+            return np.prod(np.clip(x, -1, 1) * 0.0625 + 1 if is_float else x % 2 * 2 - 1, axis=-1)
 
         return self.stage(a.dims[:-1], at, ref, a, terms=a.dims[-1].value)
 
