@@ -137,7 +137,7 @@ class _Scheduler:
     def is_parallel(self, names: Group, edges: Sequence[Edge], place: _Place) -> bool:
         """Whether some statements have a next row together that carries nothing."""
         problem = self.problem(names, edges, place)
-        plan = self.plan.dimension(place.dimension)
+        plan = replace(self.plan.dimension(place.dimension), costs=())
         return problem.solve(plan, place.history, problem.wishes(plan, soft=False), parallel=True) is not None
 
     def children(self, groups: Sequence[Group], edges: Sequence[Edge], place: _Place) -> Node:
@@ -178,8 +178,13 @@ class _Scheduler:
         found: list[_Found] = []
         here = place
         parts: list[Group] = []
+        heuristic = self.plan.fusion_at(place.dimension).heuristic
+        plan = self.plan.dimension(place.dimension)
+        only_parallel = heuristic == "parallelfuse" and len(in_order(names, _arcs(edges))) > 1
         while not parts and self.unfinished(names, here):
             plan = self.dimension_plan(names, edges, here, len(found))
+            if only_parallel:
+                plan = replace(plan, require_parallel=True)
             rows = self.row(problem, plan, here, first=not found)
             if rows is None:
                 break
@@ -190,6 +195,11 @@ class _Scheduler:
             parts = self.separate(names, edges, found, here)
         if not found:
             return self.without_band(names, edges, problem, place)
+        is_short = len(found) < max(self.depths[n] - rank(place.history[n]) for n in names)
+        if is_short and not parts and heuristic == "smartfuse" and not _is_feautrier(plan):
+            groups = in_order(names, _arcs(edges))
+            if len(groups) > 1:  # their fusion would cost a tilable dimension
+                return self.children(groups, edges, place)
         below = _left_open(edges, found)
         members = tuple([f.member for f in found if not _is_trivial(f.member)])
         child = self.children(parts, below, here) if parts else self.node(names, below, here)

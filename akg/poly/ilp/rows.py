@@ -46,7 +46,7 @@ def simplify(rows: Matrix) -> Matrix:
     rows = rows[(rows < 0).any(axis=1)]
     if not len(rows):
         return rows
-    rows = np.unique(rows, axis=0)
+    rows = rows[np.lexsort(rows.T[::-1])]
     first = np.ones(len(rows), bool)  # of rows that differ in the constant only, the least constant comes first
     first[1:] = (rows[1:, :-1] != rows[:-1, :-1]).any(axis=1)
     rows = rows[first]
