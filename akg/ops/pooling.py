@@ -8,7 +8,7 @@ from dataclasses import replace
 from akg.base.dtype import DType
 from akg.base.errors import AkgError
 from akg.ir import te
-from akg.ir.expr import Const, Expr
+from akg.ir.expr import Const, Expr, Var
 from akg.ir.te.functions import extreme
 from akg.ir.te.tensor import Tensor, shape_text
 from akg.ops.registry import operator
@@ -149,7 +149,7 @@ def _adaptive(n: int, x: Tensor, output_size_: Ints, kind: DType, reduce: Callab
 
     def element(batch: Expr, c: Expr, *place: Expr) -> Expr:
         at: list[Expr] = []
-        taps: list[te.Var] = []
+        taps: list[Var] = []
         for d, (p, size, target) in enumerate(zip(place, extents, targets, strict=True)):
             if size % target == 0:  # windows of one size, side by side
                 tap = te.reduce_axis(size // target, name=f"k{d}")

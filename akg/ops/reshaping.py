@@ -96,7 +96,7 @@ def _target_shape(x: Tensor, shape: Size | Sequence[Size]) -> Sizes:
     if len(holes) > 1:
         raise AkgError("AKG-E286", f"shape is {tuple(given)!r}", because="-1 stands for the one size that is left",
                        hint="give all sizes but one")  # fmt: skip
-    known = sizes_of([s for d, s in enumerate(given) if d not in holes])
+    known = sizes_of([s for d, s in enumerate(given) if d not in holes])  # type: ignore[misc]  # pyright: ignore
     if not holes:
         return known
     rest = _quotient(x, known)

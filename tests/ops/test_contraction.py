@@ -165,7 +165,8 @@ def test_products_of_matrices_and_vectors(m: int, k: int) -> None:
      "because: index 'k' has size 4 in one place and 5 in another\nhint: sizes that meet must be equal"),
     (lambda a, b: ops.vecdot(a, b, axis=0), ((3, 4), (4,)),
      "AKG-E273: vecdot: axis 0 is out of range\n"
-     "because: operands of different ranks are aligned at the right, so axes count from there\nhint: give axis from -1 to -1"),
+     "because: operands of different ranks are aligned at the right, so axes count from there\n"
+     "hint: give axis from -1 to -1"),
     (ops.outer, ((3, 4), (4,)),
      "AKG-E281: outer: x1 has 2 dimensions\nbecause: its shape is (3, 4), and outer multiplies vectors\n"
      "hint: use akg.ops.tensordot(x1, x2, axes=0)"),
@@ -186,7 +187,8 @@ def test_products_of_matrices_and_vectors(m: int, k: int) -> None:
      "AKG-E282: einsum: bad subscripts 'ijk->i'\nbecause: 'ijk' names 3 dimensions, and operand 0 has 2\n"
      "hint: its shape is (3, 4)"),
     (lambda a: ops.einsum("ij->ii", a), ((3, 4),),
-     "AKG-E282: einsum: bad subscripts 'ij->ii'\nbecause: index 'i' is twice in the result\nhint: name each index once"),
+     "AKG-E282: einsum: bad subscripts 'ij->ii'\nbecause: index 'i' is twice in the result\n"
+     "hint: name each index once"),
     (lambda a: ops.einsum("ij->k", a), ((3, 4),),
      "AKG-E282: einsum: bad subscripts 'ij->k'\nbecause: index 'k' of the result is in no operand\n"
      "hint: name indices of operands"),

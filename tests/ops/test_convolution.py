@@ -242,7 +242,8 @@ X, W = (1, 4, 8, 8), (6, 4, 3, 3)
     ({"dilation": (1, 0)}, X, W, "AKG-E285: conv2d: dilation is 0\nbecause: dilation=(1, 0)\n"
                                  "hint: give dilation of at least 1"),
     ({"stride": (1, 2, 3)}, X, W, "AKG-E285: conv2d: stride has 3 values for 2 spatial dimensions\n"
-                                  "because: stride=(1, 2, 3)\nhint: give one integer, or one for each of the 2 dimensions"),
+                                  "because: stride=(1, 2, 3)\n"
+                                  "hint: give one integer, or one for each of the 2 dimensions"),
     ({"dilation": 4}, X, W, "AKG-E288: conv2d: the window does not fit into dimension 2 of x\n"
                             "because: it spans 9 elements, and dimension 2 of x has 8\n"
                             "hint: use a smaller window or dilation, or pad more"),
@@ -258,7 +259,8 @@ def test_errors(options: dict[str, Any], x: tuple[int, ...], w: tuple[int, ...],
 
 def test_errors_of_bias() -> None:
     assert error_of(ops.conv2d, X, W, (4,)) == (
-        "AKG-E280: conv2d: bias has shape (4,), and there are 6 output channels\nhint: give one bias for each output channel"
+        "AKG-E280: conv2d: bias has shape (4,), and there are 6 output channels\n"
+        "hint: give one bias for each output channel"
     )
     assert error_of(ops.conv2d, X, W, (6, 1)) == (
         "AKG-E281: conv2d: bias has 2 dimensions\nbecause: its shape is (6, 1), it should be (out)\n"

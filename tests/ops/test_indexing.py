@@ -155,7 +155,8 @@ def test_explanations_name_accesses_that_depend_on_data() -> None:
      "hint: give indices of 2 dimensions, or use akg.ops.take"),
     (ops.take_along_axis, ((4, 6), (3, 2)),
      "AKG-E286: take_along_axis: shapes (4, 6) and (3, 2) do not fit\n"
-     "because: dimension 0 differs, and the indices run along 1\nhint: sizes must be equal, or 1, except along the axis"),
+     "because: dimension 0 differs, and the indices run along 1\n"
+     "hint: sizes must be equal, or 1, except along the axis"),
     (ops.gather_nd, ((4, 6), (3, 3)),
      "AKG-E281: gather_nd: indices of shape (3, 3) do not index x\nbecause: x has shape (4, 6), and indices (3, 3)\n"
      "hint: the last dimension of indices holds one index for each of the dimensions of x that are indexed"),

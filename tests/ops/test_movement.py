@@ -378,7 +378,8 @@ ERRORS: list[tuple[Callable[..., Any], tuple[tuple[int, ...], ...], str]] = [
     (lambda x: ops.roll(x, 1.5, axis=0), ((4, 6),),
      "AKG-E287: roll: shift is 1.5\nhint: give an integer, as in shift=1"),
     (lambda x, y: ops.concat([x, y]), ((4, 6), (4, 5)),
-     "AKG-E286: concat: shapes (4, 6) and (4, 5) do not join\nbecause: dimension 1 differs, and the arrays join along 0\n"
+     "AKG-E286: concat: shapes (4, 6) and (4, 5) do not join\n"
+     "because: dimension 1 differs, and the arrays join along 0\n"
      "hint: sizes must be equal, except along the axis"),
     (lambda x, y: ops.concat([x, y]), ((4, 6), (4,)),
      "AKG-E281: concat: array 1 has 1 dimension\nbecause: array 0 has 2\nhint: give arrays of one rank"),
@@ -415,9 +416,11 @@ ERRORS: list[tuple[Callable[..., Any], tuple[tuple[int, ...], ...], str]] = [
      "AKG-E283: pixel_shuffle: 6 channels do not divide into squares of 2 by 2\nbecause: x has shape (1, 6, 4, 4)\n"
      "hint: give a multiple of 4 channels"),
     (lambda x: ops.pixel_unshuffle(x, 2), ((1, 6, 5, 4),),
-     "AKG-E286: pixel_unshuffle: 5 does not divide by 2\nbecause: dimension 2 of x has size 5\nhint: give a multiple of 2"),
+     "AKG-E286: pixel_unshuffle: 5 does not divide by 2\nbecause: dimension 2 of x has size 5\n"
+     "hint: give a multiple of 2"),
     (lambda x: ops.pixel_shuffle(x, 2), ((6, 4, 4),),
-     "AKG-E281: pixel_shuffle: x has 3 dimensions\nbecause: its shape is (6, 4, 4)\nhint: give x of shape (n, c, h, w)"),
+     "AKG-E281: pixel_shuffle: x has 3 dimensions\nbecause: its shape is (6, 4, 4)\n"
+     "hint: give x of shape (n, c, h, w)"),
     (lambda: ops.arange(1, 5, 0), (),
      "AKG-E287: arange: step is 0\nbecause: the range would have no end\nhint: give a step that is not 0"),
     (lambda: ops.linspace(0, 1, -1), (), "AKG-E287: linspace: num is -1\nhint: give num of at least 0"),

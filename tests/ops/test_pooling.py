@@ -165,7 +165,8 @@ def test_global(shape: tuple[int, ...]) -> None:
      "AKG-E285: adaptive_avg_pool2d: output_size is 0\nbecause: output_size=0\nhint: give output_size of at least 1"),
     (lambda x: ops.adaptive_max_pool2d(x, 2), (1, 4, 0, 8),
      "AKG-E281: adaptive_max_pool2d: x has shape (1, 4, 0, 8)\n"
-     "because: adaptive windows divide spatial sizes that are fixed and not 0\nhint: give the spatial sizes as integers"),
+     "because: adaptive windows divide spatial sizes that are fixed and not 0\n"
+     "hint: give the spatial sizes as integers"),
     (ops.global_avg_pool, (4, 8),
      "AKG-E281: global_avg_pool: x has 2 dimensions\nbecause: its shape is (4, 8), it should be (n, c, ...)\n"
      "hint: give x of at least 3 dimensions"),
