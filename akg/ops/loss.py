@@ -28,6 +28,7 @@ from akg.ops.shape import (
     normalize_axes,
     normalize_axis,
     read,
+    result_dtype,
     same_size,
     value,
 )
@@ -324,9 +325,9 @@ def triplet_loss(
     reduction: str = "mean",
 ) -> Tensor:  # fmt: skip
     """``max(0, |anchor - positive| - |anchor - negative| + margin)`` for lines along `axis`, in the norm of order p."""
-    shape, kind = _checked(anchor, "anchor", positive, "positive")
-    kind = common_dtype(anchor, check_tensor(negative, "negative")) if negative.dtype is not kind else kind
-    shape, wide = broadcast_shapes(shape, negative.shape), kind.compute
+    given = [check_tensor(x, w) for x, w in ((anchor, "anchor"), (positive, "positive"), (negative, "negative"))]
+    kind = check_dtype(result_dtype(*given), "a float", "the common type of anchor, positive and negative")
+    shape, wide = broadcast_shapes(*[x.shape for x in given]), kind.compute
     axes = (normalize_axis(axis, len(shape)),)
     reducer, term, final = norm_parts(p)
     rest: Sizes = tuple([s for d, s in enumerate(shape) if d not in axes])

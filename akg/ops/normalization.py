@@ -142,10 +142,12 @@ def _normalized(name: str, x: Tensor, axis: AxisLike, order: float, eps: float) 
 # --- layer, RMS -----------------------------------------------------------------------------------------
 
 
-def _parameter(p: Tensor | None, what: str, shape: Sizes, wide: DType) -> Tensor | None:
-    """A scale or shift, which must have `shape`; its type does not matter."""
-    if p is None:
-        return None
+def _parameter(p: Tensor | None, what: str, shape: Sizes) -> Tensor | None:
+    """A scale or shift, which must have `shape`, if it is given; it may be of any float type."""
+    return None if p is None else _statistic(p, what, shape)
+
+
+def _statistic(p: Tensor, what: str, shape: Sizes) -> Tensor:
     check_dtype(check_tensor(p, what).dtype, "a float", what)
     if len(p.shape) != len(shape) or not all(same_size(a, b) for a, b in zip(p.shape, shape, strict=True)):
         raise bad_shape(
@@ -192,7 +194,7 @@ def _standardized(
 ) -> Tensor:
     """`x` standardised over `axes`; the dimensions `own` subscript the parameters."""
     wide, shape = kind.compute, tuple([x.shape[d] for d in own])
-    weight, bias = _parameter(weight, "weight", shape, wide), _parameter(bias, "bias", shape, wide)
+    weight, bias = _parameter(weight, "weight", shape), _parameter(bias, "bias", shape)
     center, variance = moments(name, x, axes)
     scale = te.compute(variance.shape, lambda *i: te.rsqrt(variance[i] + eps), name=f"{name}_scale")
 
@@ -215,7 +217,7 @@ def rms_norm(
     """
     kind = _float_tensor(x)
     axes, wide = _last_axes(x, normalized_shape), kind.compute
-    weight = _parameter(weight, "weight", tuple([x.shape[d] for d in axes]), wide)
+    weight = _parameter(weight, "weight", tuple([x.shape[d] for d in axes]))
     n = count(x, axes, wide)
     scale = fold(
         "rms_norm_scale", x, axes, True, te.sum, lambda a: value(a, wide) * value(a, wide),
@@ -271,7 +273,7 @@ def group_norm(
             "groups share the channels evenly", "give a divisor of a constant number of channels",
         )  # fmt: skip
     wide, per_group = kind.compute, int(channels) // num_groups
-    weight, bias = _parameter(weight, "weight", (channels,), wide), _parameter(bias, "bias", (channels,), wide)
+    weight, bias = _parameter(weight, "weight", (channels,)), _parameter(bias, "bias", (channels,))
     grouped = te.compute(
         (x.shape[0], num_groups, per_group, *x.shape[2:]),
         lambda n, g, c, *p: value(x[(n, g * per_group + c, *p)], wide), name="group_norm_groups",
@@ -299,9 +301,8 @@ def batch_norm(
     """
     kind = _float_tensor(x)
     shape, wide = (_channels(x, 2),), kind.compute
-    center, spread = _parameter(mean, "mean", shape, wide), _parameter(variance, "variance", shape, wide)
-    assert center is not None and spread is not None
-    weight, bias = _parameter(weight, "weight", shape, wide), _parameter(bias, "bias", shape, wide)
+    center, spread = _statistic(mean, "mean", shape), _statistic(variance, "variance", shape)
+    weight, bias = _parameter(weight, "weight", shape), _parameter(bias, "bias", shape)
     scale = te.compute(shape, lambda c: te.rsqrt(value(spread[c], wide) + eps), name="batch_norm_scale")
 
     def element(n: Expr, c: Expr, *p: Expr) -> Expr:
@@ -321,7 +322,7 @@ def batch_norm_train(
     """
     kind = _float_tensor(x)
     shape, wide = (_channels(x, 2),), kind.compute
-    weight, bias = _parameter(weight, "weight", shape, wide), _parameter(bias, "bias", shape, wide)
+    weight, bias = _parameter(weight, "weight", shape), _parameter(bias, "bias", shape)
     axes = (0, *range(2, x.ndim))
     center = average("batch_mean", x, axes, False, lambda a: a, wide)
 
