@@ -95,18 +95,18 @@ def dtype_of(value: object) -> DType:
     if isinstance(value, DType):
         return value
     name = value if isinstance(value, str) else None
-    if name is None:
+    if name is None and value is not None:  # NumPy takes None for float64
         try:
             name = np.dtype(value).name  # type: ignore[call-overload]  # anything NumPy takes
         except TypeError:
             name = repr(value)
-    found = _BY_NAME.get(name)
+    found = None if name is None else _BY_NAME.get(name)
     if found is None:
         raise AkgError(
             "AKG-E101",
             f"unknown dtype {name!r}",
             because=f"akg computes on {', '.join(d.name for d in BUFFER_DTYPES)}",
-            hint=suggest(name, [d.name for d in BUFFER_DTYPES]),
+            hint=suggest(str(name), [d.name for d in BUFFER_DTYPES]),
         )
     return found
 

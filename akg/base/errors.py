@@ -169,6 +169,9 @@ def user_facing(function: Callable[P, R]) -> Callable[P, R]:
                 raise  # from inside the function: not about its parameters
             mistake = _bad_call(function, str(error))
             mistake.span = user_span(2)
+        except RecursionError:
+            mistake = _too_deep()
+            mistake.span = user_span(2)
         try:
             raise mistake
         except AkgError as error:  # a bare raise adds no frame
@@ -176,6 +179,15 @@ def user_facing(function: Callable[P, R]) -> Callable[P, R]:
             raise
 
     return entry
+
+
+def _too_deep() -> AkgError:
+    return AkgError(
+        "AKG-E202",
+        "the computation is nested too deeply",
+        because=f"an expression takes more than {sys.getrecursionlimit()} nested calls, Python's limit",
+        hint="give parts of it a te.compute or a loop of their own, or raise sys.setrecursionlimit",
+    )
 
 
 def _bad_call(function: Callable[..., object], reason: str) -> AkgError:

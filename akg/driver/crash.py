@@ -53,7 +53,7 @@ def reported(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Generat
     """
     try:
         yield
-    except (AkgError, MemoryError):
+    except (AkgError, MemoryError, RecursionError):
         raise
     except Exception as error:
         place = write_bundle(error, kernel, strategy, target)

@@ -169,7 +169,9 @@ class Expr:
     def __xor__(self, other: ExprLike) -> Expr: return binary("xor", self, other)
     def __rxor__(self, other: ExprLike) -> Expr: return binary("xor", other, self)
     def __lshift__(self, other: ExprLike) -> Expr: return binary("shl", self, other)
+    def __rlshift__(self, other: ExprLike) -> Expr: return binary("shl", other, self)
     def __rshift__(self, other: ExprLike) -> Expr: return binary("shr", self, other)
+    def __rrshift__(self, other: ExprLike) -> Expr: return binary("shr", other, self)
     def __lt__(self, other: ExprLike) -> Expr: return binary("lt", self, other)
     def __le__(self, other: ExprLike) -> Expr: return binary("le", self, other)
     def __gt__(self, other: ExprLike) -> Expr: return binary("gt", self, other)
@@ -498,7 +500,10 @@ def as_expr(value: ExprLike, like: DType | None = None) -> Expr:
     if isinstance(value, bool):
         return Const(value, bool_)
     if isinstance(value, int):
-        return Const(value, like if like is not None and like is not bool_ else index)
+        if like is None or like is bool_:
+            return Const(value)
+        check_held(value, like)
+        return Const(value, like)
     if isinstance(value, float):  # pyright: ignore[reportUnnecessaryIsInstance]
         return Const(value, like if like is not None and like.is_float else float64)
     raise AkgError(
@@ -507,6 +512,25 @@ def as_expr(value: ExprLike, like: DType | None = None) -> Expr:
         because=f"got {value!r}",
         hint="index a tensor down to one element, as in A[i, j]",
     )
+
+
+def check_held(value: int, dtype: DType) -> None:
+    """Refuse a Python integer beside an integer type that does not hold it, as NumPy does.
+
+    Raises:
+        AkgError: AKG-E108.
+    """
+    if dtype.is_float or dtype is index:
+        return
+    bits, is_signed = 8 * dtype.itemsize_bytes, dtype.kind == "int"
+    low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if is_signed else (0, (1 << bits) - 1)
+    if not low <= value <= high:
+        raise AkgError(
+            "AKG-E108",
+            f"{value} is not a value of {dtype}",
+            because=f"{dtype} holds the integers from {low} to {high}, and a Python number takes the type beside it",
+            hint="use a wider type: cast the other operand, or give the array one",
+        )
 
 
 def unify(a: ExprLike, b: ExprLike) -> tuple[Expr, Expr]:

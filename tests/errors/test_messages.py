@@ -46,6 +46,7 @@ def adder(n: Any = 6) -> tuple[te.Tensor, te.Tensor, te.Tensor]:
 
 
 SUM, A, B = adder()
+BYTES = te.placeholder((4,), "int8", name="BYTES")
 M = te.placeholder((4, 8), name="M")
 k = te.reduce_axis(8, name="k")
 n = te.var("n")
@@ -368,6 +369,67 @@ def size_with_a_space():
     te.var("my size")
 
 
+@case("""
+AKG-E105: size 0 of the shape is 4611686018427387904
+    te.placeholder((2**62,))
+    ^^^^^^^^^^^^^^^^^^^^^^^^
+because: no memory holds more than 140737488355328 elements
+hint: split the computation into parts
+""")
+def size_beyond_memory():
+    te.placeholder((2**62,))
+
+
+@case("""
+AKG-E101: unknown dtype None
+    te.compute((6,), lambda i: te.cast(A[i], None))
+                               ^^^^^^^^^^^^^^^^^^^
+because: akg computes on float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool
+hint: known names: bfloat16, bool, float16, float32, float64, int16, int32, int64, int8, uint8
+""")
+def dtype_that_is_none():
+    te.compute((6,), lambda i: te.cast(A[i], None))
+
+
+@case("""
+AKG-E108: 300 is not a value of int8
+    te.compute((4,), lambda i: BYTES[i] + 300)
+                               ^^^^^^^^^^^^^^
+because: int8 holds the integers from -128 to 127, and a Python number takes the type beside it
+hint: use a wider type: cast the other operand, or give the array one
+""")
+def constant_that_its_type_does_not_hold():
+    te.compute((4,), lambda i: BYTES[i] + 300)
+
+
+@case("""
+AKG-E108: 300 is not a value of int8
+        A[0] = 300
+        ^^^^^^^^^^
+because: int8 holds the integers from -128 to 127, and a Python number takes the type beside it
+hint: use a wider type: cast the other operand, or give the array one
+""")
+def constant_that_its_array_does_not_hold():
+    @akg.script
+    def fill(A: akg.Tensor["n", "int8"]):
+        A[0] = 300
+    akg.build(fill)
+
+
+@case("""
+AKG-E108: -1 is not a value of uint8
+        A[0] = (A[1] + -1) // 2
+                ^^^^^^^^^
+because: uint8 holds the integers from 0 to 255, and a Python number takes the type beside it
+hint: use a wider type: cast the other operand, or give the array one
+""")
+def constant_beside_a_type_that_does_not_hold_it():
+    @akg.script
+    def shift(A: akg.Tensor["n", "uint8"]):
+        A[0] = (A[1] + -1) // 2
+    akg.build(shift)
+
+
 # --- subscripts ---
 
 @case("""
@@ -412,6 +474,17 @@ hint: subscripts count from 0 and do not wrap around
 """)
 def constant_out_of_bounds():
     te.compute((4,), lambda i: M[i, 8])
+
+
+@case("""
+AKG-E245: subscript 0 of A is not affine
+    te.compute((6,), lambda i: A[i // 0])
+                               ^^^^^^^^^
+because: it divides by zero
+hint: subscripts may add axes and sizes, multiply by constants, and use // and % by constants
+""")
+def division_by_zero():
+    te.compute((6,), lambda i: A[i // 0])
 
 
 @case("""
@@ -633,6 +706,28 @@ hint: give the inner reduction a te.compute of its own, or reduce over a tuple o
 """)
 def reduction_in_a_reduction():
     te.compute((4,), lambda i: te.max(te.sum(M[i, k], axis=k), axis=k))
+
+
+@case("""
+AKG-E105: the range of the axis is (1, 2, 3)
+    te.reduce_axis((1, 2, 3))
+    ^^^^^^^^^^^^^^^^^^^^^^^^^
+because: a range is (begin, end)
+hint: reduce over a tuple of axes for more dimensions than one
+""")
+def range_of_three():
+    te.reduce_axis((1, 2, 3))
+
+
+@case("""
+AKG-E250: the combiner and the identity of reduce are functions
+    te.comm_reducer(0.0, max)
+    ^^^^^^^^^^^^^^^^^^^^^^^^^
+because: got float and builtin_function_or_method
+hint: write te.comm_reducer(lambda x, y: x + y, lambda dtype: te.const(0, dtype))
+""")
+def reducer_without_functions():
+    te.comm_reducer(0.0, max)
 
 
 # --- Python in a definition ---
@@ -891,6 +986,17 @@ hint: give every output once
 """)
 def output_twice():
     akg.build([SUM, SUM])
+
+
+@case("""
+AKG-E202: the computation is nested too deeply
+    akg.build([tower()])
+    ^^^^^^^^^^^^^^^^^^^^
+because: an expression takes more than LIMIT nested calls, Python's limit
+hint: give parts of it a te.compute or a loop of their own, or raise sys.setrecursionlimit
+""")
+def build_of_a_tower():
+    akg.build([tower()])
 
 
 @case("""
@@ -1458,6 +1564,16 @@ def frozen() -> np.ndarray[Any, Any]:
     return np.ones(6, F).view(ReadOnly).freeze()
 
 
+def tower() -> te.Tensor:
+    def body(i: Any) -> Any:
+        value = A[i]
+        for _ in range(5000):
+            value = value + 1.0
+        return value
+
+    return te.compute((6,), body, name="tower")
+
+
 def doubled() -> akg.Kernel:
     return akg.build([te.compute((4, 8), lambda i, j: M[i, j] * 2.0, name="doubled")])
 
@@ -1476,6 +1592,7 @@ def plain(error: akg.AkgError) -> str:
     marked = [line.partition("| ")[2] for line in lines[3:5]]
     text = "\n".join([lines[0], *marked, *lines[5:]]).replace(", ".join(strategy_names()), "STRATEGIES")
     text = text.replace(f"compiled for {OTHER}", "compiled for OTHER")
+    text = text.replace(f"more than {sys.getrecursionlimit()} nested", "more than LIMIT nested")
     return re.sub("because: the keys here are .*", "because: the keys here are KEYS", text)  # that list grows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+from akg.base.errors import AkgError
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Const, Expr, Load, Var, binary
 from akg.ir.rewrite import loads_of
@@ -181,7 +182,11 @@ class AssignmentLowering(ExpressionLowering):
         reduction: str | None = None
         if update is not None and update[0].dtype is buffer.dtype:
             value, reduction = update
-        result = convert(value.expr, buffer.dtype)
+        try:
+            result = convert(value.expr, buffer.dtype)
+        except AkgError as error:
+            error.span = self.source.span(node)
+            raise
         if self.predicate is not None and predicated:
             old = Const(0, buffer.dtype) if name in self.private[-1] else Load(buffer, indices)
             result = choose(self.predicate, Value(result), Value(old)).expr

@@ -57,6 +57,7 @@ _REFUSED: dict[type[ast.expr], tuple[str, str]] = {
     ast.Starred: ("a starred expression", "write the items one by one"),
 }
 
+
 class ExpressionLowering(NameLowering):
     """Lowers expressions."""
 
@@ -66,7 +67,11 @@ class ExpressionLowering(NameLowering):
         """The value of an expression."""
         handler = self._handlers.get(type(node))
         if handler is not None:
-            return handler(self, node)
+            try:
+                return handler(self, node)
+            except AkgError as error:  # of types and values: about this expression
+                error.span = error.span or self.source.span(node)
+                raise
         what, hint = _REFUSED.get(type(node), (f"`{ast.unparse(node)}`", ""))
         self.source.fail(node, "AKG-E234", f"{what} cannot be compiled", "a script computes on single numbers", hint)
 

@@ -8,7 +8,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from akg.base.dtype import DType, bool_, float64, index, int64, promote
-from akg.ir.expr import COMPARISONS, Binary, Const, Expr, Load, Select, Var, binary, cast, divide, select, unary
+from akg.ir.expr import (
+    COMPARISONS,
+    Binary,
+    Const,
+    Expr,
+    Load,
+    Select,
+    Var,
+    binary,
+    cast,
+    check_held,
+    divide,
+    select,
+    unary,
+)  # fmt: skip
 from akg.ir.rewrite import walk_expr
 
 
@@ -42,6 +56,8 @@ def convert(expr: Expr, dtype: DType) -> Expr:
     if isinstance(expr, Const) and dtype.is_float:
         return Const(float(expr.value), dtype)
     if isinstance(expr, Const) and dtype.is_integer and not isinstance(expr.value, float):
+        if expr.dtype is index:  # a Python number: NumPy refuses what does not fit, too
+            check_held(int(expr.value), dtype)
         return Const(int(expr.value), dtype)
     return cast(expr, dtype)
 

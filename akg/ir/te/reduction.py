@@ -47,6 +47,11 @@ def reduce_axis(extent: Size | tuple[Size, Size], name: str | None = None) -> Va
     Raises:
         AkgError: AKG-E105 if a bound is not an integer over sizes.
     """
+    if isinstance(extent, tuple) and len(extent) != 2:  # pyright: ignore[reportUnnecessaryComparison]
+        raise AkgError(
+            "AKG-E105", f"the range of the axis is {extent!r}", because="a range is (begin, end)",
+            hint="reduce over a tuple of axes for more dimensions than one",
+        )  # fmt: skip
     begin, end = extent if isinstance(extent, tuple) else (0, extent)
     variable = fresh_var(name or "k")
     first = as_expr(begin) if isinstance(begin, int) and begin < 0 else size_of(begin, "the begin of the axis")
@@ -258,6 +263,12 @@ def comm_reducer(fcombine: Callable[..., Any], fidentity: Callable[..., Any], na
 
     `fcombine` takes two values, or two tuples, and returns one; `fidentity` takes the type name of each value.
     """
+    if not callable(fcombine) or not callable(fidentity):
+        raise AkgError(
+            "AKG-E250", f"the combiner and the identity of {name} are functions",
+            because=f"got {type(fcombine).__name__} and {type(fidentity).__name__}",
+            hint="write te.comm_reducer(lambda x, y: x + y, lambda dtype: te.const(0, dtype))",
+        )  # fmt: skip
     return Reducer(fcombine, fidentity, name)
 
 

@@ -19,11 +19,12 @@ from akg.base.errors import AkgError, Span, user_facing, user_span
 from akg.base.place import is_name, narrowed
 from akg.ir.affine import is_quasi_affine
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Axis, Call, Cast, Const, Expr, ExprLike, Load, Reduce, Select, Var, as_expr, cast
+from akg.ir.expr import Axis, Binary, Call, Cast, Const, Expr, ExprLike, Load, Reduce, Select, Var, as_expr, cast
 from akg.ir.rewrite import variables_of, walk_expr
 
 Size: TypeAlias = "int | Expr"
 
+MAX_SIZE = 1 << 47  # what today's processors address
 _fresh = itertools.count()
 
 
@@ -116,7 +117,9 @@ class Tensor(Buffer):
             raise AkgError(
                 "AKG-E245",
                 f"{where} is not affine",
-                because="it multiplies or divides variables by one another",
+                because="it divides by zero"
+                if _divides_by_zero(node)
+                else "it multiplies or divides variables by one another",
                 hint="subscripts may add axes and sizes, multiply by constants, and use // and % by constants",
             )
         return node
@@ -171,6 +174,11 @@ for _name in ("lt", "le", "gt", "ge", "neg", "abs", "matmul"):
     setattr(Tensor, f"__{_name}__", _operator(f"__{_name}__"))
 
 _KIND_OF_KEY: dict[type, str] = {slice: "a slice", type(None): "None", type(Ellipsis): "an ellipsis"}
+
+
+def _divides_by_zero(node: Expr) -> bool:
+    divisors = [n.b for n in walk_expr(node) if isinstance(n, Binary) and n.op in ("floordiv", "mod")]
+    return any(isinstance(b, Const) and int(b) == 0 for b in divisors)
 
 
 def _is_data_dependent(node: Expr) -> bool:
@@ -230,6 +238,11 @@ def size_of(value: object, what: str) -> Expr:
         )
     if isinstance(node, Const) and int(node) < 0:
         raise AkgError("AKG-E105", f"{what} is {int(node)}", because="sizes are not negative", hint="use 0 or more")
+    if isinstance(node, Const) and int(node) > MAX_SIZE:
+        raise AkgError(
+            "AKG-E105", f"{what} is {int(node)}", because=f"no memory holds more than {MAX_SIZE} elements",
+            hint="split the computation into parts",
+        )  # fmt: skip
     return node
 
 
