@@ -89,12 +89,18 @@ def _summed(system: System, value: Expr, domain: Domain) -> Expr:
     value = system.resolve(value)
     if not system.loops:
         return masked([*([te.all(*affine)] if affine else []), *data], value)
+    axes: list[Var] = []
     fresh: dict[Var, Expr] = {}
     for v in system.loops:
         low, high = system.ranges.bounds[v]
         assert low is not None and high is not None
-        begin, end = system.ranges.to_expr(low), system.ranges.to_expr(high + 1)
-        fresh[v] = te.reduce_axis((begin, end), name=plain_name(v))
+        begin = low if system.ranges.is_never_negative(low) else Affine()  # others are shifted
+        axes.append(
+            te.reduce_axis(
+                (system.ranges.to_expr(begin), system.ranges.to_expr(high - low + begin + 1)), name=plain_name(v)
+            )
+        )
+        fresh[v] = axes[-1] + system.ranges.to_expr(low - begin)
     loops = set(system.loops)
     outer, inner = _hoisted(value, loops)
     where: Expr | None = None
@@ -104,9 +110,8 @@ def _summed(system: System, value: Expr, domain: Domain) -> Expr:
         inner, count = Const(1.0, inner.dtype), _count(system)
         if count is not None:
             return outer(Const(float(count), inner.dtype))
-    axes = tuple([v for v in fresh.values() if isinstance(v, Var)])
-    moved = None if where is None else substitute(where, fresh)
-    return outer(te.sum(substitute(inner, fresh), axis=axes, where=moved))
+    moved = None if where is None else simplify(substitute(where, fresh))
+    return outer(te.sum(simplify(substitute(inner, fresh)), axis=tuple(axes), where=moved))
 
 
 def _count(system: System) -> int | None:

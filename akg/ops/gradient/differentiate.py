@@ -11,6 +11,7 @@ a max or min reduction share equally; ``abs`` has slope 0 at 0; rounding and int
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from weakref import WeakSet
 
 from akg.base.errors import AkgError, user_facing
@@ -24,6 +25,7 @@ from akg.ir.te.tensor import Compute, Placeholder, Tensor, shape_text
 from akg.ops.gradient.adjoint import Adjoint, Domain, contributions, is_free
 from akg.ops.gradient.chain import flows_of
 from akg.ops.gradient.reduction import reduction_seed
+from akg.ops.gradient.running import running_seed
 from akg.ops.shape import same_size
 
 _stopped: WeakSet[Compute] = WeakSet()
@@ -122,9 +124,7 @@ def _as_tensors(stages: list[Stage]) -> list[Stage]:
                 made[buffer] = Tensor(buffer.name, buffer.shape, buffer.dtype, op)
                 buffer = made[buffer]
             outputs.append(buffer)
-        result.append(
-            Stage(stage.axes, tuple(outputs), values, stage.combiner, stage.reduce_axes, condition, stage.span)
-        )
+        result.append(replace(stage, outputs=tuple(outputs), values=values, condition=condition))
     return result
 
 
@@ -195,7 +195,9 @@ class _Differentiation:
                 continue
             adjoint = self._read(buffer, place)
             result: Expr | None = None
-            if stage.combiner is None:
+            if stage.scan is not None:
+                seed = running_seed(stage, stage.scan, adjoint)
+            elif stage.combiner is None:
                 result, seed = Load(buffer, place), adjoint
             else:
                 seed = reduction_seed(stage, position, adjoint)
@@ -219,7 +221,13 @@ def _cropped(result: Tensor, results: list[Tensor]) -> Tensor:
         return result
     source = body.buffer
     is_read = [load for other in results for load in _loads_behind(other) if load.buffer is source]
-    if not isinstance(source.op, Compute) or source in results or is_read != [body] or len(source.op.bodies) != 1:
+    if (
+        not isinstance(source.op, Compute)
+        or isinstance(source.op, te.Scan)
+        or source in results
+        or is_read != [body]
+        or len(source.op.bodies) != 1
+    ):
         return result
     assert isinstance(result.op, Compute)
     moved = substitute(source.op.bodies[0], dict(zip([a.var for a in source.op.axes], body.indices, strict=True)))
