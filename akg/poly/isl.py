@@ -511,7 +511,7 @@ def compute_schedule(
 
     Raises:
         InternalError: for an option that isl does not have.
-        Unknown: if the budget ran out.
+        Unknown: if the budget ran out, or isl gives up.
     """
     constraints = _isl.ScheduleConstraints.on_domain(union_set(domains)).set_context(context)
     if validity:
@@ -530,6 +530,8 @@ def compute_schedule(
             setter(value)
         return constraints.compute_schedule().get_root()
     except _isl.Error as error:
+        if "unable to carry dependences" in str(error):  # isl's scheduler gives up on some mixes of congruences
+            raise Unknown("isl's scheduler is unable to carry the dependences") from None
         raise _failed("compute_schedule", error, *domains) from None
     finally:
         for name, value in previous.items():
