@@ -16,8 +16,11 @@ from akg.ir.text import parse_kernel
 from akg.ir.verify import verify
 from akg.poly.register_tile import inner_product_tile, outer_product_tile
 from akg.poly.strategy import resolve_strategy
+from akg.poly.tree import bands
 from bench import kernels as library
 from tests.helpers import assert_close, copy_args, fresh_args, terms_of, written
+from tests.programs import SAMPLES
+from tests.programs.samples import kernel_arguments
 
 WIDE = Target("wide", "llvm", "x86_64", "x86-64-v4", frozenset({"avx512f"}), 512, 32, cores=2)
 NARROW = Target("narrow", "llvm", "x86_64", "x86-64-v3", frozenset({"avx2"}), 256, 16, cores=2)
@@ -201,3 +204,20 @@ kernel carry(X: in float64[20], Y: out float64[20]):
     state = mapped(kernel)
     assert allocations(state)["T"].buffer.const_shape == (21,)
     check_same(kernel, state)
+
+
+@pytest.mark.parametrize("name", ["jacobi_2d", "seidel_2d", "lu", "floyd_warshall"])
+def test_wavefronts(name: str) -> None:
+    """Tiles of a band without a parallel loop run in wavefronts; sizes make several tiles in each dimension."""
+    sample = SAMPLES[name]
+    kernel = sample.script.lower()
+    state = mapped(kernel, "pluto")
+    assert any(m.skew for band in bands(state.tree.child) for m in band.members), "a wavefront"
+    assert loops(state, "parallel") and state.result is not None
+    given = kernel_arguments(sample.script, sample.inputs(70))
+    want = copy_args(given)
+    interpret(kernel, *want)
+    got = copy_args(given)
+    interpret(state.result, *got, order="shuffle", seed=3)
+    for key, value in written(kernel, got).items():
+        assert_close(value, written(kernel, want)[key], "float64", 1000, key)
