@@ -172,8 +172,11 @@ class _Scheduler:
             leaders = clusters(self.model, names, inside, place.history, self.plan)
         return BandProblem(self.model, names, inside, leaders, self.plan)
 
-    def band(self, names: Group, edges: Sequence[Edge], place: _Place) -> Node:
-        """A band and what is below it; a cut, or a row by Feautrier's algorithm, where there is no band."""
+    def band(self, names: Group, edges: Sequence[Edge], place: _Place, is_retry: bool = False) -> Node:
+        """A band and what is below it; a cut, or a row by Feautrier's algorithm, where there is no band.
+
+        `is_retry`: the first dimension could not be parallel, and need not be.
+        """
         problem = self.problem(names, edges, place)
         found: list[_Found] = []
         here = place
@@ -185,6 +188,8 @@ class _Scheduler:
             plan = self.dimension_plan(names, edges, here, len(found))
             if only_parallel:
                 plan = replace(plan, require_parallel=True)
+            if is_retry and not found:
+                plan = replace(plan, require_parallel=False)
             rows = self.row(problem, plan, here, first=not found)
             if rows is None:
                 break
@@ -194,7 +199,7 @@ class _Scheduler:
                 break
             parts = self.separate(names, edges, found, here)
         if not found:
-            return self.without_band(names, edges, problem, place)
+            return self.without_band(names, edges, problem, place, plan)
         is_short = len(found) < max(self.depths[n] - rank(place.history[n]) for n in names)
         if is_short and not parts and heuristic == "smartfuse" and not _is_feautrier(plan):
             groups = in_order(names, _arcs(edges))
@@ -295,16 +300,16 @@ class _Scheduler:
 
     # --- where there is no band --------------------------------------------------------------------------
 
-    def without_band(self, names: Group, edges: Sequence[Edge], problem: BandProblem, place: _Place) -> Node:
+    def without_band(
+        self, names: Group, edges: Sequence[Edge], problem: BandProblem, place: _Place, plan: DimensionPlan
+    ) -> Node:
         """Cut between components; with one component only, relax the plan or carry something by Feautrier's way."""
-        plan = self.plan.dimension(place.dimension)
         groups = in_order(names, _arcs(edges))
         if len(groups) > 1:
             return self.children(groups, edges, place)
         if plan.require_parallel and problem.solve(plan, place.history, problem.wishes(plan, soft=False)) is not None:
             self.note(f"dimension {place.dimension} of {', '.join(names)}: it cannot be parallel")
-            self.plan = _without_parallel(self.plan, place.dimension)
-            return self.band(names, edges, place)
+            return self.band(names, edges, place, is_retry=True)
         self.blame_constraints(problem, plan, place)
         rows = self.feautrier(problem, place) if "feautrier" in self.plan.options.fallback else None
         if rows is None:
@@ -385,8 +390,3 @@ def _is_feautrier(plan: DimensionPlan) -> bool:
 
 def _is_trivial(member: Member) -> bool:
     return all(r.is_const for r in member.rows.values()) and len({r.const for r in member.rows.values()}) == 1
-
-
-def _without_parallel(plan: Plan, dimension: int) -> Plan:
-    relaxed = replace(plan.dimension(dimension), require_parallel=False)
-    return replace(plan, dimensions={**plan.dimensions, dimension: relaxed})

@@ -6,7 +6,8 @@
                  and for the scheduler "polytops":
                  "new_variables"?: [name...], "ILP_construction"?: [dimension...], "fusion"?: heuristic | [fusion...],
                  "directives"?: [directive...] | {statement: hints}, "soft constraints"?: [rows...],
-                 "options"?: options, "callback"?: "package.module:function"}
+                 "options"?: options, "callback"?: "package.module:function"
+                 and for the scheduler "given": "schedule"?: a schedule tree (`akg.poly.tree_json`)}
 
 `strategies/strategy.schema.json` is the whole grammar. A strategy is named (a JSON file of the package), a path to a
 JSON file, or a dict. Keys that are absent take the value of the preset, else of `auto`; a document with keys for
@@ -29,12 +30,14 @@ from akg.base.errors import AkgError, suggest
 from akg.base.registry import Registry
 from akg.poly.dependence import Dependence
 from akg.poly.isl_scheduler import schedule_isl
+from akg.poly.legality import prove
 from akg.poly.plan import Plan
 from akg.poly.scheduler import schedule
 from akg.poly.schema import Document, validate
 from akg.poly.scop import Scop
 from akg.poly.strategy_plan import HEURISTICS, PLAN_KEYS, canonical, make_plan
 from akg.poly.tree import Domain
+from akg.poly.tree_json import tree_from_json
 
 SCHEMA_VERSION = 1
 _FOLDER = Path(__file__).parent / "strategies"
@@ -54,6 +57,7 @@ class Strategy:
         tile: whether loops are tiled for registers and caches.
         scheduling: the part of the document that the scheduler "polytops" reads.
         plan: the same, as that scheduler reads it.
+        schedule: the tree of the scheduler "given".
     """
 
     name: str = "auto"
@@ -66,12 +70,22 @@ class Strategy:
     tile: bool = True
     scheduling: Mapping[str, Any] = field(default_factory=dict[str, Any])
     plan: Plan = field(default_factory=Plan)
+    schedule: Mapping[str, Any] | None = None
 
     def key(self) -> str:
         """What the schedule depends on, as text: part of cache keys."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "about", "plan")}
         values["isl"], values["scheduling"] = dict(self.isl), canonical(self.scheduling)
+        values["schedule"] = None if self.schedule is None else dict(self.schedule)
         return json.dumps(values, sort_keys=True)
+
+    def document(self) -> dict[str, Any]:
+        """A document that `resolve_strategy` reads as this strategy: for files."""
+        keys = ("name", "about", "scheduler", "parallel", "vectorize", "tile")
+        values: dict[str, Any] = {key: getattr(self, key) for key in keys}
+        if self.isl:
+            values["isl"] = dict(self.isl)
+        return {**values, "fuse_outer": self.fusion == "outer", **self.scheduling}
 
 
 StrategyLike: TypeAlias = "Strategy | str | Path | Mapping[str, Any] | None"
@@ -82,6 +96,21 @@ schedulers.register("isl", lambda scop, dependences, strategy: schedule_isl(scop
 
 schedulers.register("polytops", lambda scop, dependences, strategy: schedule(scop, dependences, strategy.plan, note))
 
+
+
+def _given(scop: Scop, dependences: list[Dependence], strategy: Strategy) -> Domain:
+    """The strategy's own tree, if it is legal."""
+    tree = tree_from_json(strategy.schedule, scop)
+    answer = prove(scop, tree)
+    if answer.answer == "no":
+        raise AkgError(
+            "AKG-E308", f"the given schedule of {scop.kernel.name} breaks the order of the program",
+            because=answer.text, hint="change the rows, or the marks that are too strong",
+        )  # fmt: skip
+    return tree
+
+
+schedulers.register("given", _given)
 _notes: ContextVar[Callable[[str], None] | None] = ContextVar("notes", default=None)
 
 
@@ -185,6 +214,8 @@ def _from_document(document: Document, name: str) -> Strategy:
         values["fusion"] = "none"
     if given.get("fusion") == "outer" or "fuse_outer" in given:
         values["fusion"] = "outer" if given.get("fuse_outer", True) else "none"
+    if "schedule" in given:
+        values = {"fusion": "none", "scheduler": "given", **values, "schedule": given["schedule"]}
     scheduler = values.get("scheduler", base.scheduler)
     schedulers.get(scheduler)
     inherited = base.scheduling if scheduler == "polytops" else {}
@@ -201,7 +232,10 @@ def _refuse_idle(document: Document, given: Mapping[str, Any], own: Mapping[str,
     if "isl" in given and scheduler != "isl":
         raise document.error(("isl",), "these options have no effect", f"the scheduler is {scheduler!r}",
                              'add "scheduler": "isl", or leave them away')  # fmt: skip
-    if own and scheduler in ("original", "isl"):
+    if ("schedule" in given) != (scheduler == "given"):
+        raise document.error(("schedule",), "a schedule is for the scheduler 'given', and that one needs it",
+                             f"the scheduler is {scheduler!r}", "leave \"scheduler\" away")  # fmt: skip
+    if own and scheduler in ("original", "isl", "given"):
         key = next(iter(own))
         raise document.error((key,), "this key has no effect", f"the scheduler is {scheduler!r}",
                              'write "scheduler": "polytops", or leave the key away')  # fmt: skip
