@@ -6,10 +6,10 @@ identity: 0 for a sum, minus infinity or the least integer for a maximum. The 16
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from typing import Any
 
-from akg.base.dtype import int64
+from akg.base.dtype import int32, int64
 from akg.ir import te
 from akg.ir.expr import Const, Expr
 from akg.ir.te.tensor import Tensor
@@ -118,30 +118,40 @@ def any(x: Tensor, *, axis: AxisLike = None, keepdims: bool = False) -> Tensor:
 @operator("argmax", kind="reduce")
 def argmax(x: Tensor, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
     """Where the greatest element along `axis` is, in int64: the first among equals, or the first NaN."""
-    return _arg("argmax", x, axis, keepdims, te.argmax)
+    return _arg("argmax", x, axis, keepdims, te.max)
 
 
 @operator("argmin", kind="reduce")
 def argmin(x: Tensor, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
     """Where the least element along `axis` is, in int64: the first among equals, or the first NaN."""
-    return _arg("argmin", x, axis, keepdims, te.argmin)
+    return _arg("argmin", x, axis, keepdims, te.min)
 
 
-def _arg(name: str, x: Tensor, axis: int | None, keepdims: bool, reducer: Callable[..., tuple[Expr, Expr]]) -> Tensor:
+def _arg(name: str, x: Tensor, axis: int | None, keepdims: bool, reducer: Fold) -> Tensor:
+    """In two passes over each line, both of which fill vector lanes: the extremum, then the first place of it."""
     check_dtype(check_tensor(x, "x").dtype, "a number", "x")
     axes = tuple(range(x.ndim)) if axis is None else (normalize_axis(axis, x.ndim),)
     sizes = [x.shape[d] for d in axes]
-    if 0 in [int(s) for s in sizes if isinstance(s, Const)]:
+    known = [int(s) for s in sizes if isinstance(s, Const)]
+    if 0 in known:
         raise bad_argument("the place of an extremum among no elements", "the axis has size 0", "check for empty input")
 
+    wide = x.dtype.compute  # both passes compute x alike, and compare before it is rounded
+    top = fold(f"{name}_value", x, axes, True, reducer, lambda a: value(a, wide))
+    kind = int32 if len(known) == len(sizes) and math.prod(known) < 2**31 else int64
+
     def element(*place: Expr) -> Expr:
+        """The least place of the extremum; where there is NaN, the extremum is NaN, and equal to nothing."""
         variables, subscripts = lines(x, axes, place, keepdims)
-        if not variables:
-            return Const(0, int64)
         at: Expr = Const(0)
         for variable, size in zip(variables, sizes, strict=True):  # row-major number among the axes
             at = at * size + variable
-        return reducer((x[subscripts], te.cast(at, int64)), axis=variables)[1]
+        own = value(x[subscripts], wide)
+        is_there = own == read_reduced(top, subscripts, axes)
+        if x.dtype.is_float:
+            is_there = is_there | te.isnan(own)
+        found = te.select(is_there, te.cast(at, kind), te.max_value(kind))
+        return te.cast(te.min(found, axis=variables) if variables else found, int64)
 
     return te.compute(reduced_shape(x, axes, keepdims), element, name=name)
 

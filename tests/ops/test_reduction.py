@@ -125,6 +125,17 @@ def test_first_of_equal_extrema() -> None:
         np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_extremum_of_what_is_computed(dtype: str) -> None:
+    """Both passes see the same values, although neither stores them."""
+    x, y = placeholder((9, 130), dtype), placeholder((130,), dtype, "y")
+    a, b = draw((9, 130), dtype), draw((130,), dtype, seed=1)
+    found = run([ops.argmax(ops.add(ops.multiply(x, y), 0.1), axis=1)], [x, y], a, b)[0]
+    total = wide(a) * wide(b) + 0.1
+    best = np.take_along_axis(total, found[:, None], 1)[:, 0]
+    compare(["argmax"], [best.astype(a.dtype)], [total.max(axis=1)])
+
+
 def test_keywords() -> None:
     x, values = placeholder((4, 33), "float32"), draw((4, 33), "float32")
     v = wide(values)
