@@ -32,14 +32,13 @@ from pathlib import Path
 
 import akg
 from akg.ir.text import parse_kernel
-from akg.poly.strategy import Strategy
 
 here = Path(__file__).resolve().parent
 facts = json.loads((here / "facts.json").read_text(encoding="utf-8"))
 target = akg.Target(**{**facts["target"], "features": frozenset(facts["target"]["features"])})
 kernel = parse_kernel((here / "kernel.txt").read_text(encoding="utf-8"))
 with akg.config.override(cache="off"):
-    built = akg.build(kernel, target=target, strategy=Strategy(**facts["strategy"]))
+    built = akg.build(kernel, target=target, strategy=facts["strategy"])
 print("built:", built)
 '''
 
@@ -98,9 +97,18 @@ def _facts(error: BaseException, strategy: Strategy, target: Target) -> dict[str
         "versions": store.versions(),
         "platform": platform.platform(),
         "options": {s.name: s.value for s in config.table() if s.origin != "default"},
-        "strategy": {f.name: getattr(strategy, f.name) for f in dataclasses.fields(strategy)},
+        "strategy": document(strategy),
         "target": {f.name: getattr(target, f.name) for f in dataclasses.fields(target)},
     }
+
+
+def document(strategy: Strategy) -> dict[str, object]:
+    """A document that `resolve_strategy` reads as this strategy."""
+    values = {f.name: getattr(strategy, f.name) for f in dataclasses.fields(strategy)}
+    values.pop("plan")  # read off `scheduling`
+    scheduling: Mapping[str, object] = values.pop("scheduling")
+    fuse_outer = values.pop("fusion") == "outer"
+    return {name: v for name, v in values.items() if v or v is False} | {"fuse_outer": fuse_outer, **scheduling}
 
 
 def _plain(value: object) -> object:

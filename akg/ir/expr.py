@@ -19,15 +19,13 @@ Semantics, which every backend and the interpreter share:
 
 from __future__ import annotations
 
-import operator
-import re
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 from weakref import WeakValueDictionary
 
 from akg.base.dtype import DType, bool_, dtype_of, float32, float64, index, int64, promote
-from akg.base.errors import AkgError, user_facing
+from akg.base.errors import AkgError
+from akg.ir.symbolic import Symbolic, check_held, interned
 
 if TYPE_CHECKING:
     from akg.ir.buffer import Buffer
@@ -56,20 +54,13 @@ CALLS = FLOAT_CALLS | PREDICATE_CALLS | BIT_CALLS
 CALL_ARITY: dict[str, int] = {"atan2": 2, "pow": 2, "copysign": 2, "ldexp": 2, "fma": 3}
 
 
-_lock = threading.Lock()
-
-
-def _interned(key: tuple[Any, ...], made: Expr) -> Expr:
-    """The one node of a key: a thread that made it at the same time may have been first."""
-    with _lock:
-        return Expr._table.setdefault(key, made)
-
-
-class Expr:
+class Expr(Symbolic):
     """Base of all expressions. Do not construct; use the node classes or the operators."""
 
     __slots__ = ("__weakref__", "dtype")
     dtype: DType
+    _functions = CALLS
+    _operand = staticmethod(lambda value: as_expr(value))  # defined below
     _table: ClassVar[WeakValueDictionary[tuple[Any, ...], Expr]] = WeakValueDictionary()
 
     @property
@@ -84,62 +75,6 @@ class Expr:
 
     def __hash__(self) -> int:
         return id(self) >> 4
-
-    @user_facing
-    def __bool__(self) -> bool:
-        raise AkgError(
-            "AKG-E203",
-            "a symbolic expression has no truth value while the program is being defined",
-            because=f"the expression is {self._user_text()}",
-            hint="use te.select(condition, a, b), te.all(...), te.any(...), te.maximum(...) or te.minimum(...) "
-            "instead of `if`, `and`, `or`, `max`, `min`",
-        )
-
-    def _user_text(self) -> str:
-        return re.sub(r"\$\d+", "", str(self))  # axes carry a number that makes them unique
-
-    @user_facing
-    def __iter__(self) -> Iterator[Any]:
-        raise AkgError(
-            "AKG-E103",
-            "a scalar expression is not iterable",
-            because=f"the expression is {self._user_text()}",
-            hint="a definition describes one element at a time: reduce with te.sum(..., axis=te.reduce_axis(n))",
-        )
-
-    def _no_number(self, what: str) -> AkgError:
-        return AkgError(
-            "AKG-E203",
-            f"a symbolic expression is no {what} while the program is being defined",
-            because=f"the expression is {self._user_text()}",
-            hint="compute with te functions, such as te.exp(x) or te.cast(x, 'int32'), and read from placeholders",
-        )
-
-    @user_facing
-    def __index__(self) -> int:
-        raise self._no_number("Python integer")
-
-    @user_facing
-    def __int__(self) -> int:
-        raise self._no_number("Python integer")
-
-    @user_facing
-    def __float__(self) -> float:
-        raise self._no_number("Python number")
-
-    @user_facing
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Expr:
-        operation = UFUNC_OPERATORS.get(ufunc.__name__) if method == "__call__" and not options else None
-        if operation is not None:  # a NumPy scalar on the left: np.float32(2) * x
-            return operation(*[as_expr(value) for value in inputs])
-        name = {"arctan": "atan", "arctan2": "atan2", "rint": "round"}.get(ufunc.__name__, ufunc.__name__)
-        known = name in CALLS or name in ("maximum", "minimum", "abs")
-        raise AkgError(
-            "AKG-E103",
-            f"np.{ufunc.__name__} on a symbolic expression",
-            because="NumPy computes on numbers, and this one is known when the kernel runs",
-            hint=f"write te.{name}(...)" if known else "write it with the functions of akg.te",
-        )
 
     def __str__(self) -> str:
         from_text = _printer[0]
@@ -184,15 +119,6 @@ class Expr:
     def __abs__(self) -> Expr: return unary("abs", self)
 
 
-# What NumPy calls Python's operators.
-UFUNC_OPERATORS: dict[str, Callable[..., Expr]] = {
-    "add": operator.add, "subtract": operator.sub, "multiply": operator.mul, "divide": operator.truediv,
-    "floor_divide": operator.floordiv, "remainder": operator.mod, "power": operator.pow, "less": operator.lt,
-    "less_equal": operator.le, "greater": operator.gt, "greater_equal": operator.ge, "equal": operator.eq,
-    "not_equal": operator.ne, "bitwise_and": operator.and_, "bitwise_or": operator.or_, "bitwise_xor": operator.xor,
-}  # fmt: skip
-
-
 # The text printer (akg/ir/text.py) registers itself here, so that nodes print without an upward import.
 _printer: list[Callable[[Expr], str] | None] = [None]
 
@@ -211,7 +137,7 @@ class Const(Expr):
         if found is None:
             found = object.__new__(cls)
             found.value, found.dtype = value, dtype
-            found = _interned(key, found)
+            found = interned(Expr._table, key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     def __bool__(self) -> bool:
@@ -249,7 +175,7 @@ class Var(Expr):
         if found is None:
             found = object.__new__(cls)
             found.name, found.dtype = name, dtype
-            found = _interned(key, found)
+            found = interned(Expr._table, key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
 
@@ -266,7 +192,7 @@ class Load(Expr):
         if found is None:
             found = object.__new__(cls)
             found.buffer, found.indices, found.dtype = buffer, indices, buffer.dtype
-            found = _interned(key, found)
+            found = interned(Expr._table, key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -291,7 +217,7 @@ class Unary(Expr):
             assert op in UNARY_OPS, op
             found = object.__new__(cls)
             found.op, found.a, found.dtype = op, a, a.dtype
-            found = _interned(key, found)
+            found = interned(Expr._table, key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -318,7 +244,7 @@ class Binary(Expr):
             found = object.__new__(cls)
             found.op, found.a, found.b = op, a, b
             found.dtype = bool_ if op in COMPARISONS else a.dtype
-            found = _interned(key, found)
+            found = interned(Expr._table, key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -348,7 +274,7 @@ class Cast(Expr):
         if found is None:
             found = object.__new__(cls)
             found.a, found.dtype = a, dtype
-            found = _interned(key, found)
+            found = interned(Expr._table, key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -374,7 +300,7 @@ class Select(Expr):
             assert cond.dtype is bool_ and a.dtype is b.dtype, (cond.dtype, a.dtype, b.dtype)
             found = object.__new__(cls)
             found.cond, found.a, found.b, found.dtype = cond, a, b, a.dtype
-            found = _interned(key, found)
+            found = interned(Expr._table, key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -399,7 +325,7 @@ class Call(Expr):
             assert fn in CALLS, fn
             found = object.__new__(cls)
             found.fn, found.args, found.dtype = fn, args, dtype
-            found = _interned(key, found)
+            found = interned(Expr._table, key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -512,25 +438,6 @@ def as_expr(value: ExprLike, like: DType | None = None) -> Expr:
         because=f"got {value!r}",
         hint="index a tensor down to one element, as in A[i, j]",
     )
-
-
-def check_held(value: int, dtype: DType) -> None:
-    """Refuse a Python integer beside an integer type that does not hold it, as NumPy does.
-
-    Raises:
-        AkgError: AKG-E108.
-    """
-    if dtype.is_float or dtype is index:
-        return
-    bits, is_signed = 8 * dtype.itemsize_bytes, dtype.kind == "int"
-    low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if is_signed else (0, (1 << bits) - 1)
-    if not low <= value <= high:
-        raise AkgError(
-            "AKG-E108",
-            f"{value} is not a value of {dtype}",
-            because=f"{dtype} holds the integers from {low} to {high}, and a Python number takes the type beside it",
-            hint="use a wider type: cast the other operand, or give the array one",
-        )
 
 
 def unify(a: ExprLike, b: ExprLike) -> tuple[Expr, Expr]:

@@ -79,14 +79,6 @@ class Strategy:
         values["schedule"] = None if self.schedule is None else dict(self.schedule)
         return json.dumps(values, sort_keys=True)
 
-    def document(self) -> dict[str, Any]:
-        """A document that `resolve_strategy` reads as this strategy: for files."""
-        keys = ("name", "about", "scheduler", "parallel", "vectorize", "tile")
-        values: dict[str, Any] = {key: getattr(self, key) for key in keys}
-        if self.isl:
-            values["isl"] = dict(self.isl)
-        return {**values, "fuse_outer": self.fusion == "outer", **self.scheduling}
-
 
 StrategyLike: TypeAlias = "Strategy | str | Path | Mapping[str, Any] | None"
 Scheduler: TypeAlias = Callable[[Scop, list[Dependence], Strategy], Domain]

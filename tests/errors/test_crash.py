@@ -1,5 +1,6 @@
 """An internal error leaves a bundle that reproduces it; a user's mistake never does."""
 
+import json
 import os
 import subprocess
 import sys
@@ -14,6 +15,8 @@ import akg
 from akg import te
 from akg.base.errors import InternalError
 from akg.driver import pipeline
+from akg.driver.crash import document
+from akg.poly.strategy import resolve_strategy, strategy_names
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {"facts.json", "kernel.txt", "repro.py", "traceback.txt"}
@@ -39,10 +42,10 @@ def bundles(root: Path) -> list[Path]:
     return sorted(path for path in (root / "crashes").glob("*")) if (root / "crashes").exists() else []
 
 
-def fails(cache_dir: Path, **options: Any) -> str:
+def fails(cache_dir: Path, strategy: str = "isl", **options: Any) -> str:
     y, x = definition()
     with akg.config.override(cache_dir=cache_dir, **options), pytest.raises(InternalError) as caught:
-        akg.build([y], inputs=[x], strategy="isl")
+        akg.build([y], inputs=[x], strategy=strategy)
     assert isinstance(caught.value.__cause__, KeyError)
     return str(caught.value)
 
@@ -67,10 +70,17 @@ def test_the_message_names_the_bundle(tmp_path: Path) -> None:
     assert bundles(tmp_path) == [place]  # the same error again
 
 
+@pytest.mark.parametrize("name", strategy_names())
+def test_a_strategy_is_its_document(name: str) -> None:
+    strategy = resolve_strategy(name)
+    assert resolve_strategy(json.loads(json.dumps(document(strategy), default=dict))) == strategy
+
+
 @pytest.mark.usefixtures("broken_pass")
-def test_the_bundle_reproduces_the_kernel(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strategy", ["isl", "pluto"])
+def test_the_bundle_reproduces_the_kernel(strategy: str, tmp_path: Path) -> None:
     """In a process whose passes are whole, the script of the bundle builds the kernel."""
-    fails(tmp_path)
+    fails(tmp_path, strategy)
     (place,) = bundles(tmp_path)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, str(place / "repro.py")], capture_output=True, text=True, env=environment)

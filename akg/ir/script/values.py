@@ -18,12 +18,12 @@ from akg.ir.expr import (
     Var,
     binary,
     cast,
-    check_held,
     divide,
     select,
     unary,
 )  # fmt: skip
 from akg.ir.rewrite import walk_expr
+from akg.ir.symbolic import check_held
 
 
 @dataclass(frozen=True, slots=True)
