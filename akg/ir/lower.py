@@ -19,6 +19,7 @@ from akg.ir.inline import inline_stages
 from akg.ir.lower_scan import first_element, next_element
 from akg.ir.rewrite import rewrite, variables_of
 from akg.ir.simplify import simplify_stmt
+from akg.ir.split_axes import split_axes
 from akg.ir.stage import Stage, build_stages, old_values_read
 from akg.ir.stmt import REDUCTIONS, Alloc, For, If, Kernel, Param, Stmt, Store, block
 from akg.ir.te.scan import Scan
@@ -74,7 +75,7 @@ def lower_te(
     _check_outputs(results)
     stages = build_stages(results)
     arguments = _check_inputs(stages, inputs, results)
-    stages = inline_stages(stages, frozenset(results))
+    stages = [split_axes(stage) for stage in inline_stages(stages, frozenset(results))]
     sizes = _sizes(stages, arguments, results)
     return _Emitter(arguments, results, sizes).kernel(stages, name or results[-1].op.name)
 
@@ -272,7 +273,7 @@ class _Emitter:
 
     def _stage(self, stage: Stage) -> Stmt:
         outer = self._loops(stage.axes)
-        place = tuple(outer)
+        place = tuple(outer) if stage.place is None else tuple([self._final(e) for e in stage.place])
         if stage.scan is not None:
             return self._scan(stage, stage.scan, outer)
         if stage.combiner is None:

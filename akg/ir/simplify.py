@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from akg.base.dtype import index
+from collections.abc import Callable, Mapping
+from math import gcd
+from typing import TypeAlias
+
+from akg.base.dtype import bool_, index
 from akg.ir.affine import Affine
-from akg.ir.expr import Binary, Cast, Const, Expr, Select, binary, cast, select
+from akg.ir.expr import Binary, Cast, Const, Expr, Select, Unary, Var, binary, cast, select, unary
 from akg.ir.rewrite import map_children, map_expressions, rewrite
 from akg.ir.stmt import Alloc, Block, For, If, Stmt, block
 
+Ranges: TypeAlias = Mapping[Var, tuple[int, int]]  # the least and greatest value of variables
 
-def simplify(expr: Expr, memo: dict[Expr, Expr] | None = None) -> Expr:
-    """Fold constants, collect linear terms, and cancel divisions that are exact."""
-    return rewrite(expr, _rule, memo)
+
+def simplify(expr: Expr, memo: dict[Expr, Expr] | None = None, ranges: Ranges | None = None) -> Expr:
+    """Fold constants, collect linear terms, and cancel divisions that are exact.
+
+    With `ranges`, divisions, remainders and comparisons that these decide are folded too: ``(i*4 + j) // 4 -> i`` for
+    0 <= j < 4.
+    """
+    if not ranges:
+        return rewrite(expr, _rule, memo)
+
+    def rule(node: Expr) -> Expr | None:
+        decided = _decide(node, ranges)
+        if decided is not None:
+            return decided
+        new = _rule(node)
+        decided = None if new is None else _decide(new, ranges)
+        return new if decided is None else decided
+
+    return rewrite(expr, rule, memo)
 
 
 def _rule(node: Expr) -> Expr | None:
@@ -28,6 +49,8 @@ def _rule(node: Expr) -> Expr | None:
         if node.op in ("min", "max", "eq", "ne", "lt", "le", "gt", "ge"):
             return _compare(node)
         return binary(node.op, node.a, node.b)
+    if isinstance(node, Unary) and node.dtype is index and isinstance(node.a, Const):
+        return unary(node.op, node.a)
     if isinstance(node, Select):
         return select(node.cond, node.a, node.b)
     if isinstance(node, Cast) and isinstance(node.a, Const):
@@ -53,9 +76,11 @@ def _compare(node: Binary) -> Expr:
 def _divide(node: Binary) -> Expr:
     """``(d*q + r) // d -> q`` and ``(d*q + r) % d -> r`` where 0 <= r < d is a constant remainder."""
     form = Affine.of(node.a)
-    if form is None or not isinstance(node.b, Const) or int(node.b) <= 0:
+    if not isinstance(node.b, Const) or int(node.b) <= 0:
         return binary(node.op, node.a, node.b)
     d = int(node.b)
+    if form is None:
+        return _divide_again(node, d)
     quotient = Affine({v: c // d for v, c in form.terms.items() if c % d == 0}, form.const // d)
     rest = form - quotient * d
     if rest.is_const:
@@ -65,6 +90,79 @@ def _divide(node: Binary) -> Expr:
     if node.op == "mod":
         return binary("mod", rest.to_expr(), node.b)
     return quotient.to_expr() + binary("floordiv", rest.to_expr(), node.b)
+
+
+def _divide_again(node: Binary, d: int) -> Expr:
+    """``(x // c) // d -> x // (c*d)``; if d divides c, ``(x % c) // d -> (x // d) % (c/d)`` and ``(x % c) % d -> x % d``."""
+    inner = node.a
+    if isinstance(inner, Binary) and inner.op in ("floordiv", "mod") and isinstance(inner.b, Const):
+        c = int(inner.b)
+        if inner.op == "floordiv" and node.op == "floordiv" and c > 0:
+            return _folded("floordiv", inner.a, c * d)
+        if inner.op == "mod" and c > 0 and c % d == 0:
+            if node.op == "mod":
+                return _folded("mod", inner.a, d)
+            return _folded("mod", _folded("floordiv", inner.a, d), c // d)
+    return binary(node.op, node.a, node.b)
+
+
+def _folded(op: str, a: Expr, d: int) -> Expr:
+    node = binary(op, a, Const(d))
+    return _divide(node) if isinstance(node, Binary) and node.op == op else node
+
+
+def _decide(node: Expr, ranges: Ranges) -> Expr | None:
+    """What `ranges` tell of a division or comparison; None if nothing."""
+    if not isinstance(node, Binary) or node.a.dtype is not index:
+        return None
+    if node.op in ("floordiv", "mod") and isinstance(node.b, Const) and int(node.b) > 0:
+        form = Affine.of(node.a)
+        return None if form is None else _divide_within(node, form, int(node.b), ranges)
+    if node.op in _DECIDED:
+        a, b = Affine.of(node.a), Affine.of(node.b)
+        bounds = None if a is None or b is None else _interval(a - b, ranges)
+        if bounds is not None:
+            low, high = bounds
+            for value, holds in ((True, _DECIDED[node.op]), (False, _DECIDED[_NEGATED[node.op]])):
+                if holds(low, high):
+                    return Const(value, bool_)
+    return None
+
+
+# whether a comparison of a difference with 0 holds for every difference from `low` to `high`
+_DECIDED: dict[str, Callable[[int, int], bool]] = {
+    "lt": lambda low, high: high < 0, "le": lambda low, high: high <= 0, "gt": lambda low, high: low > 0,
+    "ge": lambda low, high: low >= 0, "eq": lambda low, high: low == high == 0,
+    "ne": lambda low, high: low > 0 or high < 0,
+}  # fmt: skip
+_NEGATED = {"lt": "ge", "ge": "lt", "gt": "le", "le": "gt", "eq": "ne", "ne": "eq"}
+
+
+def _divide_within(node: Binary, form: Affine, d: int, ranges: Ranges) -> Expr | None:
+    """``(g*q + r) // d -> q // (d/g)`` and ``(g*q + r) % d -> q % (d/g) * g + r`` where g divides d and 0 <= r < g."""
+    for g in sorted({d, *[gcd(d, c) for c in form.terms.values()]}, reverse=True):
+        quotient = Affine({v: c // g for v, c in form.terms.items() if c % g == 0}, form.const // g)
+        rest = form - quotient * g
+        bounds = _interval(rest, ranges)
+        if g == 1 or bounds is None or bounds[0] < 0 or bounds[1] >= g:
+            continue
+        if g == d:
+            return quotient.to_expr() if node.op == "floordiv" else rest.to_expr()
+        inner = _folded(node.op, quotient.to_expr(), d // g)
+        again = _decide(inner, ranges)
+        inner = inner if again is None else again
+        return inner if node.op == "floordiv" else inner * g + rest.to_expr()
+    return None
+
+
+def _interval(form: Affine, ranges: Ranges) -> tuple[int, int] | None:
+    low = high = form.const
+    for v, c in form.terms.items():
+        if v not in ranges:
+            return None
+        a, b = sorted((ranges[v][0] * c, ranges[v][1] * c))
+        low, high = low + a, high + b
+    return low, high
 
 
 def simplify_stmt(stmt: Stmt) -> Stmt:

@@ -18,7 +18,7 @@ class Stage:
     """One loop nest of the kernel.
 
     Attributes:
-        axes: the spatial axes, which are the subscripts of every output.
+        axes: the spatial axes, which are the subscripts of every output unless `place` is.
         outputs: the buffers that it fills. For a reduction of tuples, None where a component is not needed.
         values: the element of each output; for a reduction, the term of each component.
         combiner: how terms combine, or None for an elementwise stage, which has one output.
@@ -26,6 +26,7 @@ class Stage:
         condition: where terms count.
         span: the user's te.compute.
         scan: for a running reduction, how it runs; the term is the value.
+        place: the subscripts of every output, where they are not the axes themselves.
     """
 
     axes: tuple[Axis, ...]
@@ -36,6 +37,7 @@ class Stage:
     condition: Expr | None = None
     span: Span | None = None
     scan: Scan | None = None
+    place: tuple[Expr, ...] | None = None
 
     @property
     def buffer(self) -> Buffer:

@@ -1,0 +1,82 @@
+"""Ranges in index arithmetic, and axes that are split into rows."""
+
+import random
+
+import akg
+from akg import te
+from akg.ir.expr import Const, Expr, Var, binary
+from akg.ir.rewrite import substitute
+from akg.ir.simplify import Ranges, simplify
+
+A, B, C = Var("a"), Var("b"), Var("c")
+
+
+def drawn(depth: int, source: random.Random) -> Expr:
+    if depth == 0:
+        return source.choice([A, B, C, Const(source.randint(-9, 9))])
+    op = source.choice(["add", "add", "sub", "mul", "floordiv", "mod", "floordiv", "mod"])
+    if op in ("floordiv", "mod"):
+        return binary(op, drawn(depth - 1, source), source.choice([1, 2, 3, 4, 6, 8, 12, 24]))
+    if op == "mul":
+        return drawn(depth - 1, source) * source.choice([2, 3, 4, 6, 8, 12])
+    return binary(op, drawn(depth - 1, source), drawn(depth - 1, source))
+
+
+def test_simplified_expressions_keep_their_value() -> None:
+    source = random.Random(1)
+    for _ in range(1500):
+        lows = {v: source.choice([0, 0, 0, -3, 2]) for v in (A, B, C)}
+        ranges: Ranges = {v: (low, low + source.choice([0, 1, 3, 4, 7, 11])) for v, low in lows.items()}
+        expr = drawn(source.randint(1, 4), source)
+        if source.random() < 0.3:
+            expr = binary(source.choice(["lt", "le", "gt", "ge", "eq", "ne"]), expr, drawn(1, source))
+        within, anywhere = simplify(expr, None, ranges), simplify(expr)
+        for _ in range(8):
+            point: dict[Var, Expr] = {v: Const(source.randint(*ranges[v])) for v in ranges}
+            want = simplify(substitute(expr, point))
+            assert isinstance(want, Const)
+            assert simplify(substitute(within, point)) is want, (expr, within, point)
+            assert simplify(substitute(anywhere, point)) is want, (expr, anywhere, point)
+
+
+def test_divisions_within_ranges() -> None:
+    ranges: Ranges = {A: (0, 99), B: (0, 3), C: (0, 7)}
+    for expr, want in [
+        ((A * 4 + B) // 4, A), ((A * 4 + B) % 4, B), ((A * 8 + B) // 16, A // 2), ((A * 8 + B) % 16, A % 2 * 8 + B),
+        (B // 4, Const(0)), (B % 4, B), ((A // 3) // 5, A // 15), (A % 12 // 4, A // 4 % 3), (A % 12 % 4, A % 4),
+        ((A * 32 + C * 4 + B) // 32, A), ((A * 32 + C * 4 + B) % 32, C * 4 + B),
+    ]:  # fmt: skip
+        assert simplify(expr, None, ranges) is simplify(want), expr
+    assert simplify(B < 4, None, ranges).value is True  # type: ignore[attr-defined]
+    assert simplify(B - 1 >= C, None, ranges) is binary("ge", B - 1, C)
+
+
+def text_of(tensor: te.Tensor) -> str:
+    return akg.lower([tensor]).text
+
+
+def test_rows_of_a_reshaped_array() -> None:
+    x = te.placeholder((8, 16, 64), name="x")
+    assert "T[i * 64 + i_1] = x[i // 16, i % 16, i_1]" in text_of(
+        te.compute(8 * 16 * 64, lambda i: x[i // 1024, i // 64 % 16, i % 64])
+    )
+    assert "T[i, j * 64 + j_1] = x[j, i, j_1]" in text_of(te.compute((16, 512), lambda i, j: x[j // 64, i, j % 64]))
+
+
+def test_rows_of_a_reduction() -> None:
+    x = te.placeholder((8, 64), name="x")
+    k = te.reduce_axis(512, name="k")
+    assert "x[k, k_1]" in text_of(te.compute((), lambda: te.sum(x[k // 64, k % 64], axis=k)))
+
+
+def test_rows_of_symbolic_arrays() -> None:
+    n = te.var("n")
+    x = te.placeholder((n, 64), name="x")
+    assert "T[i * 64 + i_1] = x[i, i_1]" in text_of(te.compute(n * 64, lambda i: x[i // 64, i % 64]))
+
+
+def test_what_is_left_alone() -> None:
+    x, y = te.placeholder((8, 4), name="x"), te.placeholder((64, 8), name="y")
+    assert "T[i] = x[i // 4, i % 4]" in text_of(te.compute(32, lambda i: x[i // 4, i % 4]))  # short rows
+    assert "T[i, j] = y[i // 32, j]" in text_of(te.compute((64, 8), lambda i, j: y[i // 32, j]))  # whole rows
+    assert "T[i] = x[i // 32, 0]" in text_of(te.compute(100, lambda i: x[i // 32, 0]))  # does not divide
