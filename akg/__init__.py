@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from akg.base.target import Target as Target
     from akg.driver.build import build as build
     from akg.driver.build import lower as lower
+    from akg.driver.save import load as load
     from akg.ir import te as te
     from akg.ir.script import In as In
     from akg.ir.script import Out as Out
@@ -55,6 +56,7 @@ _PUBLIC: dict[str, str] = {
     "differentiate": "akg.ops.gradient:differentiate",
     "build": "akg.driver.build:build",
     "lower": "akg.driver.build:lower",
+    "load": "akg.driver.save:load",
     "Kernel": "akg.runtime.kernel:Kernel",
     "Target": "akg.base.target:Target",
     "config": "akg.base.config:config",

@@ -100,11 +100,12 @@ _LLVM_NAMES = {
 _KNOWN_FEATURES = frozenset(_LLVM_NAMES.values()) | {
     "sse2", "ssse3", "avx", "avx2", "fma", "f16c", "bmi2", "movbe", "popcnt", "aes", "adx", "gfni", "vaes",
     "vpclmulqdq", "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx512ifma", "avx512vbmi",
-    "bf16", "i8mm", "sve", "sve2",
+    "bf16", "i8mm", "sve", "sve2", "m", "a", "f", "d", "c", "v",
 }  # fmt: skip
 _V2 = frozenset({"sse2", "sse3", "ssse3", "sse4.1", "sse4.2", "popcnt"})
 _V3 = _V2 | {"avx", "avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"}
 _V4 = _V3 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"}
+_RV64 = frozenset("mafdc")  # rv64gc, what Linux on RISC-V asks for
 _LEVELS = {"x86-64-v2": _V2, "x86-64-v3": _V3, "x86-64-v4": _V4}
 # LLVM's names by vendor and family, then by ranges of models.
 _MODELS: dict[tuple[str, int], tuple[tuple[int, int, str], ...]] = {
@@ -143,13 +144,15 @@ def detect_host(
         features |= {"neon"}  # part of the base architecture
     elif arch == "x86_64":
         features |= {"sse2"}
+    elif arch == "riscv64":  # as in "rv64imafdcv_zicsr"
+        features = frozenset(fields.get("isa", "rv64imafdc").partition("_")[0].removeprefix("rv64")) & (_RV64 | {"v"})
     caches = _read_caches(sysfs)
     bits, registers = _vectors(arch, features)
     return Target(
         name="cpu", backend="llvm", arch=arch, cpu=_level(arch, features), tune=_model(fields), features=features,
         vector_bits=bits, vector_registers=registers,
         l1_bytes=caches.get(1, 32 * KIB), l2_bytes=caches.get(2, 512 * KIB), l3_bytes=caches.get(3, 0),
-        cores=usable_cores(), has_fma=arch == "aarch64" or "fma" in features, is_host=True,
+        cores=usable_cores(), has_fma=_has_fma(arch, features), is_host=True,
     )  # fmt: skip
 
 
@@ -187,6 +190,8 @@ def _vectors(arch: str, features: frozenset[str]) -> tuple[int, int]:
         if _V4 <= features:
             return 512, 32
         return (256, 16) if "avx2" in features else (128, 16)
+    if arch == "riscv64":
+        return (128, 32) if "v" in features else (64, 32)  # at least 128 bits; else the registers of floats
     return 128, 32 if arch == "aarch64" else 16
 
 
@@ -194,7 +199,7 @@ def _level(arch: str, features: frozenset[str]) -> str:
     for level, needed in (("x86-64-v4", _V4), ("x86-64-v3", _V3), ("x86-64-v2", _V2)):
         if needed <= features:
             return level
-    return "x86-64" if arch == "x86_64" else "generic"
+    return {"x86_64": "x86-64", "riscv64": "generic-rv64"}.get(arch, "generic")
 
 
 def _model(fields: dict[str, str]) -> str:
@@ -230,8 +235,11 @@ def obstacle(target: Target) -> str:
 
 def _described(name: str, arch: str, cpu: str, features: frozenset[str]) -> Target:
     bits, registers = _vectors(arch, features)
-    fma = arch == "aarch64" or "fma" in features
-    return Target(name, "llvm", arch, cpu, features, bits, registers, has_fma=fma)
+    return Target(name, "llvm", arch, cpu, features, bits, registers, has_fma=_has_fma(arch, features))
+
+
+def _has_fma(arch: str, features: frozenset[str]) -> bool:
+    return arch == "aarch64" or not features.isdisjoint({"fma", "d"})
 
 
 def _register_builtin() -> None:
@@ -240,9 +248,12 @@ def _register_builtin() -> None:
         ("x86-64-v2", "x86_64", _V2),
         ("x86-64-v3", "x86_64", _V3),
         ("x86-64-v4", "x86_64", _V4),
+        ("aarch64", "aarch64", frozenset({"neon"})),
         ("aarch64-neon", "aarch64", frozenset({"neon"})),
+        ("riscv64", "riscv64", _RV64),
+        ("riscv64-v", "riscv64", _RV64 | {"v"}),
     ):
-        target = _described(name, arch, name if arch == "x86_64" else "generic", features)
+        target = _described(name, arch, name if arch == "x86_64" else _level(arch, features), features)
         TARGETS.register(name, lambda target=target: target)
 
 

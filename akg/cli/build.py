@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from akg.base.errors import AkgError
 from akg.cli.find import build, load
 from akg.cli.text import duration, table
+from akg.runtime.kernel import Kernel
 
 
 def compile(options: argparse.Namespace) -> int:
     """Build what a file offers; print a table of the builds, or the text that `--emit` asks for."""
     kernels = {n: build(v, options.target, options.strategy, n) for n, v in load(options.place).items()}
+    if options.save:
+        _save(kernels, options)
     if options.emit:
         _write("\n".join(k.source(options.emit).rstrip("\n") + "\n" for k in kernels.values()), options.output)
         return 0
@@ -25,6 +29,22 @@ def compile(options: argparse.Namespace) -> int:
     lines += [f"{kernel.signature}" for kernel in kernels.values()]
     _write("\n".join(lines) + "\n", options.output)
     return 0
+
+
+def _save(kernels: dict[str, Kernel], options: argparse.Namespace) -> None:
+    names: dict[str, str] = {}
+    for title, kernel in kernels.items():
+        other = names.setdefault(kernel.name, title)
+        if other != title and kernels[other] is not kernel:
+            raise AkgError(
+                "AKG-E625",
+                f"{other} and {title} are both kernels of the name {kernel.name}",
+                because="a kernel's files have its name",
+                hint="name them apart, as in akg.lower(..., name='softmax'), or compile FILE.py:name",
+            )
+    for title in names.values():
+        for path in kernels[title].save(options.save, kind=options.kind, threads=options.threads):
+            print(path, file=sys.stderr)
 
 
 def explain(options: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import akg
 from akg.base.errors import AkgError, suggest
-from akg.cli.choices import CACHE_ACTIONS, DEFAULT_SIZE, EMIT
+from akg.cli.choices import CACHE_ACTIONS, DEFAULT_SIZE, EMIT, SAVE_KINDS, SAVE_THREADS
 
 USER_ERROR = 2
 # Command -> where its function is.
@@ -85,6 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     _add_place(one)
     one.add_argument("--emit", choices=EMIT, help="print this text instead of the table of builds")
     one.add_argument("-o", "--output", metavar="PATH", help="write to a file instead of standard output")
+    one.add_argument("--save", metavar="DIR", help="write object files, C headers and metadata to a directory")
+    one.add_argument("--kind", choices=SAVE_KINDS, default="object",
+                     help='with --save: "shared" writes a shared object too')  # fmt: skip
+    one.add_argument("--threads", choices=SAVE_THREADS, default="openmp",
+                     help='with --save: "serial" needs no OpenMP runtime')  # fmt: skip
 
     one = _add(commands, "run", "run a kernel on random inputs; time it and compare with the interpreter",
                "akg run lu.py:lu --size n=200")  # fmt: skip

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from akg.base.config import effective_threads
@@ -15,6 +17,7 @@ from akg.codegen.backend import Linked, Loader, Module, backends
 from akg.codegen.c import emit_c
 from akg.codegen.llvm import backend as _llvm  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers itself
 from akg.driver import cost, pipeline
+from akg.driver import save as saving
 from akg.driver.pipeline import Compilation
 from akg.ir import stmt
 from akg.ir.text import to_text
@@ -105,7 +108,7 @@ def assemble(
     texts = _Texts(state, code.kind)
     return Kernel(
         signature, loaded, report=report, sources=texts.table(), explain=texts.explain, threaded=threaded,
-        refusal=obstacle(target) if loaded is None else "",
+        refusal=obstacle(target) if loaded is None else "", save=lambda *where: texts.save(kernel, report, *where),
     )  # fmt: skip
 
 
@@ -158,6 +161,12 @@ class _Texts:
     def _asm(self) -> str:
         module = emit(self.state)
         return jit.compile_asm(_linkable(module, self.state.kernel), self.state.target, module.meta.get("passes", ()))
+
+    def save(
+        self, kernel: stmt.Kernel, report: Report, folder: str | os.PathLike[str], kind: str, threads: str
+    ) -> list[Path]:
+        with pipeline.LOCK:
+            return saving.save(saving.Source(emit(self.state), kernel, report), folder, kind, threads)
 
     def explain(self) -> str:
         state = self.state

@@ -186,12 +186,18 @@ def _machine(triple: str, cpu: str, features: str, opt: int) -> Any:
 def _new_machine(triple: str, cpu: str, features: str, opt: int) -> Any:
     try:
         return llvm.Target.from_triple(triple).create_target_machine(
-            cpu=cpu, features=features, opt=opt, reloc="pic", codemodel="small"
+            cpu=cpu, features=features, opt=opt, reloc="pic", codemodel="small", abiname=_abi(triple, features)
         )
     except RuntimeError as error:
         raise AkgError(
             "AKG-E403", f"LLVM has no target {triple}", because=str(error), hint="reinstall llvmlite"
         ) from error
+
+
+def _abi(triple: str, features: str) -> str:
+    """LLVM's name of the calling convention; empty for the usual one."""
+    # Linux on RISC-V passes floats in registers of their own, which LLVM does only if told.
+    return "lp64d" if triple.startswith("riscv64") and "+d" in features.split(",") else ""
 
 
 def _module(text: str, machine: Any, passes: tuple[str, ...]) -> Any:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import html
 import operator
+import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -56,7 +58,8 @@ class Kernel:
     """
 
     # The slot `__call__` holds a builtin function, so that a call enters native code at once.
-    __slots__ = ("__call__", "__weakref__", "_code", "_explain", "_function", "_sources", "report", "signature")
+    __slots__ = ("__call__", "__weakref__", "_code", "_explain", "_function", "_save", "_sources", "report",
+                 "signature")  # fmt: skip
     __call__: Callable[..., Any]
 
     def __init__(
@@ -69,6 +72,7 @@ class Kernel:
         explain: Callable[[], str] | None = None,
         threaded: bool = False,
         refusal: str = "",
+        save: Callable[[str | os.PathLike[str], str, str], list[Path]] | None = None,
     ) -> None:
         """Wrap linked code.
 
@@ -80,11 +84,12 @@ class Kernel:
             explain: makes the text of `explain`.
             threaded: whether it starts parallel regions (`is_threaded`).
             refusal: where `code` is None, why calls are refused.
+            save: writes the files of `save`.
         """
         self.signature, self._code = signature, code
         self.report = report if report is not None else Report()
         self._sources: dict[str, Callable[[], str] | str] = dict(sources or {})
-        self._explain = explain
+        self._explain, self._save = explain, save
         if code is None:
             self._function, self.__call__ = None, _refusing_call(signature, refusal)
             return
@@ -156,6 +161,34 @@ class Kernel:
         if not isinstance(text, str):
             text = self._sources[kind] = text()
         return text
+
+    @user_facing
+    def save(self, folder: str | os.PathLike[str], *, kind: str = "object", threads: str = "openmp") -> list[Path]:
+        """Write the kernel for programs in C and for `akg.load`: ``<name>.o``, ``<name>.h`` and ``<name>.json``.
+
+        The header says how to call it; the metadata has its signature, target, legality and checksums.
+
+        Args:
+            folder: is made if it is not there; files of the same name are replaced.
+            kind: "object", or "shared" for ``<name>.so`` as well.
+            threads: "openmp", or "serial" for code that runs on the calling thread and needs no OpenMP runtime.
+
+        Returns:
+            The files, metadata last.
+
+        Raises:
+            AkgError: AKG-E411 for a kernel that was loaded, or whose backend emits no LLVM IR; AKG-E412, AKG-E413
+                without a linker that makes a shared object; AKG-E517 for an unknown kind; AKG-E624 if a file cannot
+                be written.
+        """
+        if self._save is None:
+            raise AkgError(
+                "AKG-E411",
+                f"kernel {self.name} cannot be saved",
+                because="it was loaded, or made from code alone",
+                hint="copy the files that it was loaded from, or build it and save that",
+            )
+        return self._save(folder, kind, threads)
 
     def explain(self) -> str:
         """Why the kernel looks as it does: schedule, legality, what was fused, what each pass did."""
