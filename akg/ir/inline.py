@@ -24,6 +24,7 @@ from akg.ir.expr import Axis, Binary, Call, Cast, Const, Expr, Load, Select, Una
 from akg.ir.rewrite import loads_of, rewrite, substitute
 from akg.ir.simplify import simplify
 from akg.ir.stage import Stage
+from akg.ir.twins import merge_twins
 
 RECOMPUTE_LIMIT = 4  # operations
 SIZE_LIMIT = 128  # operations of one value: bounds the depth of expressions
@@ -41,7 +42,8 @@ class Profile:
 
 
 def inline_stages(stages: list[Stage], keep: frozenset[Buffer]) -> list[Stage]:
-    """`stages` without those that were inlined; `keep` are the outputs of the kernel."""
+    """`stages` without those that were inlined, each reduction once; `keep` are the outputs of the kernel."""
+    stages = merge_twins(stages, keep)
     kept: list[Stage] = []
     readers: dict[Buffer, dict[Stage, None]] = {}
     for stage in stages:

@@ -11,6 +11,7 @@ from akg.ir import te
 from akg.ir.expr import Const, Expr
 from akg.ir.te.tensor import Tensor
 from akg.ops.shape import Sizes, bad_argument, value
+from akg.ops.stopping import stop_gradient
 
 Scalar: TypeAlias = Callable[[Expr], Expr]
 Axes: TypeAlias = tuple[int, ...]  # counted from the front
@@ -101,7 +102,7 @@ def moments(name: str, x: Tensor, axes: Axes, correction: float = 0.0) -> tuple[
 def peak(x: Tensor, axes: Axes, name: str) -> Tensor:
     """The maximum over `axes` in the type of arithmetic with ``keepdims=True``, to subtract before exponentials."""
     wide = x.dtype.compute
-    return fold(name, x, axes, True, te.max, lambda a: value(a, wide))
+    return stop_gradient(fold(name, x, axes, True, te.max, lambda a: value(a, wide)))
 
 
 def finite_peak(m: Expr) -> Expr:

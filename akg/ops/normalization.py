@@ -37,6 +37,7 @@ from akg.ops.shape import (
     sizes_of,
     value,
 )
+from akg.ops.stopping import stop_gradient
 
 __all__ = [
     "batch_norm", "batch_norm_train", "group_norm", "instance_norm", "l1_normalize", "l2_normalize", "layer_norm",
@@ -70,7 +71,7 @@ def _softmax(name: str, x: Tensor, axis: AxisLike, sign: float) -> Tensor:
     def signed(a: Expr) -> Expr:
         return value(a, wide) if sign > 0 else -value(a, wide)
 
-    top = fold(f"{name}_max", x, axes, True, te.max, signed)
+    top = stop_gradient(fold(f"{name}_max", x, axes, True, te.max, signed))  # its influence cancels
     powers = te.compute(
         x.shape, lambda *i: te.exp(signed(x[i]) - read_reduced(top, i, axes)), name=f"{name}_exp"
     )

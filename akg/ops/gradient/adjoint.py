@@ -31,6 +31,7 @@ class Domain:
 def contributions(flow: Flow, domain: Domain, place: tuple[Var, ...]) -> list[Expr]:
     """What `flow` adds to the adjoint of its producer at `place`, as terms of a sum."""
     found: list[Expr] = []
+    known: dict[Expr, Expr] = {e: p for e, p in zip(flow.load.indices, place, strict=True) if not isinstance(e, Const)}
     for subscripts, cases in _pieces(flow.load.indices):
         system = System(place, flow.load.buffer.shape)
         for axis in domain.axes:
@@ -41,7 +42,7 @@ def contributions(flow: Flow, domain: Domain, place: tuple[Var, ...]) -> list[Ex
             system.require(condition)
         system.solve()
         if not system.is_empty:
-            found.append(_summed(system, flow.value, domain))
+            found.append(_summed(system, rewrite(flow.value, lambda _: None, known)))
     return found
 
 
@@ -78,7 +79,7 @@ def _alternatives(node: Expr, memo: dict[Expr, Expr]) -> tuple[Expr, Expr, Expr]
     return a, b, binary("le" if node.op == "min" else "ge", a, b)
 
 
-def _summed(system: System, value: Expr, domain: Domain) -> Expr:
+def _summed(system: System, value: Expr) -> Expr:
     """`value` summed over the loops that remain, where the conditions hold."""
     conditions = system.open_conditions()
     if system.loops:

@@ -20,6 +20,9 @@ def times(a: Expr, b: Expr | float) -> Expr:
             return negated(rest)
         if isinstance(one, Unary) and one.op == "neg":
             return negated(times(one.a, rest))
+    if isinstance(other, Const) and isinstance(a, Binary) and a.op == "mul" and a.dtype.bits >= 32:
+        if isinstance(a.b, Const):  # one constant instead of two
+            return times(a.a, Const(float(a.b) * float(other), a.dtype))
     return binary("mul", a, other)
 
 

@@ -102,6 +102,8 @@ def _binary_shares(node: Binary, y: Expr, g: Expr, active: set[Expr]) -> list[tu
         return [(a, (), g), (b, (), g)]
     if node.op == "sub":
         return [(a, (), g), (b, (), negated(g))]
+    if node.op == "mul" and a is b:
+        return [(a, (), times(times(g, 2.0), a))]
     if node.op == "mul":
         return [(a, (), times(g, b)), (b, (), times(g, a))]
     if node.op == "div":

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from weakref import WeakSet
 
 from akg.base.errors import AkgError, user_facing
 from akg.ir import te
@@ -27,18 +26,7 @@ from akg.ops.gradient.chain import flows_of
 from akg.ops.gradient.reduction import reduction_seed
 from akg.ops.gradient.running import running_seed
 from akg.ops.shape import same_size
-
-_stopped: WeakSet[Compute] = WeakSet()
-
-
-def stop_gradient(tensor: Tensor) -> Tensor:
-    """`tensor`, through which `differentiate` passes nothing from now on.
-
-    For definitions that compute something whose influence on the result cancels, as the maximum in softmax does.
-    """
-    if isinstance(tensor.op, Compute):
-        _stopped.add(tensor.op)
-    return tensor
+from akg.ops.stopping import is_stopped
 
 
 @user_facing
@@ -141,8 +129,9 @@ class _Differentiation:
         """The gradients, in the order of the inputs."""
         for stage in self.stages:
             for buffer in stage.outputs:
-                is_stopped = isinstance(buffer, Tensor) and buffer.op in _stopped
-                if buffer is not None and not is_stopped and any(self._is_active(load) for load in stage.loads):
+                if not isinstance(buffer, Tensor) or is_stopped(buffer):
+                    continue
+                if any(self._is_active(load) for load in stage.loads):
                     self.active.add(buffer)
         seed = self._adjoint(self.output)
         head = Const(1.0, self.output.dtype) if self.head is None else Load(self.head, seed.place)

@@ -134,13 +134,21 @@ class System:
 
     def solve(self) -> None:
         """Eliminate what the equations tell; what they do not becomes conditions."""
+        is_first = True
+        while self.equations:
+            self.equations.sort(key=self._difficulty)
+            if is_first and self._difficulty(self.equations[0]) > (1, 1):
+                self._drop_single_iterations()
+                is_first = False
+                continue
+            self._solve_one(self.equations.pop(0))
+        self._drop_single_iterations()
+
+    def _drop_single_iterations(self) -> None:
         for v in list(self.loops):
             low, high = self.ranges.bounds[v]
             if low is not None and low == high:
                 self._eliminate(v, low, is_in_range=True)
-        while self.equations:
-            self.equations.sort(key=self._difficulty)
-            self._solve_one(self.equations.pop(0))
 
     def _difficulty(self, equation: Affine) -> tuple[int, int]:
         """Equations with one loop come first, then those that tell digits apart, then windows."""
