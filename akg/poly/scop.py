@@ -128,31 +128,30 @@ class _Reader:
 
 
 def _statement(store: Store, loops: tuple[For, ...], guards: tuple[Expr, ...]) -> Statement:
-    reads: list[Access] = []
-    for expr in (*store.indices, store.value):
-        _collect(expr, (), reads)
-    for guard in guards:
-        _collect(guard, (), reads)
+    reads: dict[tuple[int, ...], Access] = {}
+    seen: set[tuple[int, ...]] = set()
+    for expr in (*store.indices, store.value, *guards):
+        _collect(expr, (), reads, seen)
     write = Access(store.buffer, store.indices, True)
-    return Statement(store.name, store, loops, guards, tuple(reads), write)
+    return Statement(store.name, store, loops, guards, tuple(reads.values()), write)
 
 
-def _collect(expr: Expr, conditions: tuple[Expr, ...], reads: list[Access]) -> None:
+def _collect(
+    expr: Expr, conditions: tuple[Expr, ...], reads: dict[tuple[int, ...], Access], seen: set[tuple[int, ...]]
+) -> None:
+    """Every load in `expr`, once under each set of conditions; an expression is a DAG, so each node counts once."""
+    key = (id(expr), *map(id, conditions))
+    if key in seen:
+        return
+    seen.add(key)
     if isinstance(expr, Load):
-        access = Access(expr.buffer, expr.indices, False, conditions)
-        if not any(_same(access, other) for other in reads):
-            reads.append(access)
+        reads[key] = Access(expr.buffer, expr.indices, False, conditions)
         for inner in expr.indices:
-            _collect(inner, conditions, reads)
+            _collect(inner, conditions, reads, seen)
     elif isinstance(expr, Select):
-        _collect(expr.cond, conditions, reads)
-        _collect(expr.a, (*conditions, expr.cond), reads)
-        _collect(expr.b, (*conditions, unary("not", expr.cond)), reads)
+        _collect(expr.cond, conditions, reads, seen)
+        _collect(expr.a, (*conditions, expr.cond), reads, seen)
+        _collect(expr.b, (*conditions, unary("not", expr.cond)), reads, seen)
     else:
         for child in expr.children:
-            _collect(child, conditions, reads)
-
-
-def _same(a: Access, b: Access) -> bool:
-    pairs = (*zip(a.indices, b.indices, strict=False), *zip(a.conditions, b.conditions, strict=False))
-    return a.buffer is b.buffer and len(a.conditions) == len(b.conditions) and all(x is y for x, y in pairs)
+            _collect(child, conditions, reads, seen)
