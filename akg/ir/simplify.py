@@ -93,7 +93,7 @@ def _divide(node: Binary) -> Expr:
 
 
 def _divide_again(node: Binary, d: int) -> Expr:
-    """``(x // c) // d -> x // (c*d)``; ``(x % c) // d -> (x // d) % (c/d)``, ``(x % c) % d -> x % d`` if d divides c."""
+    """``(x // c) // d -> x // (c*d)``; ``(x % c) // d -> (x // d) % (c/d)``, ``(x % c) % d -> x % d``, d dividing c."""
     inner = node.a
     if isinstance(inner, Binary) and inner.op in ("floordiv", "mod") and isinstance(inner.b, Const):
         c = int(inner.b)
