@@ -22,6 +22,6 @@ from akg.ops.reduction import *  # noqa: F403
 from akg.ops.registry import Operator as Operator
 from akg.ops.registry import get as get
 from akg.ops.registry import table as table
+from akg.ops.resampling import *  # noqa: F403
 from akg.ops.reshaping import *  # noqa: F403
-from akg.ops.resize import *  # noqa: F403
 from akg.ops.scan import *  # noqa: F403
