@@ -24,6 +24,7 @@ from akg.ir.te.tensor import fresh_var
 from akg.ops.gradient.arithmetic import complement, conjuncts
 from akg.ops.gradient.ranges import Ranges
 
+DILUTION_LIMIT = 4  # times as many iterations are worth a sum without remainders
 _COMPLEMENT = {"lt": "ge", "ge": "lt", "le": "gt", "gt": "le", "eq": "ne", "ne": "eq"}
 
 
@@ -200,8 +201,9 @@ class System:
         if span is None:
             return None
         lengths = [self._span(v) for v in loops if v is not units[0]]
-        if span > base and all(n is not None and n <= -(-span // base) for n in lengths):
-            return None  # eliminating the digit leaves no more iterations, and no remainders
+        limit = -(-span // base) * (DILUTION_LIMIT if self.loops[units[0]] else 1)
+        if span > base and all(n is not None and n <= limit for n in lengths):
+            return None  # eliminating the digit leaves few more iterations, and no remainders
         return units[0], base
 
     def _span(self, v: Var) -> int | None:
