@@ -4,7 +4,9 @@ A cost function adds variables and inequalities to the integer problem of a dime
 minimised one after the other. Objectives have no negative coefficients.
 
     proximity      the distance of dependent instances: a bound u.N + w, first sum(u), then w (Bondhugula et al. 2008)
-    feautrier      the number of dependences that the dimension does not carry (Feautrier 1992)
+    feautrier      the number of dependences that the dimension does not carry (Feautrier 1992), all between
+                   two statements counted as one
+    feautrierPerDependence   the same, one by one: larger problems, and a row where the other finds none
     contiguity     iterators with stride-1 accesses stay inside (spatial locality)
     bigLoopsFirst  loops of many iterations go outside
 """
@@ -146,15 +148,15 @@ def _pair_name(edge: Edge) -> str:
     return f"open {edge.source} {edge.sink}"
 
 
-def _feautrier(stage: Stage) -> Terms:
-    """One variable per pair of statements: 0 if all between them is carried, else 1."""
+def _feautrier(stage: Stage, name_of: Callable[[Edge], str]) -> Terms:
+    """One variable per pair of statements (or per dependence): 0 if all of it is carried, else 1."""
     unknowns = stage.unknowns
     total = np.zeros(unknowns.count, np.int64)
     result = Terms([total])
     for edge in stage.edges:
         if edge.relaxed:
             continue
-        column = unknowns.columns[_pair_name(edge)]
+        column = unknowns.columns[name_of(edge)]
         if not total[column]:
             limit = np.zeros((1, unknowns.count + 1), np.int64)
             limit[0, column], limit[0, -1] = -1, 1
@@ -167,8 +169,11 @@ def _feautrier(stage: Stage) -> Terms:
     return result
 
 
-def _feautrier_variables(edges: Sequence[Edge]) -> list[str]:
-    return list(dict.fromkeys([_pair_name(e) for e in edges if not e.relaxed]))
+def _feautrier_cost(name_of: Callable[[Edge], str]) -> Cost:
+    return Cost(
+        lambda stage: _feautrier(stage, name_of),
+        lambda edges: list(dict.fromkeys([name_of(e) for e in edges if not e.relaxed])),
+    )
 
 
 def _per_iterator(stage: Stage, weigh: Callable[[Statement], Sequence[int]]) -> Terms:
@@ -206,7 +211,8 @@ def named_costs() -> Mapping[str, Cost]:
     """The cost functions of this file."""
     return {
         "proximity": Cost(_proximity),
-        "feautrier": Cost(_feautrier, _feautrier_variables),
+        "feautrier": _feautrier_cost(_pair_name),
+        "feautrierPerDependence": _feautrier_cost(lambda edge: f"open {id(edge.dependence)}"),
         "contiguity": Cost(lambda stage: _per_iterator(stage, contiguity_weights)),
         "bigLoopsFirst": Cost(lambda stage: _per_iterator(stage, extent_ranks)),
     }

@@ -12,6 +12,7 @@ from akg.poly.cost import Stage, Terms, terms_of, variables_of, without_constant
 from akg.poly.domain import Model
 from akg.poly.farkas import Edge
 from akg.poly.ilp.rows import Matrix, simplify, stack
+from akg.poly.ilp.simplex import Work
 from akg.poly.ilp.solve import Problem, solve
 from akg.poly.plan import CostSpec, DimensionPlan, Plan
 from akg.poly.progression import Row, complement
@@ -49,6 +50,7 @@ class BandProblem:
     edges: Sequence[Edge]
     leaders: Mapping[str, str]
     plan: Plan
+    work: Work | None = None
     _prepared: dict[str, _Prepared] = field(default_factory=dict[str, _Prepared])
 
     def prepared(self, costs: tuple[CostSpec, ...]) -> _Prepared:
@@ -127,7 +129,7 @@ class BandProblem:
             parts.append(_progress(unknowns, history, -1 if progress == "mirror" else 1))
         width = unknowns.count
         objectives = np.array(prepared.objectives, np.int64).reshape(len(prepared.objectives), width)
-        point = solve(Problem(width, objectives, stack(parts, width + 1)), self.plan.options.solver)
+        point = solve(Problem(width, objectives, stack(parts, width + 1)), self.plan.options.solver, self.work)
         return None if point is None else unknowns.rows_of(point)
 
     def has_mirror(self, history: History) -> bool:

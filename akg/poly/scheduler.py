@@ -18,14 +18,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from akg.base.errors import AkgError
 from akg.ir.affine import Affine
+from akg.poly import isl
 from akg.poly.components import Group, in_order, weakly_connected
 from akg.poly.dependence import Dependence
 from akg.poly.dimension import BandProblem, History, Rows, Wish
 from akg.poly.domain import Model, model_of
 from akg.poly.farkas import Edge, edges_of
 from akg.poly.fusion import clusters, fusion_groups
+from akg.poly.ilp.simplex import Work
 from akg.poly.isl_scheduler import NoScheduleError, schedule_isl
 from akg.poly.plan import DimensionPlan, Plan, SchedulerState
 from akg.poly.plan_check import check_dimension, check_plan
@@ -37,7 +41,9 @@ from akg.poly.wishes import directive_wishes
 
 Note = Callable[[str], None]
 UNROLLED = 64  # iterations of a loop that a directive may unroll
-_FEAUTRIER = DimensionPlan(costs=("feautrier",))
+_FEAUTRIER = tuple([DimensionPlan(costs=(c,)) for c in ("feautrier", "feautrierPerDependence")])
+WORK = 100_000_000  # of all integer problems of a kernel, some two seconds
+FALLBACK_OPERATIONS = 4_000_000  # of isl's scheduler, where ours gave up: about a second
 
 
 class _StuckError(Exception):
@@ -84,8 +90,13 @@ def schedule(scop: Scop, dependences: Iterable[Dependence], plan: Plan, note: No
     except _StuckError as stuck:
         for other in plan.options.fallback:
             if other == "isl":
+                relax = plan.options.relax_reductions
+                try:
+                    tree = schedule_isl(scop, listed, relax_reductions=relax, operations=FALLBACK_OPERATIONS)
+                except (isl.Unknown, NoScheduleError):
+                    continue
                 note(f"{stuck}: isl's scheduler is used")
-                return schedule_isl(scop, listed, relax_reductions=plan.options.relax_reductions)
+                return tree
             if other == "original":
                 note(f"{stuck}: the original order is used")
                 return scop.tree
@@ -97,6 +108,7 @@ class _Scheduler:
     def __init__(self, scop: Scop, dependences: Sequence[Dependence], plan: Plan, note: Note) -> None:
         self.scop, self.plan, self.note = scop, plan, note
         self.model = model_of(scop)
+        self.work = Work(WORK)
         reduced = {n for d in plan.directives if d.kind == "reduce" for n in d.statements or scop.statements}
         self.edges = edges_of(self.model, dependences, plan.options.relax_reductions)
         for edge in self.edges:
@@ -116,7 +128,7 @@ class _Scheduler:
         kept = frozenset(names)
         edges = [e for e in edges if e.source in kept and e.sink in kept]
         if not self.unfinished(names, place):
-            return self.leaves(names, edges)
+            return self.leaves(names, edges, place)
         together = any(set(g) == kept for g in self.plan.fusion_at(place.dimension).groups)
         if self.plan.options.split_components and not together:
             parts = weakly_connected(names, _arcs(edges))
@@ -148,14 +160,16 @@ class _Scheduler:
             flat.extend(child.children if isinstance(child, Children) else [Filter(group, child)])
         return Children(tuple(flat))
 
-    def leaves(self, names: Group, edges: Sequence[Edge]) -> Node:
+    def leaves(self, names: Group, edges: Sequence[Edge], place: _Place) -> Node:
         """Statements with all their rows, in an order that keeps what is still open."""
         if len(names) == 1:
             return LEAF
         groups = in_order(names, _arcs([e for e in edges if e.source != e.sink]))
-        if any(len(g) > 1 for g in groups):
-            raise _StuckError(f"statements {', '.join(names)} depend on one another at the same time")
-        return Children(tuple([Filter(g, LEAF) for g in groups]))
+        if all(len(g) == 1 for g in groups):
+            return Children(tuple([Filter(g, LEAF) for g in groups]))
+        if len(groups) > 1:
+            return self.children(groups, edges, place)
+        return self.carry(names, edges, self.problem(names, edges, place), place)
 
     def unfinished(self, names: Group, place: _Place) -> list[str]:
         """The statements that need more rows."""
@@ -170,7 +184,7 @@ class _Scheduler:
         leaders: dict[str, str] = {}
         if self.plan.options.cluster_identity:
             leaders = clusters(self.model, names, inside, place.history, self.plan)
-        return BandProblem(self.model, names, inside, leaders, self.plan)
+        return BandProblem(self.model, names, inside, leaders, self.plan, self.work)
 
     def band(self, names: Group, edges: Sequence[Edge], place: _Place, is_retry: bool = False) -> Node:
         """A band and what is below it; a cut, or a row by Feautrier's algorithm, where there is no band.
@@ -218,7 +232,10 @@ class _Scheduler:
         hard += [w for w in directed if w.strict]
         soft = [w for w in directed if not w.strict] + soft
         history = place.history
-        rows = problem.solve(plan, history, [*hard, *soft], plan.require_parallel)
+        try:
+            rows = problem.solve(plan, history, [*hard, *soft], plan.require_parallel)
+        except isl.Unknown:
+            return self.any_row(problem, plan, place, hard)
         if rows is not None:
             return rows
         base = problem.solve(plan, history, hard, plan.require_parallel) if soft else None
@@ -227,6 +244,19 @@ class _Scheduler:
                 return problem.solve(plan, history, hard, plan.require_parallel, "mirror")
             return None
         return self.dropping(problem, plan, place, hard, soft)
+
+    def any_row(self, problem: BandProblem, plan: DimensionPlan, place: _Place, hard: list[Wish]) -> Rows | None:
+        """A legal row, where the best one is too much work to find."""
+        simple = replace(plan, costs=())
+        if not any(w.key in {c.text for c in plan.constraints} for w in hard) and not self.plan.variables:
+            try:
+                rows = problem.solve(simple, place.history, (), plan.require_parallel)
+            except isl.Unknown:
+                return None
+            if rows is not None:
+                self.note(f"dimension {place.dimension} of {', '.join(problem.names)}: costs dropped, out of budget")
+            return rows
+        return None
 
     def dropping(
         self, problem: BandProblem, plan: DimensionPlan, place: _Place, hard: list[Wish], soft: list[Wish]
@@ -311,7 +341,17 @@ class _Scheduler:
             self.note(f"dimension {place.dimension} of {', '.join(names)}: it cannot be parallel")
             return self.band(names, edges, place, is_retry=True)
         self.blame_constraints(problem, plan, place)
+        return self.carry(names, edges, problem, place)
+
+    def carry(self, names: Group, edges: Sequence[Edge], problem: BandProblem, place: _Place) -> Node:
+        """A band of one row that carries as much as can be, by Feautrier's algorithm.
+
+        Statements may need more rows than they have loops: two that wait for one another, in turns, in one
+        iteration of all their loops.
+        """
         rows = self.feautrier(problem, place) if "feautrier" in self.plan.options.fallback else None
+        if rows is None:
+            rows = self.original_loop(names, edges, place)
         if rows is None:
             raise _StuckError(f"no row for {', '.join(names)} at dimension {place.dimension}")
         found = [self.member(names, edges, rows)]
@@ -319,18 +359,41 @@ class _Scheduler:
         here = place.after(rows, self.model, False)
         return Band((found[0].member,), True, self.node(names, below, here))
 
+    def original_loop(self, names: Group, edges: Sequence[Edge], place: _Place) -> Rows | None:
+        """The next loop of the program that all statements are in, where it carries nothing backwards."""
+        loops = [self.scop.statements[n].loops for n in names]
+        for k in range(min(map(len, loops))):
+            if any(own[k] is not loops[0][k] for own in loops):
+                return None
+            rows: Rows = {}
+            for n, own in zip(names, loops, strict=True):
+                rows[n] = np.zeros(len(own) + len(self.model.params) + 1, np.int64)
+                rows[n][k] = 1
+            grows = all(self.grown(rows, place))
+            if grows and all(e.relaxed or e.is_legal(e.distance(rows)) for e in edges):
+                own_loop = f"the program's own loop {loops[0][k].var}"
+                self.note(f"dimension {place.dimension} of {', '.join(names)}: {own_loop}")
+                return rows
+        return None
+
+    def grown(self, rows: Rows, place: _Place) -> list[bool]:
+        """For each statement, whether its row is independent of those before."""
+        after = place.after(rows, self.model, False).history
+        return [rank(after[n]) > rank(place.history[n]) for n in rows]
+
     def feautrier(self, problem: BandProblem, place: _Place) -> Rows | None:
         """A row that carries something, with negative coefficients if need be."""
         for negative in (False, True):
             plan = self.plan.with_options(negative_coefficients=negative, parameter_shifting=negative)
             attempt = replace(problem, plan=plan, _prepared={})
-            for progress in ("each", "none"):
-                rows = attempt.solve(_FEAUTRIER, place.history, (), progress=progress)
+            for progress, way in (("each", 0), ("none", 0), ("none", 1)):
+                try:
+                    rows = attempt.solve(_FEAUTRIER[way], place.history, (), progress=progress)
+                except isl.Unknown:
+                    continue
                 if rows is None:
                     continue
-                grows = any(rank(place.after(rows, self.model, False).history[n]) > rank(place.history[n])
-                            for n in problem.names)  # fmt: skip
-                if grows or any(e.is_satisfied(e.distance(rows)) for e in problem.edges):
+                if any(self.grown(rows, place)) or any(e.is_satisfied(e.distance(rows)) for e in problem.edges):
                     return rows
         return None
 

@@ -7,7 +7,7 @@ import pytest
 
 from akg.poly import isl
 from akg.poly.ilp.rows import holds, matrix, simplify
-from akg.poly.ilp.simplex import OutOfPivotsError, lexmin
+from akg.poly.ilp.simplex import OutOfWorkError, Work, lexmin
 from akg.poly.ilp.solve import Problem, solve
 
 
@@ -71,8 +71,8 @@ def test_numbers_beyond_64_bits() -> None:
 
 def test_budget() -> None:
     problem = Problem(2, np.zeros((0, 2), np.int64), matrix([[3, 5, -7], [5, 3, -11]], 3))
-    with pytest.raises(OutOfPivotsError):
-        lexmin(problem.objectives, problem.rows, 2, pivots=1)
+    with pytest.raises(OutOfWorkError):
+        lexmin(problem.objectives, problem.rows, 2, Work(12))
     assert solve(problem) == solve(problem, "isl")
 
 

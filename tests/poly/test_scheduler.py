@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 import akg
+from akg.base.dtype import float64, index
 from akg.base.errors import AkgError
 from akg.base.target import resolve_target
 from akg.driver import pipeline
+from akg.ir.expr import Const, Var
 from akg.ir.interp import interpret
-from akg.ir.stmt import Kernel
+from akg.ir.stmt import For, Kernel, Param, block
 from akg.poly.dependence import annotate, dependences
 from akg.poly.expand import expand_temporaries
 from akg.poly.legality import prove
@@ -19,6 +21,7 @@ from akg.poly.scop import Scop, extract_scop
 from akg.poly.strategy import resolve_strategy
 from akg.poly.tree import Domain, paths, tree_text
 from tests.helpers import assert_close, copy_args, fresh_args, terms_of, written
+from tests.nests import _ScriptMaker
 from tests.poly.nests import NESTS
 from tests.poly.test_isl_ast import kernel_of, tiled
 from tests.programs import SAMPLES
@@ -145,6 +148,26 @@ def test_random_nests(seed: int) -> None:
         answer = prove(scop, one)
         assert answer, f"{strategy}: {answer.text}"
     executed(program.kernel, [kernel_of(scop, t) for t in trees], program.sizes, seed)
+
+
+@pytest.mark.parametrize(("seed", "around"), [(1, False), (2, True), (3, False), (4, True)])
+def test_many_statements(seed: int, around: bool) -> None:
+    """Several random nests one after the other, also inside a loop: no runaway, and legal whatever was given up."""
+    sizes = {Var(name, index): extent for name, extent in (("n", 6), ("m", 4))}
+    maker = _ScriptMaker(np.random.default_rng(seed), float64, sizes)
+    maker.read_only, maker.mutable = [maker.buffer("A0")], [maker.buffer(f"B{k}") for k in range(3)]
+    body = block(*[maker.body({}, 4) for _ in range(5)])
+    if around:
+        body = For(Var("around"), Const(0), Const(3), body)
+    params = (
+        Param(maker.read_only[0], "in"), *(Param(b, "inout") for b in maker.mutable), *(Param(v, "size") for v in sizes)
+    )  # fmt: skip
+    scop = extract_scop(expand_temporaries(Kernel("many", params, body)))
+    found = dependences(scop)
+    for strategy in ("pluto", "feautrier", "dl-cpu"):
+        tree = annotate(scop, schedule(scop, found, resolve_strategy(strategy).plan), found)
+        assert prove(scop, tree)
+        executed(scop.kernel, [kernel_of(scop, tree)], {v.name: k for v, k in sizes.items()}, seed)
 
 
 @pytest.mark.parametrize("name", ["lu", "jacobi_2d", "gemm", "cholesky"])

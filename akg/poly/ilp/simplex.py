@@ -11,6 +11,8 @@ Numbers are int64 until one might overflow, then Python integers.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from akg.poly.ilp.rows import Matrix
@@ -18,24 +20,48 @@ from akg.poly.ilp.rows import Matrix
 _SAFE = 2**62
 
 
-class OutOfPivotsError(Exception):
-    """The budget of pivots ran out."""
+_EXACT_COST = 40  # an operation on Python integers, in operations on int64
 
 
-def lexmin(objectives: Matrix, rows: Matrix, count: int, pivots: int) -> list[int] | None:
+class OutOfWorkError(Exception):
+    """The budget of work ran out."""
+
+
+@dataclass(slots=True)
+class Work:
+    """A budget, in elements of tableaux that pivots pass over; a million take some ten milliseconds.
+
+    Counts, not seconds, so that answers are the same on every machine.
+    """
+
+    left: int
+
+    def spend(self, amount: int) -> None:
+        """Take from the budget.
+
+        Raises:
+            OutOfWorkError: if there is not that much.
+        """
+        if amount > self.left:
+            raise OutOfWorkError("the integer problem is too large for its budget")
+        self.left -= amount
+
+
+def lexmin(objectives: Matrix, rows: Matrix, count: int, work: Work) -> list[int] | None:
     """The integer ``x >= 0`` with the least ``(objectives x, x)``, None if there is none.
 
     Args:
         objectives: [k, count] matrix; the first non-zero coefficient of every variable must be positive.
         rows: [m, count + 1] matrix of inequalities.
         count: number of variables.
-        pivots: the most pivots and cuts.
+        work: what may be spent.
 
     Raises:
-        OutOfPivotsError: if more are needed.
+        OutOfWorkError: if more is needed.
     """
     table = _Tableau(objectives, rows, count)
-    for _ in range(pivots):
+    while True:
+        work.spend(table.values.size * (_EXACT_COST if table.values.dtype == object else 1))
         row = table.violated()
         if row is None:
             row = table.fractional()
@@ -47,7 +73,6 @@ def lexmin(objectives: Matrix, rows: Matrix, count: int, pivots: int) -> list[in
         if column is None:
             return None
         table.pivot(row, column)
-    raise OutOfPivotsError(f"more than {pivots} pivots")
 
 
 class _Tableau:

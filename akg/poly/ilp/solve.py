@@ -10,10 +10,11 @@ import numpy as np
 from akg.base.errors import InternalError
 from akg.poly import isl
 from akg.poly.ilp.rows import Matrix, holds, simplify
-from akg.poly.ilp.simplex import OutOfPivotsError, lexmin
+from akg.poly.ilp.simplex import OutOfWorkError, Work, lexmin
 
-PIVOTS = 3000  # of one problem: some seconds at worst
+WORK = 12_000_000  # of one problem, about a tenth of a second
 ISL_OPERATIONS = 4_000_000  # about a second
+ISL_VARIABLES = 60  # larger problems can take isl minutes between two looks at its budget
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,12 +35,13 @@ class Problem:
 Solver = Callable[[Problem], "list[int] | None"]
 
 
-def solve(problem: Problem, solver: str = "auto") -> list[int] | None:
+def solve(problem: Problem, solver: str = "auto", total: Work | None = None) -> list[int] | None:
     """The solution, None if there is none.
 
     Args:
         problem: what to solve.
         solver: "own", "isl", or "auto": own, and isl where that takes too long.
+        total: a budget that several problems share.
 
     Raises:
         isl.Unknown: if the budget of every solver ran out.
@@ -49,12 +51,18 @@ def solve(problem: Problem, solver: str = "auto") -> list[int] | None:
     if solver == "isl":
         found = _with_isl(problem, rows)
     else:
+        work = Work(WORK if total is None else min(WORK, total.left))
+        given = work.left
         try:
-            found = lexmin(problem.objectives, rows, problem.count, PIVOTS)
-        except OutOfPivotsError as error:
-            if solver == "own":
+            found = lexmin(problem.objectives, rows, problem.count, work)
+        except OutOfWorkError as error:
+            work.left = 0
+            if solver == "own" or problem.count > ISL_VARIABLES or given < WORK:
                 raise isl.Unknown(str(error)) from None
             found = _with_isl(problem, rows)
+        finally:
+            if total is not None:
+                total.left -= given - work.left
     if found is not None and (min(found, default=0) < 0 or not holds(problem.rows, found)):
         raise InternalError(f"an integer problem of {problem.count} variables was not solved: {found}")
     return found
