@@ -8,10 +8,10 @@ PROJECT := pyproject.toml setup.py
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long lint format types contracts bench clean
+.PHONY: help demo test long lint format types contracts bench bench-operators clean
 
 help:  ## this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
 
 demo: $(VENV)/.base  ## build, explain and time three kernels
 	$(BIN)/akg demo
@@ -36,6 +36,9 @@ contracts: $(VENV)/.dev  ## import-linter: floors and cycles
 
 bench: $(VENV)/.test  ## compile time and speed tables
 	@set -e; for file in bench/[a-z]*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+bench-operators: $(VENV)/.test  ## operators beside the machine's limits and other libraries
+	$(BIN)/python -m bench.operators $(ARGS)
 
 clean:  ## remove the environment and what tools left
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache
