@@ -55,6 +55,17 @@ class Benchmark:
                     by_name.setdefault(str(size), extent)
         return [by_name[p.name] for p in kernel.params]
 
+    def checked(self, results: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The part of the results that two compilers must agree on.
+
+        gramschmidt divides by rounding errors once its columns outnumber its rows: what follows is arbitrary.
+        """
+        if self.name != "gramschmidt":
+            return results
+        a, r, q = results
+        rank = min(a.shape)
+        return a[:, :rank], r[:rank], q[:, :rank]
+
     def _by_name(self, given: tuple[Any, ...]) -> dict[str, Any]:
         code = self.script.function.__code__  # type: ignore[attr-defined]
         return dict(zip(code.co_varnames[: code.co_argcount], given, strict=True))
