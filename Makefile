@@ -8,7 +8,7 @@ PROJECT := pyproject.toml setup.py
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long lint format types contracts bench bench-operators clean
+.PHONY: help demo test long lint format types contracts bench bench-operators bench-polybench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -39,6 +39,9 @@ bench: $(VENV)/.test  ## compile time and speed tables
 
 bench-operators: $(VENV)/.test  ## operators beside the machine's limits and other libraries
 	$(BIN)/python -m bench.operators $(ARGS)
+
+bench-polybench: $(VENV)/.test  ## the thirty kernels of PolyBench beside gcc -O3, dataset LARGE
+	$(BIN)/python -m bench.polybench --dataset LARGE --strategy auto $(ARGS)
 
 clean:  ## remove the environment and what tools left
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

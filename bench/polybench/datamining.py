@@ -31,14 +31,13 @@ def correlation(
     for i in range(n):
         for j in range(m):
             data[i, j] = (data[i, j] - mean[j]) / (np.sqrt(1.0 * n) * stddev[j])
-    for i in range(m - 1):
+    for i in range(m):
         corr[i, i] = 1.0
         for j in range(i + 1, m):
             corr[i, j] = 0.0
             for k in range(n):
                 corr[i, j] += data[k, i] * data[k, j]
             corr[j, i] = corr[i, j]
-    corr[m - 1, m - 1] = 1.0
 
 
 @script

@@ -11,7 +11,9 @@ def gemm(A: Any, B: Any, C: Any, alpha: float, beta: float) -> None:
     C[:] = alpha * (A @ B) + beta * C
 
 
-def gemver(A: Any, u1: Any, v1: Any, u2: Any, v2: Any, y: Any, z: Any, w: Any, x: Any, alpha: float, beta: float) -> None:
+def gemver(
+    A: Any, u1: Any, v1: Any, u2: Any, v2: Any, y: Any, z: Any, w: Any, x: Any, alpha: float, beta: float
+) -> None:
     A += np.outer(u1, v1) + np.outer(u2, v2)
     x += beta * (A.T @ y) + z
     w += alpha * (A @ x)

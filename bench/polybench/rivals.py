@@ -73,7 +73,9 @@ def compile_c(command: list[str], text: str, symbol: str, folder: Path, name: st
     return function
 
 
-def bind(benchmark: Benchmark, kernel: Kernel, function: Callable[..., int], given: tuple[Any, ...]) -> Callable[[], int]:
+def bind(
+    benchmark: Benchmark, kernel: Kernel, function: Callable[..., int], given: tuple[Any, ...]
+) -> Callable[[], int]:
     """A call of compiled C with the arguments of the script."""
     values: list[Any] = []
     for param, value in zip(kernel.params, benchmark.all_parameters(kernel, given), strict=True):
