@@ -231,6 +231,7 @@ def _transpose_row(n: int, **more: Any) -> Row:
     return Row(
         f"transpose-{n}", ((n, n),), ops.transpose, lambda xp, x: xp.array(x.T, copy=True, order="C"),
         lambda torch, x: x.t().contiguous(), "y = Transpose<perm=[1,0]>(x0)",
+        lambda jax, x: jax.numpy.transpose(x),
         numpy_out=lambda xp, out, x: xp.copyto(out, x.T), torch_out=lambda torch, out, x: out.copy_(x.t()),
         bytes=8 * n * n, **more,
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -234,7 +235,7 @@ def test_damaged_files(tmp_path: Path) -> None:
     with pytest.raises(akg.AkgError, match=r"tiny\.o"):
         akg.load(metadata)
     whole = metadata.read_text()
-    broken = ("", "[]", "{}", '{"layout": 1}', '{"layout": 1, "files": 3}', whole.replace("kernel tiny", "x"))
+    broken = ("", "[]", "{}", '{"layout": 2}', '{"layout": 2, "files": 3}', whole.replace("kernel tiny", "x"))
     for text in broken:
         metadata.write_text(text)
         with pytest.raises(akg.AkgError) as caught:
@@ -296,6 +297,16 @@ def test_other_machines(tmp_path: Path, name: str, machine: str, instruction: st
         with pytest.raises(akg.AkgError, match=machine) as caught:
             loaded(np.zeros((64, 48), np.float32), np.zeros((48, 80), np.float32))
         assert caught.value.code == "AKG-E410"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ziglang") is None, reason="no ziglang, which links for other machines")
+@pytest.mark.parametrize(("name", "number"), [("aarch64", 183), ("riscv64", 243), ("riscv64-v", 243)])
+def test_shared_objects_of_other_machines(tmp_path: Path, name: str, number: int) -> None:
+    outputs, inputs = matmul()
+    shared = akg.build(outputs, inputs=inputs, target=name, name="matmul").save(tmp_path, kind="shared")[1]
+    data = shared.read_bytes()
+    assert (data[:4], data[16], data[18]) == (b"\x7fELF", 3, number)  # a shared object
+    assert b"libgomp.so.1" in data or not read_object((tmp_path / "matmul.o").read_bytes()).undefined
 
 
 def test_vectors_of_riscv() -> None:
