@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from akg.base.dtype import index
 from akg.ir import te
 from akg.ir.affine import Affine
+from akg.ir.buffer import Buffer
 from akg.ir.expr import Axis, Binary, Cast, Const, Expr, Load, Reduce, Unary, Var, as_expr, binary, cast
 from akg.ir.rewrite import rewrite, substitute, variables_of, walk_expr
 from akg.ir.simplify import simplify
@@ -42,7 +43,8 @@ def contributions(flow: Flow, domain: Domain, place: tuple[Var, ...]) -> list[Ex
             system.require(condition)
         system.solve()
         if not system.is_empty:
-            found.append(_summed(system, rewrite(flow.value, lambda _: None, known)))
+            value = _summed(system, rewrite(flow.value, lambda _: None, known))
+            found.append(_at_pinned(system, flow.load.buffer, value))
     return found
 
 
@@ -77,6 +79,19 @@ def _alternatives(node: Expr, memo: dict[Expr, Expr]) -> tuple[Expr, Expr, Expr]
     assert isinstance(node, Binary)
     a, b = [rewrite(e, lambda _: None, memo) for e in (node.a, node.b)]
     return a, b, binary("le" if node.op == "min" else "ge", a, b)
+
+
+def _at_pinned(system: System, source: Buffer, value: Expr) -> Expr:
+    """`value`, which counts at one position in some dimensions; a sum is not repeated for the others."""
+    if not system.pinned:
+        return value
+    inside = [binary("eq", p, system.ranges.to_expr(at)) for p, at in system.pinned.items()]
+    if any(isinstance(n, Reduce) for n in walk_expr(value)):
+        kept = [(p, size) for p, size in zip(system.place, source.shape, strict=True) if p not in system.pinned]
+        op = te.Compute(f"{source.name}_share", tuple([Axis(p, Const(0), s, False) for p, s in kept]), (value,))
+        share = Tensor(op.name, tuple([s for _, s in kept]), value.dtype, op)
+        value = Load(share, tuple([p for p, _ in kept]))
+    return masked([te.all(*inside)], value)
 
 
 def _summed(system: System, value: Expr) -> Expr:

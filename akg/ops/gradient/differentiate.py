@@ -143,7 +143,8 @@ class _Differentiation:
             result = self._adjoint(tensor).define() if tensor not in self.defined else self._tensor(tensor)
             is_new = isinstance(result.op, Compute) and result not in results and result is not self.output
             results.append(result if is_new else _copy(result, f"{tensor.name}_grad"))
-        return [_cropped(result, results) for result in results]
+        made = {form for _, form in self.defined.values() if isinstance(form, Tensor)}
+        return [_cropped(result, results, made) for result in results]
 
     def _is_active(self, load: Load) -> bool:
         return load.buffer in self.active and load.dtype.is_float
@@ -200,13 +201,13 @@ def _copy(tensor: Tensor, name: str) -> Tensor:
     return te.compute(tensor.shape, lambda *i: tensor[i], name=name)
 
 
-def _cropped(result: Tensor, results: list[Tensor]) -> Tensor:
-    """`result`, defined by itself where it only reads part of an adjoint that nothing else reads.
+def _cropped(result: Tensor, results: list[Tensor], made: set[Tensor]) -> Tensor:
+    """`result`, defined by itself where it only reads part of an adjoint (of `made`) that nothing else reads.
 
     Before: ``P[i] = sum_k(...); G[i] = P[i + 1]``. After: ``G[i] = sum_k(...)`` with i + 1 for i.
     """
     body = result.op.bodies[0] if isinstance(result.op, Compute) else None
-    if not isinstance(body, Load) or not isinstance(body.buffer, Tensor):
+    if not isinstance(body, Load) or not isinstance(body.buffer, Tensor) or body.buffer not in made:
         return result
     source = body.buffer
     is_read = [load for other in results for load in _loads_behind(other) if load.buffer is source]

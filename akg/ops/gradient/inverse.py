@@ -12,8 +12,10 @@ remain run freely over boxes, under conditions. Every step keeps the set of solu
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from math import gcd
+from typing import TypeAlias
 
 from akg.base.dtype import index
 from akg.ir.affine import Affine
@@ -24,6 +26,7 @@ from akg.ir.te.tensor import fresh_var
 from akg.ops.gradient.arithmetic import complement, conjuncts
 from akg.ops.gradient.ranges import Ranges
 
+Bounds: TypeAlias = "tuple[Affine | None, Affine | None]"  # least and greatest value
 DILUTION_LIMIT = 4  # times as many iterations are worth a sum without remainders
 _COMPLEMENT = {"lt": "ge", "ge": "lt", "le": "gt", "gt": "le", "eq": "ne", "ne": "eq"}
 
@@ -41,9 +44,12 @@ class System:
 
     def __init__(self, place: tuple[Var, ...], sizes: tuple[Expr, ...]) -> None:
         self.ranges = Ranges()
+        self.place = place
+        self.pinned: dict[Var, Affine] = {}  # variables of the place that can only have one value
         for p, size in zip(place, sizes, strict=True):
             self.ranges.bounds[p] = (Affine(), self.ranges.size(size) - 1)
         self.loops: dict[Var, bool] = {}  # what is to be eliminated -> whether it is an axis of the output
+        self.is_impossible = False  # a condition never holds
         self.equations: list[Affine] = []
         self.conditions: list[Condition] = []
         self.checks: list[Expr] = []  # conditions that are not affine
@@ -76,6 +82,9 @@ class System:
             self._require(part)
 
     def _require(self, part: Expr) -> None:
+        if isinstance(part, Const):
+            self.is_impossible |= not part.value
+            return
         if isinstance(part, Unary) and part.op == "not":
             inner = part.a
             if isinstance(inner, Binary) and inner.op in _COMPLEMENT and inner.a.dtype is index:
@@ -135,6 +144,7 @@ class System:
 
     def solve(self) -> None:
         """Eliminate what the equations tell; what they do not becomes conditions."""
+        self._tighten()
         is_first = True
         while self.equations:
             self.equations.sort(key=self._difficulty)
@@ -143,7 +153,56 @@ class System:
                 is_first = False
                 continue
             self._solve_one(self.equations.pop(0))
+        self._pin()
+        self._tighten()
         self._drop_single_iterations()
+
+    def _bound_by(self, condition: Condition, variables: Container[Var]) -> tuple[Var, int, Affine] | None:
+        """(v, 1, low) or (v, -1, high) if a condition bounds one of `variables` by a size."""
+        bounded = [v for v in condition.form.terms if v in self.ranges.bounds]
+        if len(bounded) != 1 or bounded[0] not in variables:
+            return None
+        v = bounded[0]
+        c, rest = condition.form.terms[v], condition.form.without([v])
+        if rest.terms and abs(c) != 1:
+            return None
+        if c > 0:
+            return v, 1, rest * -1 if c == 1 else Affine(None, -(rest.const // c))
+        return v, -1, rest if c == -1 else Affine(None, rest.const // -c)
+
+    def _tighten(self) -> None:
+        """Take conditions on single loops into their ranges."""
+        for condition in self.conditions:
+            found = self._bound_by(condition, self.loops)
+            if found is not None:
+                v, sign, bound = found
+                self.ranges.bounds[v] = self._narrowed(self.ranges.bounds[v], sign, bound)
+
+    def _narrowed(self, bounds: Bounds, sign: int, bound: Affine) -> Bounds:
+        low, high = bounds
+        old = low if sign > 0 else high
+        difference = None if old is None else (bound - old) * sign
+        if difference is None or (difference.is_const and difference.const > 0):
+            return (bound, high) if sign > 0 else (low, bound)
+        return bounds
+
+    def _pin(self) -> None:
+        """Substitute variables of the place that the conditions leave only one value."""
+        bounds = {p: self.ranges.bounds[p] for p in self.place}
+        for condition in self.conditions:
+            found = self._bound_by(condition, bounds)
+            if found is not None:
+                bounds[found[0]] = self._narrowed(bounds[found[0]], found[1], found[2])
+        for p, (low, high) in bounds.items():
+            if low is not None and low == high and bounds[p] != self.ranges.bounds[p]:
+                self.pinned[p] = low
+                self._replace({p: low})
+
+    def _replace(self, step: dict[Var, Affine]) -> None:
+        self.values = {u: f.substitute(step) for u, f in self.values.items()}
+        self.equations = [e.substitute(step) for e in self.equations]
+        self.conditions = [Condition(c.form.substitute(step), c.owner) for c in self.conditions]
+        self.ranges.substitute(step)
 
     def _drop_single_iterations(self) -> None:
         for v in list(self.loops):
@@ -242,17 +301,17 @@ class System:
             for form in (None if low is None else value - low, None if high is None else high - value):
                 if form is not None:
                     self.conditions.append(Condition(form, v))
-        self.values = {u: f.substitute(step) for u, f in self.values.items()}
+        self._replace(step)
         self.values[v] = value
-        self.equations = [e.substitute(step) for e in self.equations]
-        self.conditions = [Condition(c.form.substitute(step), c.owner) for c in self.conditions]
-        self.ranges.substitute(step)
 
     # --- results ----------------------------------------------------------------------------------------
 
     @property
     def is_empty(self) -> bool:
         """Whether no iteration reads any element."""
+        spans = [self._span(v) for v in self.loops]
+        if self.is_impossible or any(span is not None and span <= 0 for span in spans):
+            return True
         return any(self.ranges.is_never_negative(c.form * -1 - 1) for c in self.conditions)
 
     def open_conditions(self) -> list[Condition]:
@@ -271,5 +330,5 @@ class System:
 
     def resolve(self, expr: Expr) -> Expr:
         """An expression over the place and the remaining loops."""
-        values = {v: self.ranges.to_expr(f) for v, f in self.values.items()}
+        values = {v: self.ranges.to_expr(f) for v, f in (*self.values.items(), *self.pinned.items())}
         return simplify(substitute(expr, values))  # type: ignore[arg-type]
