@@ -83,7 +83,9 @@ def test_legal(name: str, strategy: str) -> None:
     assert set(paths(tree)) == set(scop.statements)
 
 
-def executed(kernel: Kernel, bodies: list[Kernel], sizes: dict[str, int], seed: int) -> None:
+def executed(
+    kernel: Kernel, bodies: list[Kernel], sizes: dict[str, int], seed: int, order: Any = "forward"
+) -> None:
     args = fresh_args(kernel, sizes, seed)
     for a in args:
         if isinstance(a, np.ndarray) and a.ndim == 2 and a.shape[0] == a.shape[1]:
@@ -92,7 +94,7 @@ def executed(kernel: Kernel, bodies: list[Kernel], sizes: dict[str, int], seed: 
     interpret(kernel, *want)
     for body in bodies:
         got = copy_args(args)
-        interpret(body, *got)
+        interpret(body, *got, order=order, seed=seed)
         for name, array in written(kernel, want).items():
             assert_close(written(kernel, got)[name], array, terms=terms_of(kernel, sizes), what=name)
 
@@ -112,6 +114,17 @@ def test_executed_through_the_mapping(name: str, strategy: str) -> None:
     assert state.legality and state.result is not None
     for size in (2, 6):
         executed(kernel, [state.result], sizes_of(kernel, size), size)
+
+
+@pytest.mark.parametrize("name", ["lu", "cholesky", "jacobi_1d", "seidel_2d", "trisolv", "gemver"])
+def test_threads_may_take_any_order(name: str) -> None:
+    """Sizes beyond a tile, with the iterations of parallel loops in a random order: wavefronts are independent."""
+    kernel = PROGRAMS[name].lower()
+    state = pipeline.start(kernel, resolve_strategy("pluto"), resolve_target("x86-64-v3"))
+    pipeline.run(state, pipeline.SCHEDULE)
+    pipeline.run(state, pipeline.MAP)
+    assert state.result is not None
+    executed(kernel, [state.result], sizes_of(kernel, 35), 1, order="shuffle")
 
 
 @pytest.mark.parametrize("name", ["lu", "cholesky", "jacobi_1d", "seidel_2d", "fdtd_2d", "gemver", "gram_schmidt"])
