@@ -116,7 +116,7 @@ def test_executed_through_the_mapping(name: str, strategy: str) -> None:
         executed(kernel, [state.result], sizes_of(kernel, size), size)
 
 
-@pytest.mark.parametrize("name", ["lu", "cholesky", "jacobi_1d", "seidel_2d", "trisolv", "gemver"])
+@pytest.mark.parametrize("name", ["lu", "cholesky", "jacobi_1d", "seidel_2d", "trisolv", "gemver", "floyd_warshall"])
 def test_threads_may_take_any_order(name: str) -> None:
     """Sizes beyond a tile, with the iterations of parallel loops in a random order: wavefronts are independent."""
     kernel = PROGRAMS[name].lower()
