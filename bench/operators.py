@@ -174,6 +174,8 @@ def run(rows: list[Row], rounds: int) -> list[dict[str, Any]]:
     has_avx512 = "avx512f" in resolve_target("cpu").features
     threads = [n for n in (1, 2) if n <= usable_cores()]
     peers = {n: [Peer(name, n, has_avx512) for name in names] for n in threads}
+    for peer in [p for group in peers.values() for p in group]:
+        peer.ask()  # once it answers, its start-up does not disturb the first row
     print("us per call; spread is between quartiles; of ceiling; build in ms; peers in us; last: best peer over akg")
     print(f"{'row':<36}{'th':>2}{'akg':>11}{'+-':>6}{'fresh':>11}{'rate':>17}{'ceil':>6}{'build':>8}{'error':>9}"
           + "".join(f"{n:>13}" for n in names) + f"{'ratio':>8}")  # fmt: skip
