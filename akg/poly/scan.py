@@ -124,8 +124,10 @@ class _Scanner:
         def inner(new: States) -> Stmt:
             return self.members(band, position + 1, new)
 
+        if member.skew:
+            raise NotRectangularError("a wavefront of tiles")
         if member.tile:
-                return self.tile(member, states, inner, _register_kinds(band, position))
+            return self.tile(member, states, inner, _register_kinds(band, position))
         return self.point(member, states, inner)
 
     def point(self, member: Member, states: States, inner: _Inner) -> Stmt:
