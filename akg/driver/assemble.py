@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from akg.base.config import effective_threads
-from akg.base.errors import AkgError, InternalError
+from akg.base.errors import AkgError, InternalError, Span
 from akg.base.symbols import symbol_of
 from akg.base.target import Target, obstacle
 from akg.base.trace import Recorder, phase
@@ -25,6 +25,7 @@ from akg.poly.explain import explain
 from akg.poly.strategy import Strategy
 from akg.poly.tree import tree_text
 from akg.runtime import jit
+from akg.runtime.failure import Failure
 from akg.runtime.kernel import Kernel, is_threaded, link
 from akg.runtime.report import Report
 from akg.runtime.signature import Signature, packed_ir
@@ -56,8 +57,9 @@ def compile_kernel(state: Compilation) -> Code:
     else:
         object_code = module.text.encode()
     legality = state.legality.text if state.legality is not None else ""
+    meta = {"failures": module.meta["failures"]} if module.kind == "llvm" else dict(module.meta)
     return Code(
-        object_code, state.target.backend, legality, module.kind, {} if module.kind == "llvm" else dict(module.meta),
+        object_code, state.target.backend, legality, module.kind, meta,
         list(state.decisions.lines), cost.flops(state.scop), cost.bytes_moved(state.kernel),
     )  # fmt: skip
 
@@ -109,7 +111,13 @@ def assemble(
     return Kernel(
         signature, loaded, report=report, sources=texts.table(), explain=texts.explain, threaded=threaded,
         refusal=obstacle(target) if loaded is None else "", save=lambda *where: texts.save(kernel, report, *where),
+        failures=Failure.of(code.meta.get("failures", ()), _spans(kernel)),
     )  # fmt: skip
+
+
+def _spans(kernel: stmt.Kernel) -> dict[str, Span | None]:
+    """The places of statements in the user's text, by name."""
+    return {s.name: s.span for s in stmt.walk(kernel.body) if isinstance(s, stmt.Store)}
 
 
 def _linked(signature: Signature, code: Code, target: Target) -> Linked | None:

@@ -53,7 +53,9 @@ def _described(param: ParamSpec) -> str:
     return f"{param.dtype} [{', '.join(map(str, param.shape))}]"
 
 
-def header(signature: Signature, target: Target, *, is_threaded: bool, libraries: Sequence[str]) -> str:
+def header(
+    signature: Signature, target: Target, *, is_threaded: bool, libraries: Sequence[str], failures: Sequence[str] = ()
+) -> str:
     """The text of the header.
 
     Args:
@@ -61,10 +63,11 @@ def header(signature: Signature, target: Target, *, is_threaded: bool, libraries
         target: what the object was compiled for.
         is_threaded: whether the object starts threads.
         libraries: that a program must be linked with, such as "-lgomp".
+        failures: what the results from 2 on say.
     """
     guard = f"AKG_{signature.symbol.upper()}_H"
     parts = [
-        _comment([f"{signature.name}: made by akg {__version__} for {_machine(target)}.", *_rules(signature),
+        _comment([f"{signature.name}: made by akg {__version__} for {_machine(target)}.", *_rules(signature, failures),
                   _threads(is_threaded), _linking(libraries)]),
         f"#ifndef {guard}\n#define {guard}\n\n#include <stdint.h>\n\n#ifdef __cplusplus\nextern \"C\" {{\n#endif",
     ]  # fmt: skip
@@ -78,12 +81,13 @@ def _machine(target: Target) -> str:
     return f"{target.arch} ({target.name}: {target.cpu})"
 
 
-def _rules(signature: Signature) -> list[str]:
+def _rules(signature: Signature, failures: Sequence[str]) -> list[str]:
+    results = "".join(f"; {k}: {text}" for k, text in enumerate(failures, 2))
     rules = [
-        "Returns 0, or 1 where a temporary could not be allocated: the outputs are undefined then.",
+        f"Returns 0, or 1 where a temporary could not be allocated{results}. The outputs are undefined then.",
         "Arrays are dense and row-major, the last dimension contiguous; their shapes stand beside the parameters."
         + (" Sizes may be 0 and must not be negative." if signature.sizes else "")
-        + " Nothing is checked.",
+        + (" Nothing else is checked." if failures else " Nothing is checked."),
         "Each array is aligned to its elements at least; 64 bytes are fastest.",
         "An array that is written must not overlap any other argument. Arrays that are only read may overlap.",
     ]

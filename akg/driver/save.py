@@ -26,11 +26,12 @@ from akg.driver.header import c_type, header
 from akg.ir import stmt
 from akg.ir.text import parse_kernel, to_text
 from akg.runtime import jit
+from akg.runtime.failure import Failure
 from akg.runtime.kernel import Kernel, is_threaded, link
 from akg.runtime.report import Report
 from akg.runtime.signature import Signature, packed_ir
 
-LAYOUT = 1  # of the metadata
+LAYOUT = 2  # of the metadata
 KINDS = ("object", "shared")
 THREADS = ("openmp", "serial")
 
@@ -68,7 +69,8 @@ def save(source: Source, folder: str | os.PathLike[str], kind: str, threads: str
         name = f"{signature.name}.so"
         files["shared"] = (name, linker.link_shared(code, name, undefined, target))
     options = linker.libraries(undefined)
-    top = header(signature, target, is_threaded="-lgomp" in options, libraries=options)
+    top = header(signature, target, is_threaded="-lgomp" in options, libraries=options,
+                 failures=[row["message"] for row in module.meta["failures"]])  # fmt: skip
     files["header"] = (f"{signature.name}.h", top.encode())
     facts = _facts(source, signature, target, options, files)
     files["metadata"] = (f"{signature.name}.json", json.dumps(facts, indent=2).encode() + b"\n")
@@ -115,6 +117,7 @@ def _facts(
         "legality": report.legality,
         "flops": report.flops,
         "bytes": report.bytes,
+        "failures": source.module.meta["failures"],
         "link": options,
         "files": {k: {"name": name, "sha256": hashlib.sha256(data).hexdigest()} for k, (name, data) in files.items()},
     }  # fmt: skip
@@ -165,6 +168,7 @@ def load(path: str | os.PathLike[str]) -> Kernel:
             legality=facts["legality"], flops=facts["flops"], bytes=facts["bytes"], strategy=facts["strategy"],
             target=target.name, compiler=facts["compiler"], notes=[f"loaded from {place}, made by akg {facts['akg']}"],
         )  # fmt: skip
+        failures = Failure.of(facts["failures"], {})
         beside, wanted = place.parent / entry["name"], entry["sha256"]
     except (KeyError, TypeError, ValueError, AkgError) as error:
         raise _unreadable(place, f"it is not what akg {__version__} writes ({error})") from None
@@ -175,7 +179,7 @@ def load(path: str | os.PathLike[str]) -> Kernel:
         raise _unreadable(beside, f"its SHA-256 is not the one in {place.name}")
     refusal = obstacle(target)
     linked = None if refusal else link(signature, code)
-    return Kernel(signature, linked, report=report, threaded=threaded, refusal=refusal)
+    return Kernel(signature, linked, report=report, threaded=threaded, refusal=refusal, failures=failures)
 
 
 def _read_facts(place: Path) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from akg.poly.strategy import Strategy
 
 # Of what generated code imports and how it is called: raised when that changes, so that no kept code is linked that
 # does not fit.
-INTERFACE = 2
+INTERFACE = 3
 _log = logger("driver.store")
 
 

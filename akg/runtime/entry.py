@@ -51,6 +51,7 @@ def make(
     signature: Signature,
     address: int,
     careful: Callable[..., Any],
+    fail: Callable[[int], Any],
     *,
     threaded: bool = False,
     keep: object = None,
@@ -61,6 +62,7 @@ def make(
         signature: what the kernel takes.
         address: of ``int32 packed(slots)``.
         careful: gets every call that does not fit, with the same arguments.
+        fail: raises, for what the packed function returns if that is not 0.
         threaded: set the number of threads before each call of the kernel.
         keep: what must live as long as the function, such as the code.
 
@@ -71,7 +73,7 @@ def make(
     if entry is None:
         return None
     try:
-        table, objects = _table(signature, address, careful, threaded)
+        table, objects = _table(signature, address, careful, fail, threaded)
     except _Unsupported:
         return None
     definition = _MethodDef(signature.name.encode(), entry, _METH_FASTCALL_KEYWORDS, str(signature).encode())
@@ -83,18 +85,17 @@ def make(
 
 
 def _table(
-    signature: Signature, address: int, careful: object, threaded: bool
+    signature: Signature, address: int, careful: object, fail: object, threaded: bool
 ) -> tuple[ctypes.Array[ctypes.c_int64], list[object]]:
     params = signature.params
     if len(params) > entry_checks.MAX_PARAMS or len(signature.sizes) > entry_checks.MAX_SIZES:
         raise _Unsupported
-    text = ctypes.create_string_buffer(f"kernel {signature.name} cannot allocate its temporaries".encode())
     out = sys.intern("out")
-    objects: list[object] = [text, out, buffer.empty_aligned, np.empty, np.ndarray]
+    objects: list[object] = [fail, out, buffer.empty_aligned, np.empty, np.ndarray]
     slots = [
         address, id(careful), len(signature.arguments), len(signature.outputs), len(signature.sizes), id(np.ndarray),
         id(out), id(np.empty), id(buffer.empty_aligned), int(any(p.is_written for p in signature.arguments)),
-        ctypes.addressof(text), *(_threads() if threaded else (0, 0, 0, 0)),
+        id(fail), *(_threads() if threaded else (0, 0, 0, 0)),
     ]  # fmt: skip
     numbers = {name: k for k, name in enumerate(signature.sizes)}
     bound: set[str] = set()

@@ -3,7 +3,7 @@
 The table that they read has 8-byte slots (`entry.py` writes it):
 
     header   0 packed function, 1 careful callable, 2 arguments, 3 outputs, 4 sizes, 5 type ndarray, 6 str "out",
-             7 allocator, 8 allocator of large arrays, 9 whether an argument is written, 10 text of MemoryError,
+             7 allocator, 8 allocator of large arrays, 9 whether an argument is written, 10 what raises a status,
              11 callable that sets the number of threads, or 0; what does the same where nothing is overridden:
              12 context variable of overrides, 13 address of the count or of 0, 14 key for pthread_setspecific
     params   RECORD slots each, arguments then outputs:

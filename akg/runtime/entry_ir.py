@@ -13,13 +13,12 @@ from akg.runtime.entry_checks import DATA, HEADER, MAX_PARAMS, MAX_SIZES, RECORD
 SYMBOL = "akg_entry"
 FUNCTIONS = (
     "PyTuple_GetItem", "PyTuple_SetItem", "PyTuple_Size", "PyTuple_New", "PyLong_AsVoidPtr", "PyLong_AsLongLong",
-    "PyLong_FromLongLong", "PyFloat_AsDouble", "PyErr_Occurred", "PyErr_Clear", "PyErr_SetString",
+    "PyLong_FromLongLong", "PyFloat_AsDouble", "PyErr_Occurred", "PyErr_Clear",
     "PyObject_Vectorcall", "PyObject_CallNoArgs", "PyEval_SaveThread", "PyEval_RestoreThread", "Py_IncRef",
     "Py_DecRef", "PyContextVar_Get",
 )  # fmt: skip
 OBJECTS: dict[str, object] = {
     "py_none": None, "py_true": True, "py_false": False, "py_int": int, "py_float": float, "py_tuple": tuple,
-    "py_memory_error": MemoryError,
 }  # fmt: skip
 
 _DECLARATIONS = """
@@ -33,7 +32,6 @@ declare ptr @PyLong_FromLongLong(i64)
 declare double @PyFloat_AsDouble(ptr)
 declare ptr @PyErr_Occurred()
 declare void @PyErr_Clear()
-declare void @PyErr_SetString(ptr, ptr)
 declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)
 declare ptr @PyObject_CallNoArgs(ptr)
 declare ptr @PyEval_SaveThread()
@@ -231,7 +229,7 @@ run:
   %rc = call i32 %fn(ptr %slots)
   call void @PyEval_RestoreThread(ptr %thread)
   %ok = icmp eq i32 %rc, 0
-  br i1 %ok, label %result, label %no_memory
+  br i1 %ok, label %result, label %failed
 
 result:
   br i1 %is_given, label %return_given, label %return_own
@@ -261,10 +259,17 @@ pack:
 return_tuple:
   ret ptr %many
 
-no_memory:
+failed:
   %h10 = getelementptr i64, ptr %h, i64 10
-  %message = load ptr, ptr %h10
-  call void @PyErr_SetString(ptr @py_memory_error, ptr %message)
+  %raise = load ptr, ptr %h10
+  %wide_rc = sext i32 %rc to i64
+  %status = call ptr @PyLong_FromLongLong(i64 %wide_rc)
+  %no_status = icmp eq ptr %status, null
+  br i1 %no_status, label %fail_all, label %tell
+tell:
+  store ptr %status, ptr %value
+  %told = call ptr @PyObject_Vectorcall(ptr %raise, ptr %value, i64 1, ptr null)
+  call void @Py_DecRef(ptr %status)
   br label %fail_all
 fail_all:
   call void @release(ptr %objs, i64 %n_own)

@@ -6,14 +6,15 @@ import ctypes
 import html
 import operator
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from akg.base.errors import AkgError, suggest, user_facing
-from akg.runtime import arguments, buffer, entry, jit, measure, openmp
+from akg.runtime import arguments, buffer, entry, failure, jit, measure, openmp
+from akg.runtime.failure import Failure
 from akg.runtime.jit import Loaded
 from akg.runtime.measure import Timing
 from akg.runtime.report import Report
@@ -73,6 +74,7 @@ class Kernel:
         threaded: bool = False,
         refusal: str = "",
         save: Callable[[str | os.PathLike[str], str, str], list[Path]] | None = None,
+        failures: Sequence[Failure] = (),
     ) -> None:
         """Wrap linked code.
 
@@ -85,6 +87,7 @@ class Kernel:
             threaded: whether it starts parallel regions (`is_threaded`).
             refusal: where `code` is None, why calls are refused.
             save: writes the files of `save`.
+            failures: what the statuses that it returns say, from `akg.runtime.failure.FIRST_STATUS` on.
         """
         self.signature, self._code = signature, code
         self.report = report if report is not None else Report()
@@ -95,12 +98,13 @@ class Kernel:
             return
         address = code.address(signature.packed_symbol)
         self._function = _PACKED(address)
-        careful = _careful_call(signature, self._function, code, threaded)
-        plain = entry.make(signature, address, careful, threaded=threaded, keep=code)
+        fail = failure.raising(signature.name, failures)
+        careful = _careful_call(signature, self._function, code, threaded, fail)
+        plain = entry.make(signature, address, careful, fail, threaded=threaded, keep=code)
         native = None
         if plain is not None:
             adapting = _adapting_call(signature, plain, careful)
-            native = entry.make(signature, address, adapting, threaded=threaded, keep=code)
+            native = entry.make(signature, address, adapting, fail, threaded=threaded, keep=code)
         self.__call__ = native or careful
 
     @property
@@ -231,15 +235,18 @@ def _refusing_call(signature: Signature, reason: str) -> Callable[..., Any]:
     return user_facing(call)
 
 
-def _careful_call(signature: Signature, function: Any, code: Linked, threaded: bool) -> Callable[..., Any]:
+def _careful_call(
+    signature: Signature, function: Any, code: Linked, threaded: bool, fail: Callable[[int], Any]
+) -> Callable[..., Any]:
     """The call in Python: every check with its own message, every kind of array."""
 
     def call(*args: Any, out: Any = None, **sizes: Any) -> Any:
         prepared = arguments.prepare(signature, args, out, sizes)
         if threaded:
             openmp.refresh_threads()
-        if function(prepared.slots):
-            raise MemoryError(f"kernel {signature.name} cannot allocate its temporaries")
+        status = function(prepared.slots)
+        if status:
+            fail(status)
         if out is not None:
             return out
         if not signature.outputs:

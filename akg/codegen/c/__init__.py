@@ -32,7 +32,7 @@ class CBackend:
     def emit(self, kernel: Kernel, target: Target) -> Module:
         """The C source of `kernel`; the target does not change it."""
         printer = CPrinter(kernel)
-        return Module(printer.text(), "c", printer.names[kernel.name], target)
+        return Module(printer.text(), "c", printer.names[kernel.name], target, {"failures": printer.checks.table})
 
 
 backends.register("c", CBackend())

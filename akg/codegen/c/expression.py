@@ -12,6 +12,7 @@ import numpy as np
 from akg.base.dtype import DType, bool_, float32, index
 from akg.base.errors import InternalError
 from akg.codegen.c.names import Fresh
+from akg.codegen.subscripts import Checks, needs_check
 from akg.ir.buffer import Buffer
 from akg.ir.expr import COMPARISONS, Binary, Call, Cast, Const, Expr, Load, Select, Unary, Var
 from akg.ir.rewrite import walk_expr
@@ -65,6 +66,10 @@ class ExpressionPrinter:
         self.helpers: set[str] = set()
         self.scalars: set[Buffer] = set()  # temporaries of rank 0 that are plain variables
         self.replaced: dict[tuple[Buffer, tuple[Expr, ...]], str] = {}  # elements that a variable stands for
+        self.checks = Checks()
+        self.current = ""  # the statement that is printed now
+        self.from_data: set[Var] = set()  # variables of loops with bounds from data
+        self.has_status = False  # whether the kernel may fail
         self._scopes: list[dict[Expr, str]] = []
         self._uses: Counter[Expr] = Counter()
 
@@ -88,6 +93,11 @@ class ExpressionPrinter:
             return f"({fn}({args[0]}) != 0)"
         name = _LIBRARY.get(fn, fn)
         return f"{name}{'f' if dtype.compute is float32 else ''}({', '.join(args)})"
+
+    def check(self, subscript: Text, extent: Text, status: int) -> str:
+        """Whether a subscript is in 0..extent-1; if not, the kernel returns `status`."""
+        self.has_status = True
+        return self.helper("akg_inside", subscript[0], extent[0], str(status), "&status")
 
     # --- entry points -----------------------------------------------------------------------------------
 
@@ -151,6 +161,18 @@ class ExpressionPrinter:
                 text = f"{row[0]} + {at_least(inner, SUM)}", SUM
         return f"{name}[{text[0]}]"
 
+    def inside(self, buffer: Buffer, indices: tuple[Expr, ...], is_write: bool) -> str:
+        """The condition under which an access stays inside its array; empty if it was proved to."""
+        if (buffer, indices) in self.replaced:
+            return ""
+        words: list[str] = []
+        for position, (subscript, extent) in enumerate(zip(indices, buffer.shape, strict=True)):
+            if needs_check(subscript, extent, self.from_data):
+                self._uses[subscript] += 1  # here and in the place
+                status = self.checks.status(self.current, buffer, indices, position, is_write)
+                words.append(self.check(self.value(subscript), self.value(extent), status))
+        return " && ".join(words) if len(words) < 2 else f"({' && '.join(words)})"
+
     def _size(self, size: Expr) -> str:
         return at_least(self.value(size), UNARY)
 
@@ -208,7 +230,9 @@ def _var(p: ExpressionPrinter, node: Var) -> Text:
 
 
 def _load(p: ExpressionPrinter, node: Load) -> Text:
-    return p.load_text(node.buffer, p.element(node.buffer, node.indices))
+    inside = p.inside(node.buffer, node.indices, False)
+    text = p.load_text(node.buffer, p.element(node.buffer, node.indices))
+    return (f"({inside} ? {at_least(text, OR)} : 0)", ATOM) if inside else text
 
 
 def _unary(p: ExpressionPrinter, node: Unary) -> Text:

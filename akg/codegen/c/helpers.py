@@ -98,6 +98,12 @@ _SPECIAL: dict[str, str] = {
   if (bits < 0x38800000) return (uint16_t)(sign | (uint16_t)lrintf(ldexpf(fabsf(x), 24)));
   return (uint16_t)(sign | (bits - 0x38000000 + 0xFFF + (bits >> 13 & 1)) >> 13);
 }""",
+    "akg_inside": """int akg_inside(int64_t i, int64_t n, int32_t code, int32_t *status) {
+  if (i >= 0 && i < n) return 1;
+#pragma omp atomic write
+  *status = code;
+  return 0;
+}""",
     "akg_round_f16": "float akg_round_f16(float x) { return akg_f32_of_f16(akg_f16_of_f32(x)); }",
     "akg_round_bf16": "float akg_round_bf16(float x) { return akg_f32_of_bf16(akg_bf16_of_f32(x)); }",
 }

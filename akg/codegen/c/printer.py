@@ -13,6 +13,7 @@ from akg.base.errors import AkgError, InternalError
 from akg.codegen.c.expression import SUM, ExpressionPrinter, at_least
 from akg.codegen.c.helpers import helper_text, with_dependences
 from akg.codegen.c.names import c_names
+from akg.codegen.subscripts import depends_on_data
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Expr, Var
 from akg.ir.rewrite import buffers_read, variables_of
@@ -42,7 +43,6 @@ class CPrinter(ExpressionPrinter):
         self.kernel = kernel
         self.depth = 1
         self.parallel_depth = self.vector_depth = 0
-        self.has_status = False
 
     # --- hooks ----------------------------------------------------------------------------------------
 
@@ -107,6 +107,8 @@ class CPrinter(ExpressionPrinter):
 
     def _counted(self, node: For, pragma: str) -> None:
         begin, end = self._texts(node.begin, node.end)
+        if any(depends_on_data(e, self.from_data) for e in (node.begin, node.end)):
+            self.from_data.add(node.var)
         if pragma:
             self.put(pragma)
         i = self.names[node.var.name]
@@ -165,6 +167,7 @@ class CPrinter(ExpressionPrinter):
 
     def statement(self, node: Stmt) -> None:
         """Print a statement."""
+        self.current = next((s.name for s in walk(node) if isinstance(s, Store)), self.current)
         rule = _STATEMENTS.get(type(node))
         if rule is None:
             raise InternalError(f"{type(node).__name__} has no text in C")
@@ -204,11 +207,13 @@ class CPrinter(ExpressionPrinter):
         self.begin((*node.indices, *node.buffer.shape[1:], node.value))
         outer, self.lines = self.lines, []
         value = self.store_text(node.buffer, self.value(node.value))
+        inside = self.inside(node.buffer, node.indices, True)
         place = self.element(node.buffer, node.indices)
         declared, self.lines = self.lines, outer
         for line in declared:
             self.put(line)
-        self.put(f"{place} = {value};  // {node.name}")
+        guard = f"if ({inside}) " if inside else ""
+        self.put(f"{guard}{place} = {value};  // {node.name}")
 
     def _allocate_on_heap(self, node: Alloc, name: str, kind: str) -> None:
         self.has_status = True
@@ -241,8 +246,9 @@ class CPrinter(ExpressionPrinter):
                 continue
             stays = not inner & _variables(s.indices)
             loses_nan = s.reduction in ("max", "min") and s.buffer.dtype.is_float
+            is_proved = not any(depends_on_data(i, self.from_data) for i in s.indices)
             is_plain = self.stored_types[s.buffer.dtype.name] == self.types[s.buffer.dtype.name]
-            if not stays or loses_nan or not is_plain:
+            if not stays or not is_proved or loses_nan or not is_plain:
                 return None
             found.setdefault((s.buffer, s.indices), s)
         reduced = {s.buffer: s.reduction for s in found.values()}

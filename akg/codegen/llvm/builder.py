@@ -17,9 +17,10 @@ from akg.base.dtype import DType, bool_, index
 from akg.base.target import Target
 from akg.codegen.llvm.address import Polynomial
 from akg.codegen.llvm.types import llvm_type
+from akg.codegen.subscripts import Checks
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, Var
-from akg.ir.stmt import Stmt
+from akg.ir.stmt import Stmt, Store, walk
 
 Lines: TypeAlias = "list[str | Lines]"
 ExprRules: TypeAlias = "Mapping[type[Expr], Callable[[Function, Any], Value]]"
@@ -120,6 +121,7 @@ class Unit:
         self.reads: dict[Expr, frozenset[Buffer]] = {}
         self._loads: dict[Expr, frozenset[Load]] = {}
         self.polynomials: dict[Expr, Polynomial] = {}
+        self.checks = Checks()
         self.streamed: frozenset[Buffer] = frozenset()  # outputs that no cache will hold until they are read
         self._names = 0
 
@@ -170,7 +172,9 @@ class Function:
         self.guard: Guard | None = None
         self.lanes: Lanes | None = None
         self.workspace: dict[Buffer, Place] = {}
-        self.has_failure = False
+        self.failure = ""  # the address of the status, once something may fail
+        self.statement = ""  # the one that code is made for now
+        self.from_data: set[Var] = set()  # variables of loops with bounds from data
         self.streaming: Buffer | None = None  # the buffer whose vector stores are aligned and bypass the caches now
         self.has_streamed = False
         self._readers: dict[Buffer, list[Hashable]] = {}
@@ -203,6 +207,7 @@ class Function:
 
     def emit(self, stmt: Stmt) -> None:
         """Emit a statement into the innermost scope."""
+        self.statement = next((s.name for s in walk(stmt) if isinstance(s, Store)), self.statement)
         self.unit.statements[type(stmt)](self, stmt)
 
     # --- text -----------------------------------------------------------------------------------------
@@ -237,6 +242,17 @@ class Function:
         name = f"%{self.fresh('stack')}"
         self.allocas.append(f"  {name} = alloca {type_text}, align {align}")
         return name
+
+    def fail(self, level: int, status: str) -> None:
+        """Raise the status of this call to an i32, at the scope of a level."""
+        if not self.failure:
+            self.failure = self.alloca("i32", 4)
+            self.allocas.append(f"  store i32 0, ptr {self.failure}")
+        name = "llvm.umax.i32"
+        callee = self.unit.declare(name, f"declare i32 @{name}(i32, i32)")
+        old = self.at(level, f"load i32, ptr {self.failure}")
+        new = self.at(level, f"call i32 {callee}(i32 {old}, i32 {status})")
+        self.scopes[level].target.append(f"  store i32 {new}, ptr {self.failure}")
 
     def start(self, label: str) -> None:
         """Begin a basic block."""

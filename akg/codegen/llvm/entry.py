@@ -12,22 +12,24 @@ from akg.codegen.llvm.memory import row_major_strides
 from akg.codegen.llvm.streaming import fence, streamed_buffers
 from akg.codegen.llvm.types import argument_type
 from akg.codegen.llvm.workspace import with_workspace
+from akg.codegen.subscripts import OUT_OF_MEMORY, Checks
 from akg.ir.buffer import Buffer
 from akg.ir.stmt import Kernel
 
 
-def emit_module(kernel: Kernel, target: Target) -> str:
-    """The text of the LLVM module of a legalized kernel."""
+def emit_module(kernel: Kernel, target: Target) -> tuple[str, Checks]:
+    """The text of the LLVM module of a legalized kernel, and what its statuses say."""
     unit = Unit(target, EXPRESSIONS, STATEMENTS)
     unit.streamed = streamed_buffers(kernel, target)
     _emit_entry(unit, kernel)
     width = f'"prefer-vector-width"="{target.vector_bits}"'
-    return "\n\n".join([
+    text = "\n\n".join([
         "\n".join(unit.declarations.values()),
         *unit.functions,
         f"attributes #0 = {{ nounwind {width} }}",
         "",
     ]).lstrip()  # fmt: skip
+    return text, unit.checks
 
 
 def _emit_entry(unit: Unit, kernel: Kernel) -> None:
@@ -42,13 +44,11 @@ def _emit_entry(unit: Unit, kernel: Kernel) -> None:
             text = f"%s.{value.name}"
             arguments.append(f"{argument_type(value.dtype)} {text}")
             f.vars[value] = _scalar(f, Value(text, value.dtype))
-    f.allocas.append("  %failed = alloca i32, align 4")
-    f.line("store i32 0, ptr %failed")
     got = with_workspace(f, kernel.body, lambda: f.emit(kernel.body))
     fence(f)
-    status = f.here("load i32, ptr %failed") if f.has_failure else "0"
+    status = f.here(f"load i32, ptr {f.failure}") if f.failure else "0"
     if got is not None:
-        status = f.here(f"select {got}, i32 {status}, i32 1")
+        status = f.here(f"select {got}, i32 {status}, i32 {OUT_OF_MEMORY}")
     f.line(f"ret i32 {status}")
     unit.functions.append(f.text(f"i32 @{kernel.name}({', '.join(arguments)})", "#0"))
 

@@ -9,16 +9,18 @@ from typing import Any
 from akg.base.dtype import bool_
 from akg.base.errors import InternalError
 from akg.codegen.llvm.arith import apply, fused, narrow
+from akg.codegen.llvm.bounds import as_index
 from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.control import counted_loop, trip_count
 from akg.codegen.llvm.convert import convert
-from akg.codegen.llvm.memory import as_index, row_major_strides, store
+from akg.codegen.llvm.memory import row_major_strides, store
 from akg.codegen.llvm.parallel import emit_parallel
 from akg.codegen.llvm.promote import promote_reductions
 from akg.codegen.llvm.reduction import emit_lane_reduction, split_update
 from akg.codegen.llvm.types import in_memory, llvm_type
 from akg.codegen.llvm.vector import emit_vector
 from akg.codegen.llvm.workspace import is_on_stack
+from akg.codegen.subscripts import depends_on_data
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Const, Expr, binary
 from akg.ir.rewrite import substitute_stmt
@@ -31,6 +33,8 @@ def emit_for(f: Function, loop: For) -> None:
     trips = trip_count(f, loop)
     if trips == 0:
         return
+    if any(depends_on_data(e, f.from_data) for e in (loop.begin, loop.end)):
+        f.from_data.add(loop.var)
     if trips == 1:
         f.emit(substitute_stmt(loop.body, {loop.var: loop.begin}))
     elif loop.kind == "unroll":

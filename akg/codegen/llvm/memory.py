@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from akg.base.dtype import bool_, index
 from akg.base.errors import InternalError
 from akg.codegen.llvm.address import Polynomial, added, multiplied, polynomial, scaled, split_lane, term
-from akg.codegen.llvm.arith import apply, choose
+from akg.codegen.llvm.arith import apply, choose, narrow
+from akg.codegen.llvm.bounds import any_lane, as_index, in_range, is_checked, lane_mask
 from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.types import in_memory, llvm_type, mangled
 from akg.ir.buffer import Buffer
@@ -124,35 +125,6 @@ def _scattered(f: Function, place: Place, form: Polynomial, element: str, align:
     return Access(pointer, None, level, align)
 
 
-def as_index(f: Function, value: Value) -> Value:
-    """A subscript as a 64-bit integer."""
-    if value.dtype.bits == 64:
-        return value
-    extend = "sext" if value.dtype.kind == "int" else "zext"
-    kind = llvm_type(index, value.lanes)
-    return Value(f.at(value.level, f"{extend} {value} to {kind}"), index, value.lanes, value.level)
-
-
-# --- masks --------------------------------------------------------------------------------------------
-
-
-def lane_mask(f: Function, varies: bool) -> Value | None:
-    """The lanes for which an access happens: None if all; `varies` if the address depends on the lane."""
-    mask = f.lanes.mask if f.lanes is not None and varies else None
-    if f.guard is None:
-        return mask
-    guard = f.guard.mask
-    return guard if mask is None else apply(f, bool_, "and {t} {0}, {1}", mask, guard)
-
-
-def _any(f: Function, mask: Value) -> Value:
-    if not mask.lanes:
-        return mask
-    name = f"llvm.vector.reduce.or.v{mask.lanes}i1"
-    callee = f.unit.declare(name, f"declare i1 @{name}({mask.type})")
-    return Value(f.at(mask.level, f"call i1 {callee}({mask})"), bool_, 0, mask.level)
-
-
 def _safe_pointer(f: Function, pointer: str, level: int, condition: Value) -> tuple[str, int]:
     """`pointer` where the condition holds, else zeros that may be read."""
     zeros = f.unit.declare(ZEROS, f"@{ZEROS} = private constant [64 x i8] zeroinitializer, align 64")
@@ -169,14 +141,30 @@ def load(f: Function, node: Load) -> Value:
     if place is None:
         raise InternalError(f"buffer {node.buffer.name} is used outside its allocation")
     where = access(f, node.buffer, node.indices)
+    inside = in_range(f, node.buffer, node.indices, False)
+    if inside is None:
+        return _load(f, node, place, where)
+    outer = f.guard
+    f.guard = narrow(f, outer, inside, ("inside", node), True)
+    try:
+        return _load(f, node, place, where)
+    finally:
+        f.guard = outer
+
+
+def _load(f: Function, node: Load, place: Place, where: Access) -> Value:
     dtype = in_memory(node.dtype)
     barrier = f.barrier_level(node.buffer)
     if place.is_private:
         lanes = place.lanes or (f.lanes.count if f.lanes is not None and where.stride == 1 else 0)
-        if where.stride == 0 or where.stride == 1:
-            level = max(where.level, barrier)
+        checked = is_checked(f, node.buffer, node.indices)
+        if where.stride == 0 or (where.stride == 1 and not checked):
+            pointer, level = where.pointer, where.level
+            if checked and f.guard is not None:
+                pointer, level = _safe_pointer(f, pointer, level, any_lane(f, f.guard.mask))
+            level = max(level, barrier)
             align = "" if not lanes else f", align {where.align_bytes}"
-            text = f.at(level, f"load {llvm_type(dtype, lanes)}, ptr {where.pointer}{align}")
+            text = f.at(level, f"load {llvm_type(dtype, lanes)}, ptr {pointer}{align}")
             return _as_bool(f, Value(text, dtype, lanes, level), node)
     if where.stride == 0:
         return _as_bool(f, _load_scalar(f, where, node, barrier), node)
@@ -193,7 +181,7 @@ def _load_scalar(f: Function, where: Access, node: Load, barrier: int) -> Value:
     pointer, level = where.pointer, where.level
     mask = None if where.is_fixed else lane_mask(f, False)
     if mask is not None:
-        pointer, level = _safe_pointer(f, pointer, level, _any(f, mask))
+        pointer, level = _safe_pointer(f, pointer, level, any_lane(f, mask))
     level = max(level, barrier)
     dtype = in_memory(node.dtype)
     return Value(f.at(level, f"load {llvm_type(dtype)}, ptr {pointer}"), dtype, 0, level)
@@ -282,12 +270,27 @@ def _load_alternate(f: Function, pointer: str, level: int, node: Load) -> Value:
 
 def store(f: Function, buffer: Buffer, indices: tuple[Expr, ...], value: Value) -> None:
     """Write an element, or one element per lane; lanes that are off write nothing."""
+    inside = in_range(f, buffer, indices, True)
+    if inside is None:
+        _store(f, buffer, indices, value)
+    elif not inside.lanes:
+        with f.branch(inside):
+            _store(f, buffer, indices, value)
+    else:
+        outer = f.guard
+        f.guard = narrow(f, outer, inside, ("inside", Load(buffer, indices)), True)
+        _store(f, buffer, indices, value)
+        f.guard = outer
+    f.invalidate(buffer)
+
+
+def _store(f: Function, buffer: Buffer, indices: tuple[Expr, ...], value: Value) -> None:
     where = access(f, buffer, indices)
     place, dtype = f.places[buffer], in_memory(buffer.dtype)
     if value.dtype is bool_:
         text = f.at(value.level, f"zext {value} to {llvm_type(dtype, value.lanes)}")
         value = Value(text, dtype, value.lanes, value.level)
-    if place.is_private and (where.stride == 0 or where.stride == 1):
+    if place.is_private and (where.stride == 0 or (where.stride == 1 and not is_checked(f, buffer, indices))):
         _store_private(f, place, where, value, _spills_over(f, buffer, indices))
     elif where.stride == 0:
         if value.lanes or (f.guard is not None and f.guard.mask.lanes):
@@ -295,7 +298,6 @@ def store(f: Function, buffer: Buffer, indices: tuple[Expr, ...], value: Value) 
         f.line(f"store {value}, ptr {where.pointer}")
     else:
         _store_lanes(f, buffer, where, value)
-    f.invalidate(buffer)
 
 
 def _spills_over(f: Function, buffer: Buffer, indices: tuple[Expr, ...]) -> bool:
@@ -359,5 +361,3 @@ def _store_lanes(f: Function, buffer: Buffer, where: Access, value: Value) -> No
         # LLVM before 23 joins a truncation and the store of one lane to a store of the wide element, over what lies
         # behind (llvm-project issue 179489). A second use keeps the truncation apart; it costs no instruction.
         f.line(f"call void (...) {f.unit.declare('llvm.fake.use', 'declare void @llvm.fake.use(...)')}({value})")
-
-

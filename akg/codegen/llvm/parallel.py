@@ -11,12 +11,13 @@ from dataclasses import dataclass
 
 from akg.base.dtype import bool_, index
 from akg.codegen.llvm.arith import apply
+from akg.codegen.llvm.bounds import as_index
 from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.control import counted_loop
 from akg.codegen.llvm.cost import work
-from akg.codegen.llvm.memory import as_index
 from akg.codegen.llvm.streaming import fence
 from akg.codegen.llvm.workspace import with_workspace
+from akg.codegen.subscripts import OUT_OF_MEMORY
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Expr, Var
 from akg.ir.rewrite import buffers_read, buffers_written, variables_of
@@ -61,10 +62,7 @@ def emit_parallel(f: Function, loop: For) -> None:
 
 
 def _propagate(f: Function, status: str) -> None:
-    f.has_failure = True
-    failed, earlier = f.here(f"load i32, ptr {status}"), f.here("load i32, ptr %failed")
-    either = f.here(f"or i32 {earlier}, {failed}")
-    f.line(f"store i32 {either}, ptr %failed")
+    f.fail(f.level, f.here(f"load i32, ptr {status}"))
 
 
 def _fork(f: Function, body: str, entry: str, common: str, span: str, cost: Value) -> None:
@@ -107,7 +105,7 @@ def _parameters(f: Function, capture: Capture) -> list[tuple[str, str]]:
 
 
 def _outline(f: Function, loop: For, capture: Capture) -> tuple[str, bool]:
-    """The function that runs iterations %low <= number < %high; whether it may run out of memory."""
+    """The function that runs iterations %low <= number < %high; whether it may fail."""
     name = f"{f.name}.body{f.unit.unique()}"
     inner = Function(f.unit, name, is_parallel=True)
     for buffer in capture.buffers:
@@ -115,6 +113,7 @@ def _outline(f: Function, loop: For, capture: Capture) -> tuple[str, bool]:
         inner.places[buffer] = Place(f"%b.{buffer.name}", outer.strides, 0, outer.is_private, is_stack=outer.is_stack)
     for var in capture.variables:
         inner.vars[var] = Value(f"%s.{var.name}", f.vars[var].dtype)
+    inner.from_data |= f.from_data
     begin = Value("%begin", index)
 
     def position(number: str) -> Value:
@@ -128,7 +127,10 @@ def _outline(f: Function, loop: For, capture: Capture) -> tuple[str, bool]:
     if got is not None:
         missing = Value(inner.here(f"xor i1 {got.text}, true"), bool_)
         with inner.branch(missing):
-            inner.line("store i32 1, ptr %status")
+            inner.fail(inner.level, str(OUT_OF_MEMORY))
+    if inner.failure:
+        failed = inner.here(f"load i32, ptr {inner.failure}")
+        inner.line(f"atomicrmw umax ptr %status, i32 {failed} monotonic")
     fence(inner)
     inner.line("ret void")
     arguments = ", ".join(
@@ -136,7 +138,7 @@ def _outline(f: Function, loop: For, capture: Capture) -> tuple[str, bool]:
     )
     signature = f"internal void @{name}({arguments}, i64 %low, i64 %high)"
     f.unit.functions.append(inner.text(signature, "#0"))
-    return f"@{name}", got is not None
+    return f"@{name}", bool(inner.failure)
 
 
 def _thread_entry(f: Function, body: str, capture: Capture) -> str:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from akg.base.dtype import DType
 from akg.codegen.llvm.arith import choose, combine, fused, literal
+from akg.codegen.llvm.bounds import lane_mask
 from akg.codegen.llvm.builder import Function, Value
 from akg.codegen.llvm.convert import convert
-from akg.codegen.llvm.memory import lane_mask, linear, store
+from akg.codegen.llvm.memory import linear, store
 from akg.codegen.llvm.types import in_memory
 from akg.ir.expr import Binary, Cast, Expr, Load, Scalar
 from akg.ir.rewrite import walk_expr
@@ -148,5 +149,6 @@ def _across(f: Function, op: str, value: Value) -> Value:
 
 
 def _finish(f: Function, stmt: Store, update: Update, total: Value) -> None:
+    f.statement = stmt.name
     new = combine(f, update.op, f.value(update.old), total)
     store(f, stmt.buffer, stmt.indices, convert(f, new, in_memory(stmt.buffer.dtype)))

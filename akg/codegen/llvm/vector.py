@@ -8,9 +8,9 @@ from functools import partial
 from akg.base.dtype import bool_, index, int32
 from akg.base.trace import logger
 from akg.codegen.llvm.arith import apply
+from akg.codegen.llvm.bounds import as_index
 from akg.codegen.llvm.builder import Function, Lanes, Value
 from akg.codegen.llvm.control import counted_loop
-from akg.codegen.llvm.memory import as_index
 from akg.codegen.llvm.reduction import SLOTS, Update, close_accumulators, open_accumulators, split_update
 from akg.codegen.llvm.streaming import streaming_store, unaligned_head
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
@@ -309,6 +309,8 @@ def _main(f: Function, loop: For, plan: Plan, start: Value, stop: Value, step: i
 def _chunk(f: Function, loop: For, base: Expr, lanes: Lanes) -> None:
     """The body for one vector of iterations that starts at `base`."""
     f.lanes = lanes
+    if loop.var in f.from_data:
+        f.from_data.add(lanes.var)
     f.emit(substitute_stmt(loop.body, {loop.var: base + lanes.var}))
     f.lanes = None
 
@@ -316,5 +318,3 @@ def _chunk(f: Function, loop: For, base: Expr, lanes: Lanes) -> None:
 def _lane_numbers(lanes: int, level: int) -> Value:
     numbers = ", ".join(f"i64 {k}" for k in range(lanes))
     return Value(f"<{numbers}>", index, lanes, level)
-
-
