@@ -3,7 +3,8 @@
     python -m bench.polybench --dataset LARGE --kernels gemm,lu --strategy auto --json PATH
 
 Inputs are restored before every sample; samples of all compilers take turns. Figures are medians; the fastest
-samples are in the JSON too.
+samples are in the JSON too. On a machine that others use, threads that spin at barriers wait for threads that do
+not run: set OMP_WAIT_POLICY=passive there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import copy
 import json
 import math
+import os
 import statistics
 import sys
 import tempfile
@@ -163,7 +165,8 @@ def main(arguments: Sequence[str]) -> int:
     """Measure and print; 1 if a kernel failed."""
     options = parse(arguments)
     peers = rivals.found()
-    print(f"{options.dataset}, strategy {options.strategy}, {effective_threads()} threads; milliseconds")
+    print(f"{options.dataset}, strategy {options.strategy}, {effective_threads()} threads, "
+          f"load {os.getloadavg()[0]:.1f}; milliseconds")  # fmt: skip
     print(f"{'kernel':<16}{'akg':>11}{''.join(f'{p:>11}' for p in peers)}{'x gcc':>8}{'x best':>8}"
           f"{'schedule':>9}{'build':>9}{'error':>8}  schedule found")  # fmt: skip
     rows: list[Row] = []
