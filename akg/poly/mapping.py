@@ -333,8 +333,35 @@ class _Mapper:
         serial = tuple([m for m in members[given:] if not m.coincident])
         inside = Band(serial, True, child) if serial else child
         own = self.panel_order(own, statement, choice)
+        block = self.reuse.reduction_block(choice) if not given else 0
+        rows = tuple([m for m in own if m.tile and var_of(m, statement) is not choice.vector])
+        outer = [m for m in own if m not in rows]
+        if block and rows and len(outer) > 0:
+            self.decisions.note(f"{statement.name}: reduction in blocks of {block}, so that a panel stays in cache")
+            self.thread(outer, threaded)
+            return _band_over(outer, self.sink_blocked(inside, rows, (*points, *lane_point), choice, block))
         self.thread(own, threaded)
         return _band_over(own, self.sink(inside, (*points, *lane_point), choice))
+
+    def sink_blocked(
+        self, node: Node, rows: tuple[Member, ...], points: tuple[Member, ...], choice: Choice, block: int
+    ) -> Node:
+        """Like `sink`, with the loops over row tiles inside too: they re-use a panel within each block of the reduction.
+
+        Before: rows { init; k { points } }       After: rows { init }; block of k { rows { k { points } } }
+        """
+        if isinstance(node, Sequence):
+            parts: list[Filter] = []
+            for f in node.children:
+                keep = frozenset(f.statements)
+                own = tuple([m.restricted(keep) for m in rows])
+                inner = self.sink_blocked(f.child, own, tuple([p.restricted(keep) for p in points]), choice, block)
+                parts.append(Filter(f.statements, inner))
+            return Sequence(tuple(parts))
+        if isinstance(node, Band):
+            blocks = tuple([replace(m, tile=block) for m in node.members])
+            return Band((*blocks, *rows), True, self.sink(node, points, choice))
+        return Band(rows, True, self.sink(node, points, choice))
 
     def panel_order(self, own: list[Member], statement: Statement, choice: Choice) -> list[Member]:
         """Loops over tiles: untiled first, then panels of lanes, then rows, so that a panel is re-used from cache."""

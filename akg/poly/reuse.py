@@ -14,6 +14,8 @@ from akg.poly.scop import Statement
 from akg.poly.tree import Band, Leaf, Member, Node, Sequence
 
 STREAM_LANES = 4096  # accumulators that stay in the first-level cache while rows stream by
+PANEL_SHARE = 3  # a panel may take this part of the second-level cache
+BLOCK_STEPS = 128
 STREAM_ROWS = 4  # rows that one pass over the accumulators adds: fewer loads and stores of them
 
 
@@ -105,6 +107,22 @@ class ReuseModel:
         width = min(STREAM_LANES, max(-(-share // lanes), 4) * lanes, max(trips, 1))
         rows = min(STREAM_ROWS, self.lanes.trips_of(statement, inside))
         return Choice(statement, vector, {vector: width, inside: rows})
+
+    def reduction_block(self, choice: Choice) -> int:
+        """How many steps of the reduction to take at a time; 0 for all at once.
+
+        A panel, the operand along the lanes over all steps, serves every tile of rows. If it takes more than a share
+        of the second-level cache, it is used in blocks; small ones, since rows of a power of two fall into few sets.
+        """
+        statement, vector = choice.statement, choice.vector
+        inside = [v for v in statement.iterators if not depends_on(statement.write, v)]
+        if len(inside) != 1 or vector is None or vector in inside or inside[0] in choice.tiles:
+            return 0
+        trips = self.lanes.trips_of(statement, inside[0])
+        panel_bytes = trips * choice.tiles[vector] * statement.store.buffer.dtype.compute.itemsize_bytes
+        if trips >= UNKNOWN_TRIPS or panel_bytes * PANEL_SHARE <= self.target.l2_bytes:
+            return 0
+        return BLOCK_STEPS
 
     def rows_of_tile(self, trips: int) -> int:
         """Rows of a tile that several products inside it share."""

@@ -26,6 +26,9 @@ WIDE = Target("wide", "llvm", "x86_64", "x86-64-v4", frozenset({"avx512f"}), 512
 NARROW = Target("narrow", "llvm", "x86_64", "x86-64-v3", frozenset({"avx2"}), 256, 16, cores=2)
 
 
+SMALL = Target("small", "llvm", "x86_64", "x86-64-v4", frozenset({"avx512f"}), 512, 32, l2_bytes=1024, cores=2)
+
+
 def mapped(kernel: stmt.Kernel, strategy: Any = "auto", target: Target = WIDE) -> Compilation:
     state = pipeline.start(kernel, resolve_strategy(strategy), target)
     pipeline.run(state, pipeline.SCHEDULE, check=True)
@@ -85,6 +88,16 @@ def test_products_of_all_layouts(layout: str, target: Target, size: tuple[int, i
     m, n, k = size
     kernel = lowered(library.matmul(layout, m=m, n=n, k=k))
     check_same(kernel, mapped(kernel, target=target))
+
+
+@pytest.mark.parametrize("layout", ["nn", "tn", "tt"])
+@pytest.mark.parametrize("size", [(21, 50, 300), (8, 64, 256), (3, 17, 129)])
+def test_long_products_take_their_reduction_in_blocks(layout: str, size: tuple[int, int, int]) -> None:
+    m, n, k = size
+    kernel = lowered(library.matmul(layout, m=m, n=n, k=k))
+    state = mapped(kernel, target=SMALL)
+    assert any(f.step == 128 for f in loops(state, "serial"))
+    check_same(kernel, state)
 
 
 def test_the_product_of_two_rows_runs_its_lanes_along_the_reduction() -> None:
