@@ -346,9 +346,10 @@ class _Mapper:
     def sink_blocked(
         self, node: Node, rows: tuple[Member, ...], points: tuple[Member, ...], choice: Choice, block: int
     ) -> Node:
-        """Like `sink`, with the loops over row tiles inside too: they re-use a panel within each block of the reduction.
+        """Like `sink`, with the loops over row tiles inside too: they re-use a panel within a block of the reduction.
 
-        Before: rows { init; k { points } }       After: rows { init }; block of k { rows { k { points } } }
+        Before: rows { init; k { points } }
+        After: rows { init }; block of k { rows { k { points } } }
         """
         if isinstance(node, Sequence):
             parts: list[Filter] = []
