@@ -34,7 +34,7 @@ Array = np.ndarray[Any, Any]
 BOUNDS: dict[str, tuple[float, float]] = {
     "exp": (1.1, 1.1), "exp2": (1.0, 1.0), "expm1": (1.7, 2.0), "log": (1.0, 1.0), "log2": (1.9, 1.6),
     "log10": (1.6, 1.3), "log1p": (1.7, 1.1), "tanh": (2.7, 2.4), "sinh": (1.8, 1.8), "cosh": (1.6, 1.6),
-    "erf": (1.3, 1.3), "sigmoid": (2.5, 2.5), "sin": (0.7, 1.0), "cos": (0.7, 1.0), "tan": (0.7, 2.3),
+    "erf": (1.3, 1.3), "sigmoid": (2.5, 2.5), "sin": (2.4, 1.0), "cos": (2.4, 1.0), "tan": (3.4, 2.3),
     "asin": (0.6, 2.0), "acos": (0.6, 1.4), "atan": (0.6, 1.6), "asinh": (0.6, 1.8), "acosh": (0.6, 1.8),
     "atanh": (0.6, 1.8), "rsqrt": (1.6, 1.6),
 }  # fmt: skip
@@ -176,9 +176,10 @@ def _c_pow(x: float, y: float) -> float:
         return math.nan
 
 
+@EITHER
 @pytest.mark.parametrize("dtype", [float32, float64], ids=str)
-def test_pow_special_values(dtype: DType) -> None:
-    root, (x, y) = expansion("pow", dtype, 2)
+def test_pow_special_values(dtype: DType, native: frozenset[str]) -> None:
+    root, (x, y) = expansion("pow", dtype, 2, native)
     a, b = pairs(dtype)
     with np.errstate(over="ignore"):
         want = np.array([_c_pow(float(p), float(q)) for p, q in zip(a, b)]).astype(dtype.numpy)
@@ -188,13 +189,17 @@ def test_pow_special_values(dtype: DType) -> None:
     assert np.all(np.abs(got[finite] - want[finite]) <= 2 * np.spacing(np.abs(want[finite])))
 
 
-def test_pow_float32() -> None:
+@EITHER
+def test_pow_float32(native: frozenset[str]) -> None:
+    """Among them powers all over the range of results, where errors of the logarithm count most."""
     rng = np.random.default_rng(3)
     n = 30_000
     a = np.concatenate([rng.uniform(0, 5, n), 1 + rng.uniform(-1e-3, 1e-3, n), 2.0 ** rng.uniform(-140, 127, n)])
+    a = np.concatenate([a, rng.uniform(0.6, 1.6, n), np.exp(rng.uniform(-100, 88, n))])
     b = np.concatenate([rng.uniform(-60, 60, n), rng.uniform(-6e4, 6e4, n), rng.uniform(-1.05, 1.05, n)])
+    b = np.concatenate([b, rng.uniform(-104, 89, 2 * n) / np.log(a[3 * n :])])
     a, b = a.astype(np.float32), b.astype(np.float32)
-    root, (x, y) = expansion("pow", float32, 2)
+    root, (x, y) = expansion("pow", float32, 2, native)
     got = evaluate(root, {x: a, y: b})
     with np.errstate(all="ignore"):
         exact = np.power(a.astype(np.float64), b.astype(np.float64))
@@ -202,7 +207,7 @@ def test_pow_float32() -> None:
     assert_specials(got, want, np.stack([a, b], -1))
     finite = np.isfinite(want)
     ulp = np.maximum(np.spacing(want[finite]), np.float32(1.4e-45))
-    assert np.max(np.abs(got[finite] - exact[finite]) / ulp) <= 0.6
+    assert np.max(np.abs(got[finite] - exact[finite]) / ulp) <= 3.3
 
 
 def test_pow_float64() -> None:
@@ -235,6 +240,19 @@ def test_atan2(dtype: DType) -> None:
     finite = np.isfinite(want) & (np.abs(want) > np.finfo(dtype.numpy).tiny)
     error = np.abs(got[finite] - exact[finite]) / np.spacing(np.abs(want[finite]))
     assert np.max(error) <= (0.6 if dtype is float32 else 2.7)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_huge_float32_arguments(name: str) -> None:
+    """Every binade, and the float32 that come closest to multiples of pi/2."""
+    rng = np.random.default_rng(7)
+    x = np.concatenate([[16367173 * 2.0**72, 3.4028235e38], 2.0 ** rng.uniform(20, 127.99, 600)]).astype(np.float32)
+    root, (v,) = expansion(name, float32)
+    got = evaluate(root, {v: x})
+    with mpmath.workprec(300):
+        for value, result in zip(x.tolist(), got):
+            exact = getattr(mpmath, name)(mpmath.mpf(value))
+            assert abs(mpmath.mpf(float(result)) - exact) <= BOUNDS[name][0] * float(np.spacing(abs(result))), value
 
 
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])

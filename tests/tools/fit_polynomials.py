@@ -176,16 +176,22 @@ def tables() -> list[str]:
         lambda f: f * f + TINY, f32)  # fmt: skip
     add("LOG_F64", "log(1 + f) = 2s + s^3 q(s^2), s = f/(2 + f), |s| <= 1/5", ls, 8, 0, small, lambda u: u + TINY)
     add("LOG_TAIL_F64", "log(1 + f) = 2s + 2/3 s^3 + s^5 q(s^2)", l5, 9, 0, small, lambda u: u * u + TINY)
+    l2 = of_square(lambda s: 2 * mp.atanh(s) / ln2, [2 / ln2], 1)
+    add("LOG2_TAIL_F32", "log2(1 + f) = 2s/ln(2) + s^3 q(s^2), s = f/(2 + f), |s| <= 1/5", l2, 4, 0, small,
+        lambda u: u + TINY, f32, exact=3)  # fmt: skip
     add("ERF_F32", "erf(x) = x + x q(x^2), |x| <= 1", er, 7, 0, 1, lambda u: one, f32, exact=1)
     add("LOG2_ERFC_F32", "log2(erfc(x)) = q(x), 1 <= x <= 3.95", lambda y: mp.log(mp.erfc(y), 2), 9, 1, 3.95,
         mp.erfc, f32, exact=8)  # fmt: skip
     add("ERF_F64", "erf(x) = x + x q(x^2), |x| <= 1", er, 13, 0, 1, lambda u: one, exact=1)
     add("ERFCX_F64", "erfc(x) = exp(-x^2) q((x - 2)/(x + 2)), 1 <= x <= 6", erfc_scaled, 14, -last, 0.5,
         lambda t: mp.exp(-((2 * (1 + t) / (1 - t)) ** 2)) + TINY)  # fmt: skip
-    for tag, n in (("F32", (3, 3, 6, 6)), ("F64", (7, 7, 12, 13))):
-        add(f"SIN_{tag}", "sin(x) = x + x^3 q(x^2), |x| <= pi/4", si, n[0], 0, quarter**2, lambda u: u + TINY)
-        add(f"COS_{tag}", "cos(x) = 1 - x^2/2 + x^4 q(x^2), |x| <= pi/4", cs, n[1], 0, quarter**2,
-            lambda u: u * u + TINY)  # fmt: skip
+    wide = 1.001 * quarter  # reduced arguments of float32 may go a little beyond
+    add("SIN_HALF_F32", "sin(x) = x + x^3 q(x^2), |x| <= 1.001 pi/2", si, 4, 0, (2 * wide) ** 2,
+        lambda u: u + TINY, f32, exact=3)  # fmt: skip
+    for tag, width, n, end in (("F32", f32, (3, 3, 6, 6), wide), ("F64", f64, (7, 7, 12, 13), quarter)):
+        add(f"SIN_{tag}", "sin(x) = x + x^3 q(x^2), |x| <= pi/4", si, n[0], 0, end**2, lambda u: u + TINY, width)
+        add(f"COS_{tag}", "cos(x) = 1 - x^2/2 + x^4 q(x^2), |x| <= pi/4", cs, n[1], 0, end**2,
+            lambda u: u * u + TINY, width)  # fmt: skip
         add(f"ATAN_{tag}", "atan(x) = x + x^3 q(x^2), |x| <= tan(pi/8)", at, n[2], 0, mid, lambda u: u + TINY)
         add(f"ASIN_{tag}", "asin(x) = x + x^3 q(x^2), |x| <= 1/2", an, n[3], 0, 0.2501, lambda u: u + TINY)
     return out

@@ -105,9 +105,14 @@ def exp(x: Expr) -> Expr:
 def exp2(x: Expr) -> Expr:
     """``2**x``."""
     kind = format_of(x)
-    x = at_most(at_least(x, -1.0 - kind.bias - kind.mantissa), kind.bias + 2.0)
-    n, n_bits = _split(x, 1.0, 2 * kind.bias)
-    return _scale(fma(x - n, horner(x - n, table(x).exp2), 1.0), n_bits)
+    return exp2_clamped(at_most(at_least(x, -1.0 - kind.bias - kind.mantissa), kind.bias + 2.0))
+
+
+def exp2_clamped(x: Expr, tail: Expr | None = None) -> Expr:
+    """``2**(x + tail)`` for `x` a little beyond the range of exp2, or NaN."""
+    n, n_bits = _split(x, 1.0, 2 * format_of(x).bias)
+    r = x - n if tail is None else (x - n) + tail
+    return _scale(fma(r, horner(r, table(x).exp2), 1.0), n_bits)
 
 
 def expm1(x: Expr) -> Expr:

@@ -50,7 +50,7 @@ def log1p_correction(f: Expr, for_f32: Sequence[float] = co.LOG_F32) -> Expr:
     return fma(s, fma(z, horner(z, co.LOG_F64), h), -h)
 
 
-def _special(x: Expr, value: Expr) -> Expr:
+def special(x: Expr, value: Expr) -> Expr:
     """`value`, but the logarithm's values for `x` infinite, zero, negative or NaN."""
     value = choose(Binary("lt", x, literal(_INF, x)), value, x, x)
     at_zero = choose(Binary("lt", x, literal(0.0, x)), math.nan, -_INF, x)
@@ -71,21 +71,21 @@ def scaled(f: Expr, correction: Expr, factor: tuple[float, float]) -> tuple[Expr
 
 def log(x: Expr) -> Expr:
     """The natural logarithm."""
-    return _special(x, _natural(*split_exponent(x)))
+    return special(x, _natural(*split_exponent(x)))
 
 
 def log2(x: Expr) -> Expr:
     """The logarithm of base 2; exact for powers of two."""
     e, f = split_exponent(x)
     scale, rest = scaled(f, log1p_correction(f), LOG2_E)
-    return _special(x, e + fma(f, scale, rest))
+    return special(x, e + fma(f, scale, rest))
 
 
 def log10(x: Expr) -> Expr:
     """The logarithm of base 10."""
     e, f = split_exponent(x)
     scale, rest = scaled(f, log1p_correction(f), LOG10_E)
-    return _special(x, fma(e, LOG10_2[0], fma(f, scale, fma(e, LOG10_2[1], rest))))
+    return special(x, fma(e, LOG10_2[0], fma(f, scale, fma(e, LOG10_2[1], rest))))
 
 
 def log1p(x: Expr) -> Expr:
@@ -99,4 +99,4 @@ def log1p(x: Expr) -> Expr:
     far = from_bits(bits - step) - 1.0  # where the scale may be out of range
     f = choose(Binary("lt", x, literal(2.0 ** (kind.mantissa + 7), x)), near, far, x)
     value = choose(Binary("eq", x, literal(0.0, x)), x, _natural(Cast(shift, x.dtype), f), x)
-    return _special(x + 1.0, value)
+    return special(x + 1.0, value)

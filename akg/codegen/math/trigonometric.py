@@ -1,8 +1,12 @@
-"""sin, cos, tan over the whole range; float32 computes in float64.
+"""sin, cos, tan over the whole range.
 
-Up to 2**30 the argument is reduced by multiples of pi/2 in several parts (Cody and Waite 1980). Beyond, its product
-with 2/pi is needed modulo 4 only (Payne and Hanek 1983): 2/pi is cut into chunks whose products with the argument
-are exact, each product is reduced modulo 4 exactly, and the remainders are added with compensation.
+The argument of float32 is reduced in float64 by steps. A step subtracts the nearest multiple of a large float K that
+is a multiple of 2 pi but for a tiny d; the difference is exact, and n times d is taken off at the end. The rest is
+short and in float32.
+
+In float64, up to 2**30 the argument is reduced by multiples of pi/2 in several parts (Cody and Waite 1980). Beyond,
+its product with 2/pi is needed modulo 4 only (Payne and Hanek 1983): 2/pi is cut into chunks whose products with the
+argument are exact, each product is reduced modulo 4 exactly, and the remainders are added with compensation.
 """
 
 from __future__ import annotations
@@ -35,6 +39,10 @@ _TWO_OVER_PI = int(
 # The double nearest to pi/2, what it leaves, and what that leaves.
 _HALF_PI = (1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33)
 _CODY_WAITE_END = 2.0**30
+_PI = (2 * _HALF_PI[0], 2 * _HALF_PI[1])
+# Floats K and what a multiple of 2 pi has beyond them, from continued fractions of 2**k/(2 pi). A float32 is at most
+# 2**43 times the first, and half of that 2**45 times the second: all that is left out is below 2**-60.
+_STEPS = ((8451279557623493 * 2.0**32, -9.733295221176808e-17), (288469374822515 * 2.0**-7, -6.004489456758327e-17))
 
 Pair = tuple[Expr, Expr]
 
@@ -86,14 +94,8 @@ def _reduce_terms(terms: list[Expr]) -> tuple[Expr, Pair]:
     return n_bits, (product, fma(high, _HALF_PI[0], -product) + fma(high, _HALF_PI[1], low * _HALF_PI[0]))
 
 
-def _reduce_far_f32(x: Expr) -> tuple[Expr, Pair]:
-    """The same for a float32 value of any size in float64: 24 bits times 29 are exact."""
-    terms = [_modulo_4(x * (c * 2.0 ** (-29 * (k + 1)))) for k, c in enumerate(_chunks(29, 7))]
-    return _reduce_terms(terms)
-
-
-def _reduce_far_f64(x: Expr) -> tuple[Expr, Pair]:
-    """The same for float64 of 2**30 and more, by the five chunks of 53 bits that matter modulo 4."""
+def _reduce_far(x: Expr) -> tuple[Expr, Pair]:
+    """The same for ``|x|`` of 2**30 and more, by the five chunks of 53 bits that matter modulo 4."""
     exponent = ((bits_of(x) >> 52) & 0x7FF) - 1075  # x = integer * 2**exponent
     first = Cast(at_least(Call("floor", ((Cast(exponent, float64) - 2.0) / 53.0,), float64), 0.0), int64)
     first = select(Binary("lt", first, Const(19, int64)), first, Const(19, int64))
@@ -115,30 +117,29 @@ def _reduce_far_f64(x: Expr) -> tuple[Expr, Pair]:
 
 
 def _reduced(x: Expr) -> tuple[Expr, Pair]:
-    """``(n, r)``: the quadrant in the low bits of n, ``|r| <= pi/4`` as a pair of float64."""
-    wide = widen(x)
-    is_near = Binary("lt", absolute(wide), literal(_CODY_WAITE_END, wide))
-    n1, r1 = _reduce_near(wide)
-    n2, r2 = _reduce_far_f32(wide) if x.dtype is float32 else _reduce_far_f64(wide)
+    """``(n, r)`` of float64 `x`: the quadrant in the low bits of n, ``|r| <= pi/4`` as a pair."""
+    is_near = Binary("lt", absolute(x), literal(_CODY_WAITE_END, x))
+    n1, r1 = _reduce_near(x)
+    n2, r2 = _reduce_far(x)
     return select(is_near, n1, n2), (select(is_near, r1[0], r2[0]), select(is_near, r1[1], r2[1]))
 
 
-def _sin_cos(r: Pair, short: bool) -> Pair:
+def _sin_cos(r: Pair) -> Pair:
     """sin and cos of the pair `r` in [-pi/4, pi/4] (float64)."""
     x, low = r
     z = x * x
-    tail = fma(x * z, horner(z, co.SIN_F32 if short else co.SIN_F64), low * fma(z, -0.5, 1.0))
+    tail = fma(x * z, horner(z, co.SIN_F64), low * fma(z, -0.5, 1.0))
     half = z * 0.5
     top = literal(1.0, x) - half
     rest = (literal(1.0, x) - top) - half
-    cos = top + fma(z * z, horner(z, co.COS_F32 if short else co.COS_F64), rest - x * low)
+    cos = top + fma(z * z, horner(z, co.COS_F64), rest - x * low)
     return x + tail, cos
 
 
 def _quadrant(x: Expr, shift: int) -> Pair:
-    """sin of ``x + shift*pi/2`` and of the quadrant after it, in float64."""
+    """sin of ``x + shift*pi/2`` and of the quadrant after it (float64)."""
     n, r = _reduced(x)
-    sin, cos = _sin_cos(r, x.dtype is float32)
+    sin, cos = _sin_cos(r)
     n = n + shift
     is_odd = Binary("ne", n & 1, Const(0, int64))
     sign = (n & 2) << 62
@@ -147,21 +148,72 @@ def _quadrant(x: Expr, shift: int) -> Pair:
     return from_bits(first), from_bits(second)
 
 
-def _narrow(value: Expr, x: Expr) -> Expr:
-    return value if x.dtype is float64 else Cast(value, float32)
+# --- float32 ------------------------------------------------------------------------------------------
+
+
+def _short(x: Expr, offset: float = -0.0) -> Pair:
+    """``(y, d)`` in float64 with ``y + d = x + offset`` modulo 2 pi: y of at most 53 bits below 2**41, d small."""
+    y, d = widen(x), literal(offset, widen(x))
+    for step, beyond in _STEPS:
+        n, _ = _nearest(y, 1 / step)
+        y = fma(n, -step, y)
+        d = fma(n, beyond, d)
+    return y, d
+
+
+def _signed_sin(r: Expr, n_bits: Expr) -> Expr:
+    """sin of float64 `r` in [-pi/2, pi/2], negated if n is odd, as float32."""
+    x = Cast(from_bits(binary("xor", bits_of(r), n_bits << 63)), float32)
+    z = x * x
+    return x * horner(z, (1.0, *co.SIN_HALF_F32))
+
+
+def _sin_f32(x: Expr) -> Expr:
+    """sin; every term of the sum is -0 for an argument of -0."""
+    y, d = _short(x)
+    n, n_bits = _nearest(y, 1 / _PI[0])
+    return _signed_sin(fma(n, -_PI[0], y) + fma(n, -_PI[1], d), n_bits)
+
+
+def _cos_f32(x: Expr) -> Expr:
+    """``cos(x) = sin(x + pi/2)``."""
+    y, d = _short(x, _PI[1] / 2)
+    n, n_bits = _nearest(fma(y, 1 / _PI[0], 0.5), 1.0)
+    rest = fma(n, -_PI[0], y) + _PI[0] / 2  # exact: a multiple of 2**-52 below 2
+    return _signed_sin(rest + fma(n, -_PI[1], d), n_bits)
+
+
+def _tan_f32(x: Expr) -> Expr:
+    y, d = _short(x)
+    n, n_bits = _nearest(y, 2 / _PI[0])
+    r = Cast(fma(n, -_HALF_PI[0], y) + fma(n, -_HALF_PI[1], d), float32)
+    z = r * r
+    sin = fma(r * z, horner(z, co.SIN_F32), r)
+    cos = fma(z, horner(z, (-0.5, *co.COS_F32)), 1.0)
+    is_odd = Binary("ne", n_bits & 1, Const(0, int64))
+    return select(is_odd, cos, sin) / select(is_odd, -sin, cos)
+
+
+# ------------------------------------------------------------------------------------------------------
+
+
+def _keep_zero(x: Expr, value: Expr) -> Expr:
+    return choose(Binary("eq", x, literal(0.0, x)), x, value, x)
 
 
 def sin(x: Expr) -> Expr:
     """sin."""
-    return choose(Binary("eq", x, literal(0.0, x)), x, _narrow(_quadrant(x, 0)[0], x), x)
+    return _sin_f32(x) if x.dtype is float32 else _keep_zero(x, _quadrant(x, 0)[0])
 
 
 def cos(x: Expr) -> Expr:
     """cos."""
-    return _narrow(_quadrant(x, 1)[0], x)
+    return _cos_f32(x) if x.dtype is float32 else _quadrant(x, 1)[0]
 
 
 def tan(x: Expr) -> Expr:
     """tan as sin over cos."""
+    if x.dtype is float32:
+        return _keep_zero(x, _tan_f32(x))
     top, bottom = _quadrant(x, 0)
-    return choose(Binary("eq", x, literal(0.0, x)), x, _narrow(top / bottom, x), x)
+    return _keep_zero(x, top / bottom)
