@@ -152,7 +152,10 @@ def _quadrant(x: Expr, shift: int) -> Pair:
 
 
 def _short(x: Expr, offset: float = -0.0) -> Pair:
-    """``(y, d)`` in float64 with ``y + d = x + offset`` modulo 2 pi: y of at most 53 bits below 2**41, d small."""
+    """``(y, d)`` in float64 with ``y + d = x + offset`` modulo 2 pi: y of at most 53 bits below 2**41, d small.
+
+    Without an offset, both are -0 where `x` is -0, and so is what follows from them.
+    """
     y, d = widen(x), literal(offset, widen(x))
     for step, beyond in _STEPS:
         n, _ = _nearest(y, 1 / step)
@@ -169,7 +172,6 @@ def _signed_sin(r: Expr, n_bits: Expr) -> Expr:
 
 
 def _sin_f32(x: Expr) -> Expr:
-    """sin; every term of the sum is -0 for an argument of -0."""
     y, d = _short(x)
     n, n_bits = _nearest(y, 1 / _PI[0])
     return _signed_sin(fma(n, -_PI[0], y) + fma(n, -_PI[1], d), n_bits)
@@ -188,7 +190,7 @@ def _tan_f32(x: Expr) -> Expr:
     n, n_bits = _nearest(y, 2 / _PI[0])
     r = Cast(fma(n, -_HALF_PI[0], y) + fma(n, -_HALF_PI[1], d), float32)
     z = r * r
-    sin = fma(r * z, horner(z, co.SIN_F32), r)
+    sin = r * horner(z, (1.0, *co.SIN_F32))
     cos = fma(z, horner(z, (-0.5, *co.COS_F32)), 1.0)
     is_odd = Binary("ne", n_bits & 1, Const(0, int64))
     return select(is_odd, cos, sin) / select(is_odd, -sin, cos)
@@ -214,6 +216,6 @@ def cos(x: Expr) -> Expr:
 def tan(x: Expr) -> Expr:
     """tan as sin over cos."""
     if x.dtype is float32:
-        return _keep_zero(x, _tan_f32(x))
+        return _tan_f32(x)
     top, bottom = _quadrant(x, 0)
     return _keep_zero(x, top / bottom)
