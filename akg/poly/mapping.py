@@ -28,6 +28,7 @@ from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, 
 from akg.poly.wavefront import TILE, tile_skewed
 
 STRIP = 4096  # elements of a strip, at least, where the only parallel loop is also the vector loop
+NARROW_STRIP = 64
 STRIPS_PER_THREAD = 16  # at most: longer strips stream better
 BLOCK = 32  # side of the square tile in which a strided access uses all of each cache line
 
@@ -233,9 +234,10 @@ class _Mapper:
             return self.blocked(members, block, vector, band, threaded)
         if not threaded and vector.coincident and not any(m.coincident for m in members):
             trips = self.lanes.trips(vector)
-            if trips > STRIP:
-                share = trips // (STRIPS_PER_THREAD * max(self.target.cores, 1)) if trips < UNKNOWN_TRIPS else 8 * STRIP
-                size = max(share // STRIP, 1) * STRIP
+            strip = NARROW_STRIP if members else STRIP  # with loops inside, an element is more work
+            if trips > strip:
+                share = trips // (STRIPS_PER_THREAD * max(self.target.cores, 1)) if trips < UNKNOWN_TRIPS else 8 * strip
+                size = max(share // strip, 1) * strip
                 self.decisions.note(f"threads share strips of {size} of {_name(vector)}")
                 strip = replace(vector, kind="parallel", tile=size)
                 return Band((strip, *members, vector), band.permutable, band.child)
