@@ -122,9 +122,16 @@ def _fuse(state: Compilation) -> None:
 
 
 def _map(state: Compilation) -> None:
-    state.mapped = map_cpu(state.scop, state.tree, state.target, state.strategy, state.decisions)
+    decisions = state.decisions.copy()
+    state.mapped = map_cpu(state.scop, state.tree, state.target, state.strategy, decisions)
     if is_skewed(state.mapped.child):
+        if not prove(state.scop, state.mapped, state.dependences):
+            decisions = state.decisions.copy()
+            decisions.note("no wavefronts: tiles of one would share an accumulator")
+            tree = state.schedule or state.scop.tree
+            state.mapped = map_cpu(state.scop, tree, state.target, state.strategy, decisions, wavefronts=False)
         state.mapped = _finish_skewed(state, state.mapped)
+    state.decisions = decisions
 
 
 def _finish_skewed(state: Compilation, tree: Domain) -> Domain:

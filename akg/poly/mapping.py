@@ -69,7 +69,13 @@ class Decisions:
 
 
 def map_cpu(
-    scop: Scop, tree: Domain, target: Target, options: MappingOptions, decisions: Decisions | None = None
+    scop: Scop,
+    tree: Domain,
+    target: Target,
+    options: MappingOptions,
+    decisions: Decisions | None = None,
+    *,
+    wavefronts: bool = True,
 ) -> Domain:
     """`tree` with kinds set, tiles added and points sunk for a CPU.
 
@@ -79,8 +85,11 @@ def map_cpu(
         target: the machine.
         options: what is allowed.
         decisions: collects the reasons.
+        wavefronts: whether bands without a parallel loop may run in wavefronts of tiles. Where the order of a
+            reduction is free, tiles of one wavefront can still share its accumulator: the caller proves the result.
     """
     mapper = _Mapper(scop, target, options, decisions if decisions is not None else Decisions())
+    mapper.wavefronts = wavefronts
     return replace(tree, child=mapper.node(tree.child, (), False))
 
 
@@ -89,6 +98,7 @@ class _Mapper:
         self.scop, self.target, self.options, self.decisions = scop, target, options, decisions
         self.lanes = LaneModel(scop, target)
         self.reuse = ReuseModel(self.lanes)
+        self.wavefronts = True
 
     # -- walking ----------------------------------------------------------------------------------------
 
@@ -166,19 +176,20 @@ class _Mapper:
             return True
         carried = [m for m in band.members if not m.coincident and not m.reduction]
         is_sequential = len(carried) >= 2 and not any(m.coincident for m in band.members)
-        return is_sequential and self.options.parallel and not threaded
+        return is_sequential and self.wavefronts and self.options.parallel and not threaded
 
     def skewed(self, band: Band, threaded: bool) -> Node:
         """A permutable band of skewed rows: tiles, wavefronts of them for the threads, points in order."""
         wants_threads = not threaded and self.options.parallel
         self.decisions.note(f"tiles of {TILE} over {', '.join(map(_name, band.members))}")
         members = list(band.members)
-        if wants_threads and not any(m.coincident for m in members):
+        waves = wants_threads and self.wavefronts and not any(m.coincident for m in members)
+        if waves:
             self.decisions.note("threads share the tiles of a wavefront")
         elif wants_threads:
-            self.thread(members, threaded)
-        child = self.node(band.child, (), True) if wants_threads else self.node(band.child, (), threaded)
-        return tile_skewed(replace(band, members=tuple(members)), child, wants_threads)
+            wants_threads = self.thread(members, threaded) is not None
+        child = self.node(band.child, (), threaded or wants_threads)
+        return tile_skewed(replace(band, members=tuple(members)), child, waves)
 
     def imperfect(self, band: Band, threaded: bool) -> Node:
         """A band around further bands: threads share its outermost parallel loop; what re-uses along it is tiled."""

@@ -29,7 +29,7 @@ def tile_skewed(band: Band, child: Node, parallel: bool) -> Node:
     tiles = [replace(m, tile=TILE) for m in band.members]
     points = child
     for member in reversed(band.members):
-        points = Band((replace(member, coincident=False, reduction=False),), True, points)
+        points = Band((replace(member, kind="serial", coincident=False, reduction=False),), True, points)
     if not parallel or any(m.coincident for m in band.members):
         return Band(tuple(tiles), True, points)
     wave = replace(tiles[0], skew=(tiles[1].rows,))

@@ -51,3 +51,8 @@ def test_many(family: str, part: int) -> None:
         check(family, seed, _strategies(seed // PARTS))
 
     run()
+
+
+def test_tiles_of_a_wavefront_that_share_an_accumulator() -> None:
+    """Found by the long run: a reduction of free order inside a band that looked fit for wavefronts."""
+    check("script", 14957676295, ("auto", {"fusion": "none"}))
