@@ -97,12 +97,6 @@ Node: TypeAlias = "Band | Sequence | Filter | Mark | Leaf"
 LEAF = Leaf()
 
 
-def with_child(node: Node | Domain, child: Node) -> Node | Domain:
-    """`node` (not a sequence or leaf) over another child; itself if the child is the same."""
-    assert not isinstance(node, (Sequence, Leaf))
-    return node if node.child is child else replace(node, child=child)
-
-
 def map_tree(node: Node, visit: Callable[[Node], Node]) -> Node:
     """Rebuild bottom-up through `visit`; the same object where nothing changed."""
     if isinstance(node, Sequence):
@@ -123,27 +117,6 @@ def replace_filter(node: Filter, child: Node) -> Filter:
 def statements_below(node: Node, inherited: tuple[str, ...]) -> tuple[str, ...]:
     """The statements that reach `node`, given those that reach its parent."""
     return node.statements if isinstance(node, Filter) else inherited
-
-
-def restrict(node: Node, names: frozenset[str]) -> Node:
-    """The subtree for some of its statements: empty filters vanish, sequences of one collapse."""
-    if isinstance(node, Leaf):
-        return node
-    if isinstance(node, Band):
-        members = tuple([m.restricted(names) for m in node.members])
-        return Band(members, node.permutable, restrict(node.child, names))
-    if isinstance(node, Sequence):
-        kept = [f for f in node.children if not names.isdisjoint(f.statements)]
-        if len(kept) == 1:
-            return restrict(kept[0].child, names)
-        return Sequence(tuple([_restrict_filter(f, names) for f in kept]))
-    if isinstance(node, Filter):
-        return _restrict_filter(node, names)
-    return Mark(node.name, restrict(node.child, names))
-
-
-def _restrict_filter(node: Filter, names: frozenset[str]) -> Filter:
-    return Filter(tuple([s for s in node.statements if s in names]), restrict(node.child, names))
 
 
 def bands(node: Node) -> Iterator[Band]:
