@@ -22,6 +22,7 @@ from akg.ir.verify import verify
 from akg.poly.access_check import check_accesses, check_initialised
 from akg.poly.contract import declare_temporaries
 from akg.poly.dependence import Dependence, annotate, dependences
+from akg.poly.directives import report_unmet
 from akg.poly.expand import expand_temporaries
 from akg.poly.fuse import fuse_outer
 from akg.poly.isl import Unknown
@@ -35,7 +36,7 @@ from akg.poly.scan import NotRectangularError, scan
 from akg.poly.scop import Scop, extract_scop
 from akg.poly.split_reduction import split_reductions
 from akg.poly.strategy import Strategy, noting, schedulers
-from akg.poly.tree import Domain, tree_text
+from akg.poly.tree import Domain, Step, paths, tree_text
 from akg.poly.wavefront import distribute_innermost, is_skewed, vectorise_innermost
 
 _log = logger("driver.pipeline")
@@ -131,6 +132,9 @@ def _map(state: Compilation) -> None:
             tree = state.schedule or state.scop.tree
             state.mapped = map_cpu(state.scop, tree, state.target, state.strategy, decisions, wavefronts=False)
         state.mapped = _finish_skewed(state, state.mapped)
+    directives = state.strategy.plan.directives
+    if directives:
+        decisions.lines.extend(report_unmet(state.schedule or state.scop.tree, state.mapped, directives))
     state.decisions = decisions
 
 
@@ -166,7 +170,12 @@ def _generate(state: Compilation) -> None:
 def _split(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.parallel:
-        state.body = split_reductions(state.body, _fresh_names(state))
+        kept = {n for n, steps in paths(state.tree).items() if any(_is_sequential(s) for s in steps)}
+        state.body = split_reductions(state.body, _fresh_names(state), kept)
+
+
+def _is_sequential(step: Step) -> bool:
+    return step.member is not None and step.member.directive == "sequential"
 
 
 def _contract(state: Compilation) -> None:

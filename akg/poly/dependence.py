@@ -238,7 +238,7 @@ def _annotate_band(model: Model, band: Band, parts: list[Open]) -> Node:
             groups.append(group)
             group = []
             negative, carries, reduces = _test(model, parts, member)
-        is_free = not carries and not negative
+        is_free = not carries and not negative and member.directive != "sequential"
         group.append(replace(member, coincident=is_free and not reduces, reduction=is_free and reduces))
         if negative:  # the order itself is broken here; `legality` says so
             groups.append(group)

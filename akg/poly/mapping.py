@@ -176,6 +176,7 @@ class _Mapper:
             return True
         carried = [m for m in band.members if not m.coincident and not m.reduction]
         is_sequential = len(carried) >= 2 and not any(m.coincident for m in band.members)
+        is_sequential = is_sequential and not any(m.directive == "sequential" for m in band.members)
         return is_sequential and self.wavefronts and self.options.parallel and not threaded
 
     def skewed(self, band: Band, threaded: bool) -> Node:
@@ -183,7 +184,8 @@ class _Mapper:
         wants_threads = not threaded and self.options.parallel
         self.decisions.note(f"tiles of {TILE} over {', '.join(map(_name, band.members))}")
         members = list(band.members)
-        waves = wants_threads and self.wavefronts and not any(m.coincident for m in members)
+        waves = wants_threads and self.wavefronts
+        waves = waves and not any(m.coincident or m.directive == "sequential" for m in members)
         if waves:
             self.decisions.note("threads share the tiles of a wavefront")
         elif wants_threads:
@@ -214,7 +216,8 @@ class _Mapper:
         parallel = [k for k, m in enumerate(members) if m.coincident]
         if not parallel:
             return None
-        enough = [k for k in parallel if self.lanes.trips(members[k]) >= 2 * max(self.target.cores, 2)]
+        asked = [k for k in parallel if members[k].directive == "parallel"]
+        enough = asked or [k for k in parallel if self.lanes.trips(members[k]) >= 2 * max(self.target.cores, 2)]
         chosen = enough[0] if enough else max(parallel, key=lambda k: self.lanes.trips(members[k]))
         if self.lanes.trips(members[chosen]) < 2:
             return None
@@ -284,7 +287,9 @@ class _Mapper:
     def vector_member(self, members: list[Member], names: list[str]) -> int | None:
         """The member whose lanes cost least over all statements; None if none may be a vector loop."""
         best: tuple[float, int] | None = None
-        for k in range(len(members) - 1, -1, -1):
+        asked = [k for k, m in enumerate(members) if m.directive == "vectorize"]
+        others = [k for k, m in enumerate(members) if m.directive != "parallel"]
+        for k in reversed(asked or others or range(len(members))):
             cost = 0.0
             for name in names:
                 statement = self.scop.statements[name]
@@ -293,7 +298,7 @@ class _Mapper:
                     break
                 cost += self.lanes.lane_cost(statement, var)
             else:
-                if cost >= self.lanes.scalar_cost(names):
+                if cost >= self.lanes.scalar_cost(names) and not asked:
                     continue
                 if self.lanes.trips(members[k]) > 1 and (best is None or cost < best[0]):
                     best = (cost, k)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from akg.base.errors import AkgError, suggest
 from akg.poly.constraints import EVERY, Reference, check_references, parse_constraint, statement_of
-from akg.poly.plan import CostSpec, DimensionPlan, Plan
+from akg.poly.plan import CostSpec, DimensionPlan, Directive, FusionPlan, Plan
 
 
-def check_plan(plan: Plan, depths: Mapping[str, int], params: int) -> None:
-    """Refuse what a kernel does not have.
+def fitted(plan: Plan, depths: Mapping[str, int], params: int) -> Plan:
+    """The plan for a kernel, with its statements by their own names; what the kernel does not have is refused.
 
     Args:
         plan: of the strategy.
@@ -22,16 +23,21 @@ def check_plan(plan: Plan, depths: Mapping[str, int], params: int) -> None:
     """
     for k, dimension in plan.dimensions.items():
         check_dimension(dimension, plan, depths, params, "the default dimension" if k < 0 else f"dimension {k}")
-    for fusion in plan.fusion.values():
-        for name in (n for g in fusion.groups for n in g):
-            _check_statement(name, depths, "stmts_fusion")
+    fusion: dict[int, FusionPlan] = {}
+    for k, one in plan.fusion.items():
+        groups = [tuple([_check_statement(n, depths, "stmts_fusion") for n in g]) for g in one.groups]
+        fusion[k] = replace(one, groups=tuple(groups))
+    directives: list[Directive] = []
     for directive in plan.directives:
+        names: list[str] = []
         for name in directive.statements or ():
-            found = _check_statement(name, depths, f'the directive "{directive.kind}"')
+            names.append(_check_statement(name, depths, f'the directive "{directive.kind}"'))
             for iterator in directive.iterators:
-                _check_iterator(found, iterator, depths[found], directive.kind)
+                _check_iterator(names[-1], iterator, depths[names[-1]], directive.kind)
         if directive.statements is None and not any(k < max(depths.values(), default=0) for k in directive.iterators):
             _check_iterator("*", min(directive.iterators, default=0), max(depths.values(), default=0), directive.kind)
+        directives.append(directive if directive.statements is None else replace(directive, statements=tuple(names)))
+    return replace(plan, fusion=fusion, directives=tuple(directives))
 
 
 def check_dimension(plan: DimensionPlan, whole: Plan, depths: Mapping[str, int], params: int, where: str) -> None:

@@ -57,19 +57,24 @@ class ReuseModel:
         if not outer or not inside or any(not m.coincident and not m.reduction for m in (*members, *below)):
             return None
         cut = [v for m in members[:given] if (v := var_of(m, statement)) is not None]
+        asked = [var_of(m, statement) for m in (*members, *below) if m.directive == "vectorize"]
+        wanted = tuple([v for v in asked if v is not None])
         given_rows = {v: self.rows_of_tile(self.lanes.trips_of(statement, v)) for v in cut}
-        return self.tile_of(statement, outer, inside, given_rows)
+        return self.tile_of(statement, outer, inside, given_rows, wanted)
 
     def tile_of(
-        self, statement: Statement, outer: list[Var], inside: list[Var], given: Mapping[Var, int]
-    ) -> Choice | None:
+        self, statement: Statement, outer: list[Var], inside: list[Var], given: Mapping[Var, int],
+        wanted: tuple[Var, ...] = (),
+    ) -> Choice | None:  # fmt: skip
         """The cheapest tile of a reduction, or None if no operand would be used twice.
 
-        `given` holds the parallel loops that an outer tile has cut, with the extents of their points.
+        `given` holds the parallel loops that an outer tile has cut, with the extents of their points; `wanted`
+        the loops that a strategy asks lanes for.
         """
         operands = [a for a in statement.reads if not is_accumulator(a, statement)]
         # ties go to the innermost parallel loop: its lanes need no combination at the end
         candidates = [*inside[-1:], *[v for v in outer if v not in given]]
+        candidates = [v for v in candidates if v in wanted] or candidates
         vector = min(reversed(candidates), key=lambda v: self.lanes.lane_cost(statement, v))
         lanes = self.lanes.lanes_of(statement)
         registers = self.target.vector_registers

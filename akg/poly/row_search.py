@@ -18,11 +18,11 @@ from akg.poly.farkas import Edge, edges_of
 from akg.poly.fusion import clusters
 from akg.poly.ilp.simplex import Work
 from akg.poly.plan import DimensionPlan, Plan, SchedulerState
-from akg.poly.plan_check import check_dimension, check_plan
+from akg.poly.plan_check import check_dimension, fitted
 from akg.poly.progression import rank
 from akg.poly.scop import Scop
 from akg.poly.tree import Member
-from akg.poly.wishes import directive_wishes
+from akg.poly.wishes import asked_of, directive_wishes
 
 Note = Callable[[str], None]
 UNROLLED = 64  # iterations of a loop that a directive may unroll
@@ -58,15 +58,15 @@ class RowSearch:
     """Finds rows for the statements of a kernel by a plan."""
 
     def __init__(self, scop: Scop, dependences: Sequence[Dependence], plan: Plan, note: Note) -> None:
-        self.scop, self.plan, self.note = scop, plan, note
+        self.scop, self.note = scop, note
         self.model = model_of(scop)
         self.work = Work(WORK)
+        self.depths = {n: len(s.loops) for n, s in scop.statements.items()}
+        self.plan = plan = fitted(plan, self.depths, len(self.model.params))
         reduced = {n for d in plan.directives if d.kind == "reduce" for n in d.statements or scop.statements}
         self.edges = edges_of(self.model, dependences, plan.options.relax_reductions)
         for edge in self.edges:
             edge.relaxed = edge.relaxed or (edge.dependence.is_reduction and edge.source in reduced)
-        self.depths = {n: len(s.loops) for n, s in scop.statements.items()}
-        check_plan(plan, self.depths, len(self.model.params))
 
     def unfinished(self, names: Group, place: Place) -> list[str]:
         """The statements that need more rows."""
@@ -210,7 +210,8 @@ class RowSearch:
         carried = [e for e in edges if not e.is_zero(e.distance(rows))]
         reduction = bool(carried) and all(e.dependence.is_reduction for e in carried)
         kind = "unroll" if self.is_unrolled(forms) else "serial"
-        return Found(Member(forms, coincident=not carried, reduction=reduction, kind=kind), rows)
+        asked = asked_of(self.plan.directives, rows, self.depths)
+        return Found(Member(forms, coincident=not carried, reduction=reduction, kind=kind, directive=asked), rows)
 
     def is_unrolled(self, forms: dict[str, Affine]) -> bool:
         """Whether directives ask to unroll the loop that a member becomes, and it is short."""

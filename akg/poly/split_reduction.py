@@ -14,7 +14,7 @@ The number of chunks does not depend on the number of threads, so neither does t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import replace
 
 from akg.base.dtype import DType
@@ -42,14 +42,17 @@ def identity(reduction: str, dtype: DType) -> Const:
     return Const(low if reduction == "max" else high, dtype)
 
 
-def split_reductions(body: Stmt, fresh: Callable[[str], Var]) -> Stmt:
-    """`body` with its long sequential reductions, those that no loop encloses, shared among threads."""
+def split_reductions(body: Stmt, fresh: Callable[[str], Var], kept: Container[str] = ()) -> Stmt:
+    """`body` with its long sequential reductions, those that no loop encloses, shared among threads.
+
+    The statements `kept` stay as they are.
+    """
     if isinstance(body, For):
         store = _only_reduction(body)
-        if store is not None and _iterations(body) >= ENOUGH_ITERATIONS:
+        if store is not None and store.name not in kept and _iterations(body) >= ENOUGH_ITERATIONS:
             return _split(body, store, fresh)
         return body
-    return map_children(body, lambda s: split_reductions(s, fresh))
+    return map_children(body, lambda s: split_reductions(s, fresh, kept))
 
 
 def _only_reduction(loop: For) -> Store | None:

@@ -216,7 +216,17 @@ def _from_document(document: Document, name: str) -> Strategy:
         merged["options"] = {**inherited.get("options", {}), **own["options"]}
     _refuse_idle(document, given, own, scheduler)
     plan = make_plan(Document(merged, document.where, document.text))
-    return replace(base, **{"name": name, **values, "scheduling": merged, "plan": plan})
+    strategy = replace(base, **{"name": name, **values, "scheduling": merged, "plan": plan})
+    _refuse_contradictions(document, strategy)
+    return strategy
+
+
+def _refuse_contradictions(document: Document, strategy: Strategy) -> None:
+    """A directive for what the document forbids can have no effect."""
+    for key, kind in (("parallel", "parallel"), ("vectorize", "vectorize")):
+        if not getattr(strategy, key) and any(d.kind == kind for d in strategy.plan.directives):
+            raise document.error(("directives",), f"the directive {kind!r} has no effect",
+                                 f"the document says {key!r}: false", "leave one of them away")  # fmt: skip
 
 
 def _refuse_idle(document: Document, given: Mapping[str, Any], own: Mapping[str, Any], scheduler: str) -> None:

@@ -16,6 +16,8 @@ parallel. `reduction`: it carries dependences of reductions on their accumulator
 may be reordered and split. `permutable`: every dependence that enters the band is carried non-negatively by each
 member, so members may be interchanged and tiled.
 
+`directive`: what a strategy asks of the loop; one that is to be `sequential` is not marked coincident.
+
 `kind` and `tile` say how a member becomes a loop; they do not change the meaning of the order except that
 a parallel or vector member asserts coincidence (or a reduction, for vector).
 """
@@ -24,11 +26,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from akg.ir.affine import Affine
 from akg.ir.stmt import LoopKind
 
+Asked: TypeAlias = Literal["", "sequential", "parallel", "vectorize"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Member:
@@ -40,6 +43,7 @@ class Member:
     kind: LoopKind = "serial"
     tile: int = 0
     skew: tuple[dict[str, Affine], ...] = ()  # rows of other tile dimensions that are added: a wavefront of tiles
+    directive: Asked = ""
 
     def restricted(self, names: frozenset[str]) -> Member:
         """The member for some of its statements."""
@@ -171,6 +175,8 @@ def _member_text(member: Member) -> str:
         notes.append("coincident")
     if member.reduction:
         notes.append("reduction")
+    if member.directive:
+        notes.append(f"asked: {member.directive}")
     return body + (f"  [{', '.join(notes)}]" if notes else "")
 
 

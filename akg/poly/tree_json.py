@@ -4,7 +4,7 @@ tree     := {"statements": [name...], "child": node}
 node     := {"band": [member...], "permutable": bool, "child": node}
 | {"sequence": [{"filter": [name...], "child": node}...]} | {"mark": text, "child": node} | null (a leaf)
 member   := {"rows": {statement: form}, "coincident"?: bool, "reduction"?: bool, "kind"?: text, "tile"?: int,
-"skew"?: [{statement: form}...]}
+"skew"?: [{statement: form}...], "directive"?: text}
 form     := sum of terms, such as "2*t + i - 1", over the statement's loop variables and the sizes
 """
 
@@ -19,7 +19,7 @@ from akg.ir.affine import Affine
 from akg.ir.expr import Var
 from akg.ir.stmt import LoopKind
 from akg.poly.scop import Scop
-from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
+from akg.poly.tree import LEAF, Asked, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 
 Json = dict[str, Any]
 _FLAGS = ("coincident", "reduction")
@@ -50,6 +50,8 @@ def _member(member: Member) -> Json:
         result["kind"] = member.kind
     if member.tile:
         result["tile"] = member.tile
+    if member.directive:
+        result["directive"] = member.directive
     if member.skew:
         result["skew"] = [_rows(rows) for rows in member.skew]
     return result
@@ -126,18 +128,23 @@ class _Reader:
         return Filter(own, self.node(fields["child"], own, f"{where}.child"))
 
     def member(self, given: Any, names: tuple[str, ...], where: str) -> Member:
-        fields = self.fields(given, where, ("rows", *_FLAGS, "kind", "tile", "skew"), ("rows",))
+        fields = self.fields(given, where, ("rows", *_FLAGS, "kind", "tile", "skew", "directive"), ("rows",))
         kind = fields.get("kind", "serial")
         if kind not in get_args(LoopKind):
             raise _bad(f"{where}.kind", f"unknown kind {kind!r}", f"kinds are {', '.join(get_args(LoopKind))}",
                        suggest(str(kind), get_args(LoopKind), "kinds"))  # fmt: skip
+        asked = fields.get("directive", "")
+        if asked not in get_args(Asked):
+            raise _bad(f"{where}.directive", f"unknown directive {asked!r}", f"there are {', '.join(get_args(Asked))}",
+                       suggest(str(asked), get_args(Asked), "directives"))  # fmt: skip
         tile = fields.get("tile", 0)
         if not isinstance(tile, int) or isinstance(tile, bool) or tile < 0:
             because = "a tile has a positive number of iterations"
             raise _bad(f"{where}.tile", f"{tile!r} is no size", because, "write 32")
         skew = tuple([self.rows(r, names, f"{where}.skew") for r in fields.get("skew", ())])
         flags = {flag: bool(fields.get(flag, False)) for flag in _FLAGS}
-        return Member(self.rows(fields["rows"], names, f"{where}.rows"), kind=kind, tile=tile, skew=skew, **flags)
+        rows = self.rows(fields["rows"], names, f"{where}.rows")
+        return Member(rows, kind=kind, tile=tile, skew=skew, directive=asked, **flags)
 
     def rows(self, given: Any, names: tuple[str, ...], where: str) -> dict[str, Affine]:
         fields = self.fields(given, where, names, names)

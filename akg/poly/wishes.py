@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from akg.poly.dimension import BandProblem, History, Wish
+from akg.poly.dimension import BandProblem, History, Rows, Wish
 from akg.poly.ilp.rows import Matrix
 from akg.poly.plan import DimensionPlan, Directive
 from akg.poly.progression import rank
+from akg.poly.tree import Asked
 from akg.poly.unknowns import Unknowns
 
 
@@ -44,6 +45,30 @@ def directive_wishes(
                 row = np.append(-np.abs(prepared.unknowns.forms[name][iterator]), 0)
                 found.append(Wish(_text(directive, name, iterator), directive.strict, row[None, :]))
     return found
+
+
+def asked_of(directives: Sequence[Directive], rows: Rows, depths: Mapping[str, int]) -> Asked:
+    """What directives ask of the loop that some rows make; the strongest wish counts.
+
+    A row with any part of a sequential iterator is sequential: its values at once would be iterations at once.
+    """
+    asked: set[Asked] = set()
+    for directive in directives:
+        kind = directive.kind
+        if kind != "sequential" and kind != "parallel" and kind != "vectorize":
+            continue
+        for name, row in rows.items():
+            if directive.statements is not None and name not in directive.statements:
+                continue
+            moving = [k for k in range(depths[name]) if row[k]]
+            for k in directive.iterators:
+                if moving == [k] or (kind == "sequential" and k in moving):
+                    asked.add(kind)
+    order: tuple[Asked, ...] = ("sequential", "parallel", "vectorize")
+    for kind in order:
+        if kind in asked:
+            return kind
+    return ""
 
 
 def _asked(mine: Sequence[Directive], depth: int, *kinds: str) -> list[tuple[Directive, int]]:

@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 
 import akg
+from akg import te
 from akg.base.errors import AkgError
+from akg.base.target import resolve_target
+from akg.driver import pipeline
 from akg.poly.legality import prove
 from akg.poly.plan import DimensionPlan, SchedulerState
 from akg.poly.schema import locate
 from akg.poly.strategy import resolve_strategy, strategy_names
-from akg.poly.tree import tree_text
-from tests.poly.test_scheduler import rows, scheduled
+from akg.poly.tree import paths, tree_text
+from tests.poly.test_scheduler import PROGRAMS, rows, scheduled
 from tests.programs import SAMPLES
 
 
@@ -158,6 +161,63 @@ def test_directives() -> None:
     tree, notes = legal("gemm", {"preset": "contiguity", "directives": [reduce]})
     assert rows(tree, "S1") == ["i P", "j_1 P", "k_1"]
     assert notes == []
+
+
+def kinds(name: str, *directives: dict[str, Any], **more: Any) -> tuple[dict[str, list[str]], list[str]]:
+    """The kinds of each statement's loops once mapped to a CPU, by row, and the notes."""
+    strategy = resolve_strategy({"preset": "pluto", "directives": list(directives), **more})
+    state = pipeline.start(PROGRAMS[name].lower(), strategy, resolve_target("x86-64-v3"))
+    pipeline.run(state, pipeline.SCHEDULE)
+    pipeline.run(state, pipeline.MAP)
+    assert state.legality
+    found: dict[str, list[str]] = {}
+    for statement, steps in paths(state.tree).items():
+        members = [s.member for s in steps if s.member is not None]
+        found[statement] = [f"{m.kind} {m.rows[statement]}" for m in members]
+    return found, state.decisions.lines
+
+
+def test_directives_reach_the_loops() -> None:
+    sequential = {"type": "sequential", "stmts": ["S1"], "iterator": [0, 1]}
+    found, notes = kinds("gemm", sequential)
+    assert {"serial i", "serial k_1"} <= set(found["S1"])
+    assert not {"parallel i", "vector i", "unroll i", "vector k_1"} & set(found["S1"])
+    found, notes = kinds("gemm", {"type": "vectorize", "stmts": ["S_1"], "iterator": 0})
+    assert found["S1"][-1] == "vector i"
+    parallel = [{"type": "parallel", "stmts": [n], "iterator": k} for n, k in (("S0", 1), ("S1", 2))]
+    found, notes = kinds("gemm", *parallel)
+    assert found["S0"][0] == "parallel j"
+    assert found["S1"][0] == "parallel j_1"
+    assert not any("dropped" in line for line in notes)
+
+
+def test_sequential_loops_have_no_wavefronts() -> None:
+    assert any("wavefront" in line for line in kinds("seidel_2d")[1])
+    found, notes = kinds("seidel_2d", {"type": "sequential", "iterator": 0})
+    assert all(kind.startswith("serial") for kind in found["S0"])
+    assert not any("wavefront" in line for line in notes)
+
+
+def test_sequential_reductions_are_not_split() -> None:
+    x, k = te.placeholder((1 << 17,), "float64", name="x"), te.reduce_axis(1 << 17, name="k")
+    total = te.compute((), lambda: te.sum(x[k], axis=k), name="total")
+    free = akg.lower([total], inputs=[x]).schedule("dl-cpu").compile("cpu").source("loop")
+    held = {"preset": "dl-cpu", "directives": [{"type": "sequential", "iterator": 0}]}
+    kept = akg.lower([total], inputs=[x]).schedule(held).compile("cpu").source("loop")
+    assert "parallel" in free
+    assert "parallel" not in kept
+
+
+def test_a_directive_that_the_mapping_cannot_follow() -> None:
+    vectorize = {"type": "vectorize", "stmts": ["S0"], "iterator": 0}
+    _, notes = kinds("jacobi_1d", vectorize)
+    assert any("dropped the directive" in line for line in notes)
+    outer = {"type": "parallel", "iterator": [0]}
+    with pytest.raises(AkgError, match="cannot hold|cannot have") as caught:
+        kinds("trisolv", {**outer, "strict": True})
+    assert caught.value.code == "AKG-E306"
+    with pytest.raises(AkgError, match="the directive 'vectorize' has no effect"):
+        resolve_strategy({"preset": "pluto", "vectorize": False, "directives": [vectorize]})
 
 
 def test_a_directive_that_cannot_hold_is_reported_or_refused() -> None:
