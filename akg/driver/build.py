@@ -21,7 +21,7 @@ from akg.base.errors import AkgError, user_facing
 from akg.base.target import Target, resolve_target
 from akg.base.trace import Recorder, is_dumped, phase
 from akg.driver import pipeline, store
-from akg.driver.assemble import assemble, compile_kernel, run_map
+from akg.driver.assemble import Code, assemble, compile_kernel, run_map
 from akg.driver.crash import reported
 from akg.driver.pipeline import Compilation
 from akg.ir import stmt, te
@@ -175,23 +175,45 @@ def _built(kernel: stmt.Kernel, strategy: Strategy, target: Target, recorder: Re
     """The kernel from memory, from the disk or anew."""
     with phase("key"):
         key = store.key(kernel, strategy, target)
-    fresh = is_dumped(kernel.name)
-    found = None if fresh else _memory.get(key)
+    found = None if is_dumped(kernel.name) else _memory.get(key)
     if found is not None:
         return found
-    code = None if fresh else store.load(key)
-    cache = "off" if config.cache == "off" else "miss" if code is None else "hit"
-    state: Compilation | None = None
-    if code is None:
-        state = _compiled(kernel, strategy, target)
-        code = compile_kernel(state)
-        store.save(key, code)
-    made = state
+    code, state = _code(key, kernel, strategy, target)
+    cache = "off" if config.cache == "off" else "miss" if state else "hit"
     built = assemble(
-        code, kernel, strategy, target, recorder, cache, lambda: made or _mapped(kernel, strategy, target)
+        code, kernel, strategy, target, recorder, cache, lambda: state or _mapped(kernel, strategy, target)
     )  # fmt: skip
     _memory[key] = built
     return built
+
+
+def _code(key: str, kernel: stmt.Kernel, strategy: Strategy, target: Target) -> tuple[Code, Compilation | None]:
+    """The code from the disk, or anew with the compilation that made it."""
+    code = None if is_dumped(kernel.name) else store.load(key)
+    if code is not None:
+        return code, None
+    state = _compiled(kernel, strategy, target)
+    code = compile_kernel(state)
+    store.save(key, code)
+    return code, state
+
+
+def object_code(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> bytes:
+    """The object file of a kernel, from the disk or anew; it defines ``symbol_of(kernel.name)``.
+
+    Raises:
+        AkgError: AKG-E411 where the target's backend emits no machine code.
+    """
+    with pipeline.LOCK, reported(kernel, strategy, target):
+        code, _ = _code(store.key(kernel, strategy, target), kernel, strategy, target)
+    if code.kind != "llvm":
+        raise AkgError(
+            "AKG-E411",
+            f"kernel {kernel.name} has no object file",
+            because=f"backend {target.backend!r} emits {code.kind!r}, which akg does not compile ahead of time",
+            hint="choose a CPU as the target",
+        )
+    return code.object_code
 
 
 def _compiled(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilation:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from akg.base.errors import AkgError
@@ -22,6 +22,7 @@ _OPENMP = ("GOMP_", "omp_")
 _LIBC = frozenset({"malloc", "free", "calloc", "aligned_alloc", "posix_memalign", "memset", "memcpy", "memmove", "bcmp",
                    "abort"})  # fmt: skip
 _FILES = {"-lgomp": "libgomp.so.1", "-lm": "libm.so.6", "-lc": "libc.so.6"}
+_OF_LOADER = frozenset({"__tls_get_addr"})  # the dynamic loader itself defines it
 
 
 def library_of(symbol: str) -> str:
@@ -75,7 +76,8 @@ def link_shared(code: bytes, name: str, undefined: Iterable[str], target: Target
     command = [*find(target), "-shared", "-nostdlib"]
     needed: dict[str, list[str]] = {}
     for symbol in undefined:
-        needed.setdefault(_FILES[library_of(symbol)], []).append(symbol)
+        if symbol not in _OF_LOADER:
+            needed.setdefault(_FILES[library_of(symbol)], []).append(symbol)
     with tempfile.TemporaryDirectory(prefix="akg-link-") as folder:
         root = Path(folder)
         (root / "code.o").write_bytes(code)
@@ -85,7 +87,23 @@ def link_shared(code: bytes, name: str, undefined: Iterable[str], target: Target
             (root / f"{file}.o").write_bytes(jit.compile_llvm(text, target))
             _run([*command, f"-Wl,-soname,{file}", "-o", file, f"{file}.o"], root)
             inputs.append(file)
-        _run([*command, f"-Wl,-soname,{name}", "-o", "result", *inputs], root)
+        _run([*command, "-Wl,-Bsymbolic", f"-Wl,-soname,{name}", "-o", "result", *inputs], root)
+        return (root / "result").read_bytes()
+
+
+def link_relocatable(codes: Sequence[bytes], target: Target) -> bytes:
+    """One object file of several.
+
+    Raises:
+        AkgError: AKG-E412 without a linker, AKG-E413 where the linker fails.
+    """
+    command = [*find(target), "-r", "-nostdlib"]
+    with tempfile.TemporaryDirectory(prefix="akg-link-") as folder:
+        root = Path(folder)
+        names = [f"{k}.o" for k in range(len(codes))]
+        for name, code in zip(names, codes, strict=True):
+            (root / name).write_bytes(code)
+        _run([*command, "-o", "result", *names], root)
         return (root / "result").read_bytes()
 
 
