@@ -55,7 +55,8 @@ class AkgError(Exception):
 
     Attributes:
         code: stable identifier, ``AKG-E312``. The hundreds give the room: 1 types and values, 2 scripts and
-            definitions, 3 schedules and strategies, 4 targets and code generation, 5 calls, 6 caches and files.
+            definitions, 3 schedules and strategies, 4 targets and code generation, 5 calls, 6 caches and files,
+            7 graphs and frontends.
         message: one line, what is wrong.
         span: where in the user's source, if known.
         because: why it is wrong (the fact that was violated).

@@ -107,6 +107,16 @@ def _check_outputs(outputs: tuple[Tensor, ...]) -> None:
             )  # fmt: skip
 
 
+def arguments_of(outputs: Sequence[Tensor]) -> list[Argument]:
+    """What `lower_te` takes as `inputs` for these outputs: placeholders and scalars, then sizes that no shape tells."""
+    stages = build_stages(outputs)
+    found = _arguments_in_use(stages)
+    told = {s for t in found if isinstance(t, Tensor) for s in t.shape if isinstance(s, Var)}
+    tensors = [t for t in found if isinstance(t, Tensor)]
+    sizes = [v for v in _symbols(stages, (*tensors, *outputs)) if v not in told and v not in found]
+    return [*found, *sizes]
+
+
 def _arguments_in_use(stages: list[Stage]) -> list[Argument]:
     """Placeholders and scalars in order of first use."""
     used: dict[Argument, None] = {}

@@ -1,0 +1,118 @@
+"""From a graph to a callable: groups, a kernel each, and a plan of calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from akg.base.errors import user_facing
+from akg.base.target import Target
+from akg.base.trace import phase
+from akg.driver.build import build
+from akg.fusion.cluster import Partition, partition
+from akg.fusion.group import Definition, Group, define
+from akg.fusion.run import Plan, Runner, Spec, Step
+from akg.ir.expr import Var
+from akg.ir.graph import Graph, Value, graph_text, merge_equal, remove_dead, verify_graph
+from akg.poly.strategy import StrategyLike
+from akg.runtime.kernel import Kernel
+
+
+class CompiledGraph:
+    """A graph as kernels. Called with its inputs it returns its outputs: an array, or a tuple of several.
+
+    Arguments are those of `Kernel`: NumPy arrays, or anything with DLPack, dense and of the declared dtypes. Inputs in
+    the graph's updates are modified. Outputs are new arrays, or those given as ``out=`` (one, or a tuple).
+
+    Attributes:
+        graph: what was compiled, simplified.
+        kernels: one for each group, in the order of their calls.
+        groups: the nodes of each kernel.
+    """
+
+    def __init__(self, graph: Graph, parts: Partition, kernels: Sequence[Kernel], plan: Plan) -> None:
+        self.graph, self.groups, self.kernels = graph, parts.groups, tuple(kernels)
+        self._parts, self._run = parts, Runner(plan)
+
+    @property
+    def name(self) -> str:
+        """The graph's name."""
+        return self.graph.name
+
+    @user_facing
+    def __call__(self, *args: Any, out: Any = None) -> Any:
+        """Run the graph.
+
+        Raises:
+            AkgError: AKG-E5xx for arguments that do not fit.
+        """
+        single = len(self.graph.outputs) == 1
+        given = None if out is None else (out,) if single else tuple(out)
+        results = self._run(args, given)
+        return results[0] if single else tuple(results) if results else None
+
+    @user_facing
+    def run(self, args: Sequence[Any], out: Sequence[Any] | None = None) -> list[Any]:
+        """As a call, with arguments and outputs as sequences and the results as a list."""
+        return self._run(args, out)
+
+    def explain(self) -> str:
+        """The groups with their nodes, and for each edge that was not fused, why."""
+        lines = [graph_text(self.graph).rstrip(), ""]
+        for k, group in enumerate(self.groups):
+            lines.append(f"kernel {k}, {group.name}: {', '.join(map(repr, group.nodes))}")
+        lines += [f"not fused: {a.outputs[0].name} -> {b.outputs[0].name}: {why}" for a, b, why in self._parts.reasons]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<akg.CompiledGraph {self.name}: {len(self.graph.nodes)} nodes, {len(self.kernels)} kernels>"
+
+
+@user_facing
+def compile_graph(
+    graph: Graph, target: str | Target | None = None, strategy: StrategyLike = None
+) -> CompiledGraph:
+    """Fuse the operators of a graph and compile its kernels.
+
+    Args:
+        graph: from a `Builder`, or from `akg.ir.graph` directly.
+        target: as for `akg.build`.
+        strategy: as for `akg.build`, for every kernel.
+
+    Raises:
+        AkgError: AKG-E70x for a graph that is none, and what `akg.build` raises.
+    """
+    verify_graph(graph)
+    with phase("simplify-graph"):
+        graph = remove_dead(merge_equal(graph))
+    with phase("cluster"):
+        parts = partition(graph)
+    definitions = [define(group, graph) for group in parts.groups]
+    kernels = [
+        build(list(d.outputs), inputs=list(d.inputs), target=target, strategy=strategy, name=group.name)
+        for group, d in zip(parts.groups, definitions, strict=True)
+    ]
+    return CompiledGraph(graph, parts, kernels, _plan(graph, parts.groups, definitions, kernels))
+
+
+def _plan(
+    graph: Graph, groups: Sequence[Group], definitions: Sequence[Definition], kernels: Sequence[Kernel]
+) -> Plan:
+    place: dict[Value, int] = {}
+    for value in (*graph.inputs, *graph.constants, *[v for g in groups for v in g.outputs]):
+        place[value] = len(place)
+    steps: list[Step] = []
+    for group, definition, kernel in zip(groups, definitions, kernels, strict=True):
+        ins = [a.name if isinstance(a, Var) else place[definition.values[a]] for a in definition.inputs]
+        steps.append(Step(kernel, tuple(ins), tuple([place[v] for v in group.outputs])))
+    returned = set(graph.outputs)
+    inside = {place[v]: _spec(v) for g in groups for v in g.outputs if v not in returned}
+    return Plan(
+        tuple([_spec(v) for v in graph.inputs]), tuple(graph.constants.values()), tuple(steps), inside,
+        tuple([(place[v], _spec(v)) for v in graph.outputs]),
+        tuple([(place[v], place[target]) for target, v in graph.updates.items()]), len(place),
+    )  # fmt: skip
+
+
+def _spec(value: Value) -> Spec:
+    return Spec.of(value.name, value.shape, value.dtype)
