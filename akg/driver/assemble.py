@@ -18,13 +18,14 @@ from akg.codegen.c import emit_c
 from akg.codegen.llvm import backend as _llvm  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers itself
 from akg.driver import cost, pipeline
 from akg.driver import save as saving
+from akg.driver.explain import explanation
 from akg.driver.pipeline import Compilation
 from akg.ir import stmt
 from akg.ir.text import to_text
-from akg.poly.explain import explain
 from akg.poly.strategy import Strategy
 from akg.poly.tree import tree_text
 from akg.runtime import jit
+from akg.runtime.explanation import Explanation
 from akg.runtime.failure import Failure
 from akg.runtime.kernel import Kernel, is_threaded, link
 from akg.runtime.report import Report
@@ -176,10 +177,5 @@ class _Texts:
         with pipeline.LOCK:
             return saving.save(saving.Source(emit(self.state), kernel, report), folder, kind, threads)
 
-    def explain(self) -> str:
-        state = self.state
-        with pipeline.LOCK:
-            lines = [explain(state.scop, state.tree, state.dependences)]
-        if state.decisions.lines:
-            lines.append("decisions:\n" + "\n".join(f"  {line}" for line in state.decisions.lines))
-        return "\n".join(lines)
+    def explain(self) -> Explanation:
+        return explanation(lambda: self.state)

@@ -23,16 +23,17 @@ from akg.base.trace import Recorder, is_dumped, phase
 from akg.driver import pipeline, store
 from akg.driver.assemble import Code, assemble, compile_kernel, run_map
 from akg.driver.crash import reported
+from akg.driver.explain import BUDGET_S, explanation
 from akg.driver.pipeline import Compilation
 from akg.ir import stmt, te
 from akg.ir.expr import Var
 from akg.ir.lower import lower_te
 from akg.ir.script import Script
 from akg.ir.text import to_text
-from akg.poly.explain import explain
 from akg.poly.legality import Legality, prove
 from akg.poly.strategy import Strategy, StrategyLike, resolve_strategy
 from akg.poly.tree import Domain, tree_text
+from akg.runtime.explanation import Explanation
 from akg.runtime.kernel import Kernel
 
 Computation: TypeAlias = "te.Tensor | Sequence[te.Tensor] | Script | stmt.Kernel | Lowered"
@@ -93,10 +94,13 @@ class Scheduled:
         with pipeline.LOCK:
             return prove(self.state.scop, self.tree)
 
-    def explain(self) -> str:
-        """For each loop: parallel or not, and which dependence forbids it."""
-        with pipeline.LOCK:
-            return explain(self.state.scop, self.tree, self.state.dependences)
+    def explain(self, budget_s: float = BUDGET_S) -> Explanation:
+        """For each loop: parallel or not, which dependence forbids it, and the smallest change that would allow it.
+
+        Args:
+            budget_s: seconds that the search for changes of the strategy may take; 0 for no search.
+        """
+        return explanation(lambda: self.state, budget_s)
 
     @user_facing
     def compile(self, target: str | Target | None = None) -> Kernel:
@@ -118,7 +122,7 @@ class Scheduled:
         return self.text
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.text)}</pre><pre>{html.escape(self.explain())}</pre>"
+        return f"<pre>{html.escape(self.text)}</pre><pre>{html.escape(self.explain(0).text)}</pre>"
 
 
 @user_facing

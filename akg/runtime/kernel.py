@@ -14,6 +14,7 @@ import numpy as np
 
 from akg.base.errors import AkgError, suggest, user_facing
 from akg.runtime import arguments, buffer, entry, failure, jit, measure, openmp
+from akg.runtime.explanation import Explanation
 from akg.runtime.failure import Failure
 from akg.runtime.jit import Loaded
 from akg.runtime.measure import Timing
@@ -70,7 +71,7 @@ class Kernel:
         *,
         report: Report | None = None,
         sources: Mapping[str, Callable[[], str]] | None = None,
-        explain: Callable[[], str] | None = None,
+        explain: Callable[[], Explanation] | None = None,
         threaded: bool = False,
         refusal: str = "",
         save: Callable[[str | os.PathLike[str], str, str], list[Path]] | None = None,
@@ -83,7 +84,7 @@ class Kernel:
             code: exports ``signature.packed_symbol``; None for a machine other than this one.
             report: what is known of the build.
             sources: texts by kind ("loop", "llvm", "asm", "c", "schedule"), made when asked for.
-            explain: makes the text of `explain`.
+            explain: what `explain` gives between signature and report.
             threaded: whether it starts parallel regions (`is_threaded`).
             refusal: where `code` is None, why calls are refused.
             save: writes the files of `save`.
@@ -194,10 +195,10 @@ class Kernel:
             )
         return self._save(folder, kind, threads)
 
-    def explain(self) -> str:
-        """Why the kernel looks as it does: schedule, legality, what was fused, what each pass did."""
-        parts = [str(self.signature), self._explain() if self._explain else "", str(self.report)]
-        return "\n\n".join(part for part in parts if part)
+    def explain(self) -> Explanation:
+        """Why the kernel looks as it does: its loops, what forbids more of them to be parallel, what each pass did."""
+        inner = Explanation(lambda: "") if self._explain is None else self._explain()
+        return inner.beside(str(self.signature), str(self.report))
 
     def __repr__(self) -> str:
         return f"<akg.Kernel {self.signature}>"

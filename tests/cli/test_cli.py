@@ -121,7 +121,7 @@ def test_a_tensor_by_name_and_a_strategy(program: str, capsys: pytest.CaptureFix
 
 def test_explain_names_the_dependence(program: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("explain", f"{program}:scan") == 0
-    assert "in order, carries" in capsys.readouterr().out
+    assert "sequential, carries" in capsys.readouterr().out
 
 
 def test_run_times_and_compares(program: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from akg.base.errors import AkgError
 from akg.ir.expr import Var
+from akg.runtime.explanation import Explanation
 from akg.runtime.report import Report
 from tests.runtime.handmade import ADD, kernel, param, signature, stub
 
@@ -28,7 +29,7 @@ def add() -> Any:
     return kernel(
         ADD, ADD_SIGNATURE, report=Report(passes=[("emit", 1.5, "text")], strategy="hand", cache="miss"),
         sources={"llvm": lambda: ADD, "loop": lambda: "for <i>", "schedule": lambda: "band & filter"},
-        explain=lambda: "one loop",
+        explain=lambda: Explanation(lambda: "one loop"),
     )  # fmt: skip
 
 
