@@ -164,7 +164,7 @@ class _Direction:
     row: Row
 
     def has(self, other: Row) -> bool:
-        """Whether `other` moves as the row does where the outer rows stand still: in the span of both, not in theirs."""
+        """Whether `other` moves as the row does where the outer rows stand still (in the span of both)."""
         inside = rank((*self.outer, self.row))
         return (
             rank((*self.outer, other)) == inside > rank(self.outer) and rank((*self.outer, self.row, other)) == inside
