@@ -49,9 +49,10 @@ def inline_stages(stages: list[Stage], keep: frozenset[Buffer]) -> list[Stage]:
     for stage in stages:
         for load in stage.loads:
             readers.setdefault(load.buffer, {})[stage] = None
+    updated = {stage.buffer for stage in stages if stage.is_update}
     for stage in stages:
         consumers = readers.get(stage.buffer, {})
-        if stage.combiner is not None or stage.buffer in keep:
+        if stage.combiner is not None or stage.buffer in keep or stage.buffer in updated:
             kept.append(stage)
             continue
         reads = [(c, load) for c in consumers for load in c.loads if load.buffer is stage.buffer]
@@ -154,6 +155,4 @@ def _inline_into(consumer: Stage, producer: Stage) -> None:
 
     memo: dict[Expr, Expr] = {}
     folded: dict[Expr, Expr] = {}
-    consumer.values = tuple([simplify(rewrite(v, rule, memo), folded) for v in consumer.values])
-    if consumer.condition is not None:
-        consumer.condition = simplify(rewrite(consumer.condition, rule, memo), folded)
+    consumer.change(lambda e: simplify(rewrite(e, rule, memo), folded))

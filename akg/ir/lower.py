@@ -294,7 +294,7 @@ class _Emitter:
         inner = self._loops(stage.reduce_axes)
         inits: list[Stmt] = []
         for buffer, identity in zip(stage.outputs, stage.combiner.identity, strict=True):
-            if buffer is not None:
+            if buffer is not None and not stage.is_update:
                 target = self.buffers[buffer]
                 name = self.statements.unique(f"{target.name}_init")
                 inits.append(Store(target, place, identity, name, span=stage.span))
@@ -322,8 +322,8 @@ class _Emitter:
         combiner = stage.combiner
         assert combiner is not None
         conditions = [] if stage.condition is None else _conjuncts(self._final(stage.condition))
-        guard = [c for c in conditions if is_affine_condition(c)]
-        select_on = [c for c in conditions if not is_affine_condition(c)]
+        guard = [c for c in conditions if stage.is_update or is_affine_condition(c)]
+        select_on = [c for c in conditions if not (stage.is_update or is_affine_condition(c))]
         targets = {p: self.buffers[b] for p, b in enumerate(stage.outputs) if b is not None}
         terms = {p: self._final(stage.values[p]) for p in targets}
         values = {p: _combined(combiner, p, targets, terms, place, select_on) for p in targets}

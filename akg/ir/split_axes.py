@@ -25,8 +25,10 @@ LEAST_ROW = 16  # elements
 
 def split_axes(stage: Stage) -> Stage:
     """`stage` with divided axes split; itself if there are none."""
+    if stage.scan is not None or stage.is_update:
+        return stage
     subscripts = [i for load in stage.loads for i in load.indices]
-    if stage.scan is not None or not any(_is_division(node) for i in subscripts for node in walk_expr(i)):
+    if not any(_is_division(node) for i in subscripts for node in walk_expr(i)):
         return stage
     values: dict[Var, Expr] = {}
     axes = _split(stage, stage.axes, values)

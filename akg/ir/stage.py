@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from akg.base.errors import Span
@@ -10,6 +10,7 @@ from akg.ir.buffer import Buffer
 from akg.ir.expr import Axis, Combiner, Expr, Load, Reduce, Select, Var, binary, unary
 from akg.ir.rewrite import loads_of, rewrite, variables_of, walk_expr
 from akg.ir.te.scan import Scan
+from akg.ir.te.scatter import Scatter
 from akg.ir.te.tensor import Compute, Tensor
 
 
@@ -27,6 +28,7 @@ class Stage:
         span: the user's te.compute.
         scan: for a running reduction, how it runs; the term is the value.
         place: the subscripts of every output, where they are not the axes themselves.
+        is_update: whether a reduction goes on from what an earlier stage has put into the output.
     """
 
     axes: tuple[Axis, ...]
@@ -38,6 +40,7 @@ class Stage:
     span: Span | None = None
     scan: Scan | None = None
     place: tuple[Expr, ...] | None = None
+    is_update: bool = False
 
     @property
     def buffer(self) -> Buffer:
@@ -48,7 +51,15 @@ class Stage:
     def expressions(self) -> tuple[Expr, ...]:
         """Every expression that the loop nest evaluates per iteration."""
         values = tuple([v for v, b in zip(self.values, self.outputs, strict=True) if b is not None])
-        return values if self.condition is None else (*values, self.condition)
+        subscripts = self.place if self.is_update and self.place is not None else ()
+        return (*values, *subscripts) if self.condition is None else (*values, *subscripts, self.condition)
+
+    def change(self, changed: Callable[[Expr], Expr]) -> None:
+        """Replace every expression that the loop nest evaluates."""
+        self.values = tuple([changed(v) for v in self.values])
+        if self.is_update and self.place is not None:
+            self.place = tuple([changed(e) for e in self.place])
+        self.condition = None if self.condition is None else changed(self.condition)
 
     @property
     def loads(self) -> list[Load]:
@@ -65,7 +76,7 @@ def build_stages(outputs: Sequence[Tensor]) -> list[Stage]:
             needed[tensor.op][tensor.position] = tensor
     for op in reversed(ops):
         for position in needed[op]:
-            for load in loads_of(op.bodies[position]):
+            for load in [load for e in op.read_by(position) for load in loads_of(e)]:
                 source = load.buffer
                 if isinstance(source, Tensor) and isinstance(source.op, Compute):
                     needed[source.op][source.position] = source
@@ -82,7 +93,7 @@ def _ordered_ops(outputs: Iterable[Tensor]) -> list[Compute]:
             order[op] = None
         elif op not in order:
             stack.append((op, True))
-            sources = [load.buffer for body in op.bodies for load in loads_of(body)]
+            sources = [load.buffer for p in range(len(op.bodies)) for e in op.read_by(p) for load in loads_of(e)]
             reads = [s.op for s in sources if isinstance(s, Tensor) and isinstance(s.op, Compute)]
             stack.extend((r, False) for r in reversed(reads) if r not in order)
     return list(order)
@@ -103,6 +114,10 @@ def _split(op: Compute, tensors: dict[int, Tensor]) -> list[Stage]:
     """Before: ``T[i] = sum_k(A[i, k]) * 0.5``. After: ``T_sum[i] = sum_k(A[i, k]); T[i] = T_sum[i] * 0.5``."""
     if isinstance(op, Scan):
         return [Stage(op.axes, (tensors[0],), op.bodies, op.combiner, span=op.span, scan=op)]
+    if isinstance(op, Scatter):
+        start = Stage(op.axes, (tensors[0],), op.bodies, span=op.span)
+        return [start, Stage(op.domain, (tensors[0],), (op.term,), op.combiner, (), op.condition, op.span,
+                             place=op.place, is_update=True)]  # fmt: skip
     groups: dict[tuple[int, ...], _Group] = {}
     elementwise: list[tuple[Tensor, Expr]] = []
     for position in sorted(tensors):

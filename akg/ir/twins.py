@@ -18,7 +18,7 @@ def merge_twins(stages: list[Stage], keep: frozenset[Buffer]) -> list[Stage]:
     """`stages`, producers first, without reductions that an earlier one computes, too; those of `keep` stay."""
     candidates: dict[tuple[int, ...], list[Stage]] = {}
     for stage in stages:
-        if stage.combiner is not None and stage.scan is None:
+        if _is_plain(stage):
             candidates.setdefault(_outline(stage), []).append(stage)
     if not any(len(group) > 1 for group in candidates.values()):
         return stages
@@ -31,9 +31,8 @@ def merge_twins(stages: list[Stage], keep: frozenset[Buffer]) -> list[Stage]:
     result: list[Stage] = []
     for stage in stages:
         if replaced:
-            stage.values = tuple([rewrite(v, rule) for v in stage.values])
-            stage.condition = None if stage.condition is None else rewrite(stage.condition, rule)
-        if stage.combiner is not None and stage.scan is None and len(candidates[_outline(stage)]) > 1:
+            stage.change(lambda e: rewrite(e, rule))
+        if _is_plain(stage) and len(candidates[_outline(stage)]) > 1:
             twin = first.setdefault(_canonical(stage), stage)
             pairs = list(zip(stage.outputs, twin.outputs, strict=True))
             if twin is not stage and all(b is None or (a is not None and b not in keep) for b, a in pairs):
@@ -41,6 +40,11 @@ def merge_twins(stages: list[Stage], keep: frozenset[Buffer]) -> list[Stage]:
                 continue
         result.append(stage)
     return result
+
+
+def _is_plain(stage: Stage) -> bool:
+    """Whether a stage is a reduction that starts anew for each element."""
+    return stage.combiner is not None and stage.scan is None and not stage.is_update
 
 
 def _outline(stage: Stage) -> tuple[int, ...]:

@@ -1,14 +1,14 @@
 """Elements by indices that are data: take, gather and scatter.
 
-An index counts from the end if it is negative. What is out of range even so never touches other memory: reading
-operators clip it to the nearest element (``mode="clip"``) or wrap it around (``mode="wrap"``), adding operators drop
-it. The places that such a read touches are not known when a kernel is compiled: it is modelled as reading anything,
-and the kernel's explanation says so.
+An index counts from the end if it is negative. What is out of range even so never touches other memory: the call
+raises AKG-E518 (``mode="raise"``), takes the nearest element (``mode="clip"``) or goes round (``mode="wrap"``);
+adding operators may leave it out, too (``mode="drop"``). The places that such an access touches are not known when a
+kernel is compiled: it is modelled as touching anything, and the kernel's explanation says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from akg.base.dtype import DType, index, int64, promote
 from akg.base.errors import AkgError
@@ -21,7 +21,8 @@ from akg.ops.shape import check_choice, check_dtype, check_tensor, is_one, norma
 
 __all__ = ["gather", "gather_nd", "scatter_add", "scatter_nd_add", "take", "take_along_axis"]
 
-_MODES = ("clip", "wrap")
+_MODES = ("raise", "clip", "wrap")
+_ADDING_MODES = (*_MODES, "drop")
 
 
 def _check_indices(indices: Tensor) -> Tensor:
@@ -33,6 +34,8 @@ def _in_range(found: Expr, size: Expr, mode: str) -> Expr:
     """An index as a subscript of a dimension that is not empty."""
     wide = te.cast(found, int64)
     extent = te.cast(size, int64)
+    if mode in ("raise", "drop"):
+        return te.cast(te.select(wide < 0, wide + extent, wide) if found.dtype.kind == "int" else found, index)
     if mode == "wrap":
         return te.cast(te.floormod(wide, te.maximum(extent, 1)), index)
     if found.dtype.kind == "int":
@@ -51,15 +54,15 @@ def _check_not_empty(x: Tensor, axis: int, indices: Tensor) -> None:
 
 
 @operator("take", kind="opaque")
-def take(x: Tensor, indices: Tensor, *, axis: int | None = None, mode: str = "clip") -> Tensor:
+def take(x: Tensor, indices: Tensor, *, axis: int | None = None, mode: str = "raise") -> Tensor:
     """The elements of `x` at `indices` along `axis`, whose dimension gives way to those of `indices`.
 
     Args:
         x: the elements; without an axis, in row-major order.
         indices: integers; negative ones count from the end.
         axis: the dimension.
-        mode: what an index that is out of range means: "clip" the nearest element, "wrap" the one that it comes to by
-            going round.
+        mode: what an index that is out of range means: "raise" an error when the kernel runs, "clip" the nearest
+            element, "wrap" the one that it comes to by going round.
 
     Raises:
         AkgError: AKG-E274 for indices that are no integers, AKG-E273 for a bad axis, AKG-E275 for an unknown mode,
@@ -88,13 +91,13 @@ def _is_empty(shape: Sequence[Expr]) -> bool:
 
 
 @operator("gather", kind="opaque")
-def gather(x: Tensor, indices: Tensor, *, axis: int = 0, mode: str = "clip") -> Tensor:
+def gather(x: Tensor, indices: Tensor, *, axis: int = 0, mode: str = "raise") -> Tensor:
     """The slices of `x` at `indices` along `axis`: `take` with a default axis."""
     return take(x, indices, axis=axis, mode=mode)
 
 
 @operator("take_along_axis", kind="opaque")
-def take_along_axis(x: Tensor, indices: Tensor, *, axis: int = -1, mode: str = "clip") -> Tensor:
+def take_along_axis(x: Tensor, indices: Tensor, *, axis: int = -1, mode: str = "raise") -> Tensor:
     """For each place, the element of `x` at ``indices[place]`` along `axis` and at the place itself elsewhere.
 
     Args:
@@ -140,7 +143,7 @@ def take_along_axis(x: Tensor, indices: Tensor, *, axis: int = -1, mode: str = "
 
 
 @operator("gather_nd", kind="opaque")
-def gather_nd(x: Tensor, indices: Tensor, *, batch_dims: int = 0, mode: str = "clip") -> Tensor:
+def gather_nd(x: Tensor, indices: Tensor, *, batch_dims: int = 0, mode: str = "raise") -> Tensor:
     """The slices of `x` at the vectors in the last dimension of `indices`, which index leading dimensions of `x`.
 
     Args:
@@ -198,23 +201,26 @@ def _depth_of(x: Tensor, indices: Tensor, batch_dims: int) -> int:
 
 
 @operator("scatter_add", kind="opaque")
-def scatter_add(x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0) -> Tensor:
+def scatter_add(
+    x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0, mode: str = "raise"
+) -> Tensor:
     """`x` with ``updates[..., k, ...]`` added at ``indices[k]`` along `axis`, all of them where indices repeat.
 
-    It is the transpose of `take` along an axis. Every element of the result looks for the updates that it receives, so
-    that the sum has a fixed order and elements run in parallel; the work is the product of the number of indices and
-    the size of the result.
+    It is the transpose of `take` along an axis. Updates are added one after the other; dimensions without indices
+    run in lanes and in parallel.
 
     Args:
         x: numbers.
-        indices: a vector of integers; negative ones count from the end, others out of range are dropped.
+        indices: a vector of integers; negative ones count from the end.
         updates: of the shape of `x`, with the number of indices along `axis`.
         axis: the dimension.
+        mode: as in `take`, or "drop" to leave out what is out of range.
 
     Raises:
         AkgError: AKG-E274 for indices that are no integers, AKG-E281 for wrong ranks, AKG-E286 for sizes that do not
-            fit, AKG-E273 for a bad axis.
+            fit, AKG-E273 for a bad axis, AKG-E275 for an unknown mode.
     """
+    check_choice(mode, "mode", _ADDING_MODES)
     along = normalize_axis(axis, check_tensor(x, "x").ndim)
     if _check_indices(indices).ndim != 1:
         raise AkgError(
@@ -222,28 +228,32 @@ def scatter_add(x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0) -
             hint="give a vector of indices, or use akg.ops.scatter_nd_add",
         )  # fmt: skip
     _check_updates(updates, (*x.shape[:along], indices.shape[0], *x.shape[along + 1 :]))
-    kind = _sum_dtype(x, updates)
 
-    def sums(*place: Expr) -> Expr:
-        k = te.reduce_axis(indices.shape[0], name="k")
-        hit = _hit(indices[k], place[along], x.shape[along])
-        return te.sum(value(updates[(*place[:along], k, *place[along + 1 :])], kind.compute), axis=k, where=hit)
 
-    return _added(x, te.compute(x.shape, sums, name="scatter_sum"), "scatter_add")
+    def at(*place: Expr) -> tuple[Expr, ...]:
+        found = _in_range(indices[place[along]], x.shape[along], mode)
+        return (*place[:along], found, *place[along + 1 :])
+
+    return _added(x, updates, at, mode, "scatter_add")
 
 
 def _sum_dtype(x: Tensor, updates: Tensor) -> DType:
     return promote(check_dtype(x.dtype, "a number", "x"), check_dtype(updates.dtype, "a number", "updates"))
 
 
-def _added(x: Tensor, sums: Tensor, name: str) -> Tensor:
-    return te.compute(x.shape, lambda *i: te.cast(value(x[i], sums.dtype) + sums[i], x.dtype), name=name)
+def _added(x: Tensor, updates: Tensor, at: Callable[..., tuple[Expr, ...]], mode: str, name: str) -> Tensor:
+    """`x` with updates added at places, in the type of arithmetic and rounded once."""
+    kind = _sum_dtype(x, updates).compute
 
+    def term(*place: Expr) -> Expr:
+        return value(updates[place], kind)
 
-def _hit(found: Expr, place: Expr, size: Expr) -> Expr:
-    """Whether an index, counted from the end if negative, is `place`."""
-    wide, at, extent = te.cast(found, int64), te.cast(place, int64), te.cast(size, int64)
-    return (te.select(wide < 0, wide + extent, wide) if found.dtype.kind == "int" else wide).__eq__(at)  # type: ignore[return-value]
+    def is_inside(*place: Expr) -> Expr:
+        return te.all(*[(e >= 0) & (e < size) for e, size in zip(at(*place), x.shape, strict=True)])
+
+    where = is_inside if mode == "drop" and x.shape else None
+    total = te.scatter(x.shape, lambda *i: value(x[i], kind), updates.shape, at, term, where=where, name=name)
+    return total if kind is x.dtype else te.compute(x.shape, lambda *i: te.cast(total[i], x.dtype), name=name)
 
 
 def _check_updates(updates: Tensor, wanted: Sequence[Expr]) -> None:
@@ -258,26 +268,23 @@ def _check_updates(updates: Tensor, wanted: Sequence[Expr]) -> None:
 
 
 @operator("scatter_nd_add", kind="opaque")
-def scatter_nd_add(x: Tensor, indices: Tensor, updates: Tensor) -> Tensor:
+def scatter_nd_add(x: Tensor, indices: Tensor, updates: Tensor, *, mode: str = "raise") -> Tensor:
     """`x` with updates added at the vectors in the last dimension of `indices`: the transpose of `gather_nd`.
 
-    Indices, order and work are as in `scatter_add`.
+    Indices, modes and order are as in `scatter_add`.
 
     Raises:
         AkgError: AKG-E274 for indices that are no integers, AKG-E281 for wrong ranks, AKG-E286 for sizes that do
-            not fit.
+            not fit, AKG-E275 for an unknown mode.
     """
+    check_choice(mode, "mode", _ADDING_MODES)
     depth = _depth_of(x, indices, 0)
     lead = indices.shape[:-1]
     _check_updates(updates, (*lead, *x.shape[depth:]))
-    kind = _sum_dtype(x, updates)
 
-    def sums(*place: Expr) -> Expr:
-        axes = [te.reduce_axis(size, name="k") for size in lead]
-        hits = [_hit(indices[(*axes, Const(d))], place[d], x.shape[d]) for d in range(depth)]
-        term = value(updates[(*axes, *place[depth:])], kind.compute)
-        if not axes:
-            return te.select(te.all(*hits), term, 0)
-        return te.sum(term, axis=axes, where=te.all(*hits))
+    def at(*place: Expr) -> tuple[Expr, ...]:
+        own = place[: len(lead)]
+        found = [_in_range(indices[(*own, Const(d))], x.shape[d], mode) for d in range(depth)]
+        return (*found, *place[len(lead) :])
 
-    return _added(x, te.compute(x.shape, sums, name="scatter_sum"), "scatter_nd_add")
+    return _added(x, updates, at, mode, "scatter_nd_add")

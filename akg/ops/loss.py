@@ -210,13 +210,11 @@ class _Labels:
         return (*place[: self.axis], label, *place[self.axis :])
 
     def of(self, place: Sequence[Expr], score: Callable[[Expr], Expr], weighted: bool = True) -> Expr:
-        """``score(label)``, weighted; 0 where the label is ignored, NaN where it is no class."""
+        """``score(label)``, weighted; 0 where the label is ignored."""
         label = te.cast(self.labels[tuple(place)], index)
-        known = (label >= 0) & (label < self.classes)
         result = score(label)
         if weighted and self.weight is not None:
             result = result * value(self.weight[label], self.wide)
-        result = te.select(known, result, Const(math.nan, self.wide))
         if self.ignore is None:
             return result
         return te.select(label == self.ignore, Const(0.0, self.wide), result)
@@ -245,7 +243,8 @@ def nll_loss(
 ) -> Tensor:  # fmt: skip
     """``-x`` at the label of each place, for log-probabilities `x` of classes along `axis`.
 
-    Places labelled `ignore_index` do not count; a label that is no class gives NaN. `weight` is one for each class;
+    Places labelled `ignore_index` do not count; any other label that is no class raises AKG-E518 when the kernel runs.
+    `weight` is one for each class;
     averages are weighted by it.
     """
     about = _Labels(x, labels, weight, ignore_index, axis)

@@ -73,8 +73,11 @@ class ReuseModel:
         """
         operands = [a for a in statement.reads if not is_accumulator(a, statement)]
         # ties go to the innermost parallel loop: its lanes need no combination at the end
-        candidates = [*inside[-1:], *[v for v in outer if v not in given]]
+        stays = not any(depends_on(statement.write, v) for v in inside)  # else, a place that data tell: no accumulator
+        candidates = [*(inside[-1:] if stays else []), *[v for v in outer if v not in given]]
         candidates = [v for v in candidates if v in wanted] or candidates
+        if not candidates:
+            return None
         vector = min(reversed(candidates), key=lambda v: self.lanes.lane_cost(statement, v))
         lanes = self.lanes.lanes_of(statement)
         registers = self.target.vector_registers
@@ -87,6 +90,9 @@ class ReuseModel:
         if len(operands) < 2:
             reused = []
         reused.sort(key=lambda v: (v in given, gain(v), outer.index(v)))
+        if not stays:
+            is_stream = len(inside) == 1 and stride(statement.write, vector) == 1
+            return self.stream(statement, vector, inside[0]) if is_stream else None
         if vector in inside:
             if not reused:
                 return None

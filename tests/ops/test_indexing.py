@@ -1,5 +1,6 @@
 """Take, gather and scatter against NumPy, whatever the indices are; and their errors."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,8 @@ import pytest
 
 import akg
 from akg import ops
-from tests.helpers import Array
-from tests.ops.evaluation import check, draw, error_of, evaluate, placeholders
+from tests.helpers import Array, assert_close
+from tests.ops.evaluation import check, draw, error_of, evaluate, placeholders, wide
 
 
 def places(indices: Array, size: int, mode: str = "clip") -> Array:
@@ -35,19 +36,21 @@ def test_take(shape: tuple[int, ...], count: tuple[int, ...], axis: int, mode: s
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "int8", "bool"])
 def test_types(kind: str, dtype: str) -> None:
     x, i = draw((11, 5), dtype), draw((6,), kind)
-    check(ops.gather, lambda x, i: x[places(i, 11)], x, i, dtype=dtype)
+    check(lambda x, i: ops.gather(x, i, mode="clip"), lambda x, i: x[places(i, 11)], x, i, dtype=dtype)
 
 
 def test_take_without_an_axis() -> None:
-    check(ops.take, lambda x, i: x.reshape(-1)[places(i, 24)], draw((4, 6)), draw((5,), "int64") * 4)
+    x, i = draw((4, 6)), draw((5,), "int64") * 4
+    check(lambda x, i: ops.take(x, i, mode="clip"), lambda x, i: x.reshape(-1)[places(i, 24)], x, i)
 
 
 def test_indices_far_out_of_range_are_harmless() -> None:
     i = np.array([2**62, -(2**62), 2**31, -(2**31), 0])
     x = draw((7, 3))
-    assert (evaluate(ops.gather, x, i) == x[[6, 0, 6, 0, 0]]).all()
+    assert (evaluate(functools.partial(ops.gather, mode="clip"), x, i) == x[[6, 0, 6, 0, 0]]).all()
     assert (evaluate(lambda x, i: ops.take(x, i, axis=0, mode="wrap"), x, i) == x[i % 7]).all()
-    assert (evaluate(ops.scatter_add, x, i, np.ones((5, 3), np.float32))[1:] == x[1:]).all()
+    added = evaluate(functools.partial(ops.scatter_add, mode="drop"), x, i, np.ones((5, 3), np.float32))
+    assert (added[1:] == x[1:]).all()
 
 
 def test_lookup_of_rows_by_words() -> None:
@@ -62,7 +65,7 @@ def test_lookup_of_rows_by_words() -> None:
     1),
 ])  # fmt: skip
 def test_take_along_axis(shape: tuple[int, ...], index_shape: tuple[int, ...], axis: int) -> None:
-    check(lambda x, i: ops.take_along_axis(x, i, axis=axis),
+    check(lambda x, i: ops.take_along_axis(x, i, axis=axis, mode="clip"),
           lambda x, i: np.take_along_axis(x, places(i, shape[axis]), axis), draw(shape), draw(index_shape,
               "int64"))  # fmt: skip
 
@@ -77,7 +80,7 @@ def test_gather_nd(shape: tuple[int, ...], index_shape: tuple[int, ...]) -> None
         return x[tuple([places(i[..., d], x.shape[d]) for d in range(i.shape[-1])])] if i.shape[-1] else (
             np.broadcast_to(x, (*i.shape[:-1], *x.shape)))  # fmt: skip
 
-    check(ops.gather_nd, reference, draw(shape), draw(index_shape, "int64"))
+    check(functools.partial(ops.gather_nd, mode="clip"), reference, draw(shape), draw(index_shape, "int64"))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,8 @@ def test_gather_nd_of_batches(shape: tuple[int, ...], index_shape: tuple[int, ..
             [a[tuple([places(b[..., d], a.shape[d]) for d in range(b.shape[-1])])] for a, b in zip(x, i, strict=True)]
         )
 
-    check(lambda x, i: ops.gather_nd(x, i, batch_dims=1), reference, draw(shape), draw(index_shape, "int64"))
+    x, i = draw(shape), draw(index_shape, "int64")
+    check(lambda x, i: ops.gather_nd(x, i, batch_dims=1, mode="clip"), reference, x, i)
 
 
 def added(x: Array, places_: tuple[Array, ...], updates: Array) -> Array:
@@ -114,8 +118,8 @@ def test_scatter_add(shape: tuple[int, ...], count: int, axis: int, dtype: str) 
 
     updates = list(shape)
     updates[axis] = count
-    check(lambda x, i, u: ops.scatter_add(x, i, u, axis=axis), reference, draw(shape, dtype), draw((count,), "int64"),
-          draw(tuple(updates), dtype, 1), terms=count)  # fmt: skip
+    x, i, u = draw(shape, dtype), draw((count,), "int64"), draw(tuple(updates), dtype, 1)
+    check(lambda x, i, u: ops.scatter_add(x, i, u, axis=axis, mode="drop"), reference, x, i, u, terms=count)
 
 
 @pytest.mark.parametrize(("shape", "index_shape"), [
@@ -125,8 +129,53 @@ def test_scatter_add(shape: tuple[int, ...], count: int, axis: int, dtype: str) 
 ])  # fmt: skip
 def test_scatter_nd_add(shape: tuple[int, ...], index_shape: tuple[int, ...]) -> None:
     updates = (*index_shape[:-1], *shape[index_shape[-1] :])
-    check(ops.scatter_nd_add, lambda x, i, u: added(x, tuple(np.moveaxis(i, -1, 0)), u), draw(shape),
-          draw(index_shape, "int64") // 2, draw(updates, seed=1), terms=20)  # fmt: skip
+    x, i, u = draw(shape), draw(index_shape, "int64") // 2, draw(updates, seed=1)
+    reference = lambda x, i, u: added(x, tuple(np.moveaxis(i, -1, 0)), u)  # noqa: E731
+    check(functools.partial(ops.scatter_nd_add, mode="drop"), reference, x, i, u, terms=20)
+
+
+RAISING: dict[str, tuple[Any, tuple[int, ...], tuple[int, ...], tuple[int, ...] | None]] = {
+    "take": (lambda x, i, m: ops.take(x, i, axis=1, mode=m), (3, 7), (5,), None),
+    "take of all": (lambda x, i, m: ops.take(x, i, mode=m), (7,), (5,), None),
+    "gather": (lambda x, i, m: ops.gather(x, i, mode=m), (7, 40), (5,), None),
+    "take_along_axis": (lambda x, i, m: ops.take_along_axis(x, i, mode=m), (3, 7), (3, 5), None),
+    "gather_nd": (lambda x, i, m: ops.gather_nd(x, i, mode=m), (7, 7), (5, 2), None),
+    "scatter_add": (lambda x, i, u, m: ops.scatter_add(x, i, u, mode=m), (7, 40), (5,), (5, 40)),
+    "scatter_nd_add": (lambda x, i, u, m: ops.scatter_nd_add(x, i, u, mode=m), (7, 7), (5, 2), (5,)),
+}
+
+
+@pytest.mark.parametrize("name", RAISING)
+@pytest.mark.parametrize("kind", ["int64", "int32", "int8", "uint8"])
+def test_indices_out_of_range_raise(name: str, kind: str) -> None:
+    """By default; from minus the size on they count from the end."""
+    function, shape, count, updates = RAISING[name]
+    x, i, *u = [draw(shape), draw(count, kind) % 7, *([draw(updates, seed=1)] if updates else [])]
+    inputs = placeholders(x, i, *u)
+    kernel = akg.build([function(*inputs, "raise")], inputs=inputs)
+    clipped = akg.build([function(*inputs, "clip")], inputs=inputs)
+    assert np.array_equal(kernel(x, i, *u), clipped(x, i, *u))
+    if kind != "uint8":
+        i.flat[-1] = -7
+        assert np.array_equal(kernel(x, i, *u), clipped(x, i, *u))
+    limits = np.iinfo(kind)
+    for bad in {7, 100, int(limits.max), *([-8, int(limits.min)] if limits.min else [])}:
+        for at in (0, i.size - 1):
+            wrong = i.copy()
+            wrong.flat[at] = bad
+            with pytest.raises(akg.AkgError, match="AKG-E518: a subscript is out of range") as caught:
+                kernel(x, wrong, *u)
+            assert " x1 lies outside 0..6" in str(caught.value)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int8", "uint8"])
+def test_scatters_of_types(dtype: str) -> None:
+    x, u, i = draw((7, 19), dtype), draw((30, 19), dtype, 1), draw((30,), "int32")
+    want = added(wide(x), (i,), wide(u))
+    if np.dtype(x.dtype).kind in "iu":
+        want = want.astype(x.dtype)
+    found = evaluate(lambda x, i, u: ops.scatter_add(x, i, u, mode="drop"), x, i, u)
+    assert_close(found, want, terms=30)
 
 
 def test_half_precision_adds_in_single() -> None:
@@ -144,9 +193,9 @@ def test_explanations_name_accesses_that_depend_on_data() -> None:
 @pytest.mark.parametrize(("function", "shapes", "text"), [
     (lambda x, i: ops.take(x, i, axis=2), ((4, 6), (3,)),
      "AKG-E273: take: axis 2 is out of range\nbecause: the tensor has 2 dimensions\nhint: give axis from -2 to 1"),
-    (lambda x, i: ops.take(x, i, axis=0, mode="raise"), ((4, 6), (3,)),
-     "AKG-E275: take: mode is 'raise'\nbecause: mode is one of 'clip', 'wrap'\n"
-     "hint: known names: clip, wrap"),
+    (lambda x, i: ops.take(x, i, axis=0, mode="rais"), ((4, 6), (3,)),
+     "AKG-E275: take: mode is 'rais'\nbecause: mode is one of 'raise', 'clip', 'wrap'\n"
+     "hint: did you mean 'raise'?"),
     (ops.gather, ((0, 6), (3,)),
      "AKG-E287: gather: dimension 0 of x is empty\nbecause: x has shape (0, 6), and the indices have shape (3,)\n"
      "hint: there is no element to take"),

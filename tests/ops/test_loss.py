@@ -1,5 +1,6 @@
 """Losses against NumPy in float64: reductions, types, labels, weights, smoothing, errors."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -149,12 +150,31 @@ def test_label_keywords(ignore: int | None, weighted: bool, smoothing: float) ->
 
 
 def test_labels_that_are_no_class() -> None:
-    """They read nothing, and give NaN."""
-    x, y = placeholder((5, 3), "float32"), placeholder((5,), "int64", "y")
-    scores, labels = draw((5, 3), "float32"), np.array([0, 3, -1, 2, 2**40])
-    outputs = [ops.nll_loss(x, y, reduction="none"), ops.cross_entropy(x, y, reduction="none")]
-    for got in run(outputs, [x, y], scores, labels):
-        np.testing.assert_array_equal(np.isnan(got), [False, True, True, False, True])
+    """They read nothing outside, and the call raises, whatever the reduction; an ignored one does not."""
+    x, y, w = placeholder((5, 3), "float32"), placeholder((5,), "int64", "y"), placeholder((3,), "float32", "w")
+    scores, weights = draw((5, 3), "float32"), draw((3,), "float32", low=0.2)
+    for define, reduction, more in itertools.product((ops.nll_loss, ops.cross_entropy), REDUCE, ([], [w])):
+        kernel = akg.build([define(x, y, *more, ignore_index=-100, reduction=reduction)], inputs=[x, y, *more])
+        arrays = [weights] * len(more)
+        assert np.isfinite(kernel(scores, np.array([0, 1, -100, 2, -100]), *arrays)).all()
+        for bad in (3, -1, -2, 2**40, -(2**63)):
+            with pytest.raises(akg.AkgError, match="a subscript is out of range") as caught:
+                kernel(scores, np.array([0, 1, bad, 2, -100]), *arrays)
+            assert caught.value.code == "AKG-E518"
+            assert "a value read from y lies outside 0..2" in str(caught.value)
+            assert f"{define.__name__}(x, y" in str(caught.value) or "define(x, y" in str(caught.value)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("kind", ["int8", "int32", "uint8"])
+def test_labels_that_are_no_class_of_types(kind: str, smoothing: float) -> None:
+    x, y = placeholder((5, 3, 4), "float32"), placeholder((5, 4), kind, "y")
+    kernel = akg.build([ops.cross_entropy(x, y, label_smoothing=smoothing)], inputs=[x, y])
+    scores, labels = draw((5, 3, 4), "float32"), np.ones((5, 4), kind)
+    assert np.isfinite(kernel(scores, labels))
+    labels[4, 3] = 3
+    with pytest.raises(akg.AkgError, match="AKG-E518"):
+        kernel(scores, labels)
 
 
 def test_classes_along_another_axis() -> None:

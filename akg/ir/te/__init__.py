@@ -64,14 +64,15 @@ from akg.ir.te.functions import (
 )
 from akg.ir.te.reduction import Reducer, argmax, argmin, comm_reducer, max, min, prod, reduce_axis, sum
 from akg.ir.te.scan import Scan, scan
+from akg.ir.te.scatter import Scatter, scatter
 from akg.ir.te.tensor import Compute, Placeholder, Tensor, compute, placeholder, scalar, var
 
 __all__ = [
-    "Compute", "Placeholder", "Reducer", "Scan", "Tensor", "abs", "acos", "acosh", "all", "any", "argmax",
+    "Compute", "Placeholder", "Reducer", "Scan", "Scatter", "Tensor", "abs", "acos", "acosh", "all", "any", "argmax",
     "argmin", "asin", "asinh", "atan", "atan2", "atanh", "cast", "ceil", "clip", "comm_reducer", "compute",
     "const", "copysign", "cos", "cosh", "erf", "exp", "exp2", "expm1", "floor", "floordiv", "floormod", "fma",
     "if_then_else", "infinity", "isfinite", "isinf", "isnan", "ldexp", "log", "log10", "log1p", "log2", "max",
     "max_value", "maximum", "min", "min_value", "minimum", "placeholder", "pow", "power", "prod", "reduce_axis",
-    "round", "rsqrt", "scalar", "scan", "select", "sigmoid", "sin", "sinh", "sqrt", "sum", "tan", "tanh", "trunc",
-    "var", "where",
+    "round", "rsqrt", "scalar", "scan", "scatter", "select", "sigmoid", "sin", "sinh", "sqrt", "sum", "tan", "tanh",
+    "trunc", "var", "where",
 ]  # fmt: skip

@@ -45,6 +45,10 @@ class Compute:
     bodies: tuple[Expr, ...]
     span: Span | None = None
 
+    def read_by(self, position: int) -> tuple[Expr, ...]:
+        """Every expression that the elements of one tensor are made of."""
+        return (self.bodies[position],)
+
 
 class Tensor(Buffer):
     """An argument or a computed tensor.

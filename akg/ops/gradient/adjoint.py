@@ -13,6 +13,7 @@ from akg.ir.buffer import Buffer
 from akg.ir.expr import Axis, Binary, Cast, Const, Expr, Load, Reduce, Unary, Var, as_expr, binary, cast
 from akg.ir.rewrite import rewrite, substitute, variables_of, walk_expr
 from akg.ir.simplify import simplify
+from akg.ir.te.reduction import builtin_combiner
 from akg.ir.te.tensor import Tensor, fresh_var, is_axis_var, plain_name
 from akg.ops.gradient.arithmetic import complement, is_number, masked, negated, over, plus, times
 from akg.ops.gradient.chain import Flow
@@ -42,10 +43,26 @@ def contributions(flow: Flow, domain: Domain, place: tuple[Var, ...]) -> list[Ex
         for condition in (*([] if domain.condition is None else [domain.condition]), *cases, *flow.guards):
             system.require(condition)
         system.solve()
+        if system.loops and any(isinstance(n, Load) for e in flow.load.indices for n in walk_expr(e)):
+            return [_scattered(flow, domain, place)]
         if not system.is_empty:
             value = _summed(system, rewrite(flow.value, lambda _: None, known))
             found.append(_at_pinned(system, flow.load.buffer, value))
     return found
+
+
+def _scattered(flow: Flow, domain: Domain, place: tuple[Var, ...]) -> Expr:
+    """What an access at places from data adds: every iteration adds to the element that it reads."""
+    source, kind = flow.load.buffer, flow.value.dtype
+    condition: Expr | None = None
+    for part in (domain.condition, *flow.guards):
+        condition = part if condition is None or part is None else binary("and", condition, part)
+    axes = tuple([Axis(fresh_var(plain_name(p)), Const(0), s, False) for p, s in zip(place, source.shape, strict=True)])
+    op = te.Scatter(
+        f"{source.name}_share", axes, (Const(0.0, kind),), combiner=builtin_combiner("sum", kind), domain=domain.axes,
+        place=flow.load.indices, term=flow.value, condition=condition,
+    )  # fmt: skip
+    return Load(Tensor(op.name, source.shape, kind, op), place)
 
 
 def _pieces(subscripts: tuple[Expr, ...]) -> list[tuple[tuple[Expr, ...], list[Expr]]]:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from akg.base.errors import AkgError, user_facing
 from akg.ir import te
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, Load, Reduce, Var
+from akg.ir.expr import Const, Expr, Load, Reduce
 from akg.ir.rewrite import loads_of, rewrite, substitute
 from akg.ir.simplify import simplify
 from akg.ir.stage import Stage, build_stages
@@ -100,9 +100,10 @@ def _as_tensors(stages: list[Stage]) -> list[Stage]:
         return Load(made[node.buffer], node.indices) if isinstance(node, Load) and node.buffer in made else None
 
     result: list[Stage] = []
-    for stage in stages:
-        values = tuple([rewrite(v, rule) for v in stage.values])
-        condition = None if stage.condition is None else rewrite(stage.condition, rule)
+    for original in stages:
+        stage = replace(original)
+        stage.change(lambda e: rewrite(e, rule))
+        values, condition = stage.values, stage.condition
         outputs: list[Buffer | None] = []
         for position, buffer in enumerate(stage.outputs):
             if buffer is not None and not isinstance(buffer, Tensor):
@@ -112,7 +113,7 @@ def _as_tensors(stages: list[Stage]) -> list[Stage]:
                 made[buffer] = Tensor(buffer.name, buffer.shape, buffer.dtype, op)
                 buffer = made[buffer]
             outputs.append(buffer)
-        result.append(replace(stage, outputs=tuple(outputs), values=values, condition=condition))
+        result.append(replace(stage, outputs=tuple(outputs)))
     return result
 
 
@@ -160,7 +161,7 @@ class _Differentiation:
         adjoint, form = self.defined[buffer]
         return form if isinstance(form, Tensor) else adjoint.define()
 
-    def _read(self, buffer: Buffer, place: tuple[Var, ...]) -> Expr:
+    def _read(self, buffer: Buffer, place: tuple[Expr, ...]) -> Expr:
         """The adjoint of `buffer` at `place`; defines it at the first time."""
         if buffer not in self.defined:
             adjoint = self._adjoint(buffer)
@@ -173,7 +174,9 @@ class _Differentiation:
 
     def _visit(self, stage: Stage) -> None:
         """Pass the adjoint of each output of `stage` on to what it reads."""
-        place = tuple([axis.var for axis in stage.axes])
+        place: tuple[Expr, ...] = tuple([axis.var for axis in stage.axes])
+        if stage.is_update and stage.place is not None:
+            place = stage.place
         domain = Domain((*stage.axes, *stage.reduce_axes), stage.condition)
         for position, buffer in enumerate(stage.outputs):
             if buffer is None or buffer not in self.active or buffer not in self.adjoints:
@@ -213,7 +216,7 @@ def _cropped(result: Tensor, results: list[Tensor], made: set[Tensor]) -> Tensor
     is_read = [load for other in results for load in _loads_behind(other) if load.buffer is source]
     if (
         not isinstance(source.op, Compute)
-        or isinstance(source.op, te.Scan)
+        or isinstance(source.op, (te.Scan, te.Scatter))
         or source in results
         or is_read != [body]
         or len(source.op.bodies) != 1
@@ -225,13 +228,17 @@ def _cropped(result: Tensor, results: list[Tensor], made: set[Tensor]) -> Tensor
     return Tensor(op.name, result.shape, result.dtype, op)
 
 
+def _loads_of(op: Compute) -> list[Load]:
+    return [load for p in range(len(op.bodies)) for e in op.read_by(p) for load in loads_of(e)]
+
+
 def _loads_behind(tensor: Tensor) -> list[Load]:
     """Every load that `tensor` depends on."""
     found: dict[Load, None] = {}
     stack, seen = [tensor], {tensor}
     while stack:
         op = stack.pop().op
-        for load in [load for body in op.bodies for load in loads_of(body)] if isinstance(op, Compute) else []:
+        for load in _loads_of(op) if isinstance(op, Compute) else []:
             found[load] = None
             if isinstance(load.buffer, Tensor) and load.buffer not in seen:
                 seen.add(load.buffer)

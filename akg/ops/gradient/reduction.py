@@ -34,11 +34,11 @@ def reduction_seed(stage: Stage, position: int, adjoint: Expr) -> Expr:
     kind = _kind_of(combiner, position)
     if kind == "sum":
         return adjoint
-    if kind in ("max", "min"):
+    if kind in ("max", "min") and not stage.is_update:
         is_best = binary("eq", value, Load(buffer, place))
         ties = _reduced(stage, f"{buffer.name}_ties", "sum", select(is_best, *_one_zero(value)))
         return select(is_best, over(adjoint, Load(ties, place)), Const(0.0, adjoint.dtype))
-    if kind == "prod":
+    if kind == "prod" and not stage.is_update:
         # the product of the other terms, without a division by zero
         one, zero = _one_zero(value)
         is_zero = binary("eq", value, zero)
@@ -49,9 +49,10 @@ def reduction_seed(stage: Stage, position: int, adjoint: Expr) -> Expr:
         return times(adjoint, rest)
     raise AkgError(
         "AKG-E293",
-        f"the derivative of reduction {combiner.name} is not known",
+        f"the derivative of {'a scatter with' if stage.is_update else 'reduction'} {combiner.name} is not known",
         span=stage.span,
-        because="gradients go through sum, prod, max and min, alone or as components of a tuple",
+        because="gradients go through scatters of sums" if stage.is_update
+        else "gradients go through sum, prod, max and min, alone or as components of a tuple",
         hint="write the definition with te.sum, te.prod, te.max or te.min, or stop there: "
         "akg.ops.gradient.stop_gradient(tensor)",
     )
