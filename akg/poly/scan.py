@@ -1,67 +1,59 @@
-"""Loops for rectangular schedules, directly.
+"""Loops for schedules whose rows are single iterators, directly.
 
-A schedule is *rectangular* when every band row is one iterator plus a constant, and the bounds of that iterator
-depend only on iterators already scanned. Then each member is one loop, a tile member a strip of it, and full
-tiles separate from partial ones by arithmetic on constants. isl's AST generator does everything else
-(`isl_ast.py`), at some hundred times the cost.
+A schedule is in reach when every band row is one iterator plus a constant and the bounds of iterators are affine, or
+depend only on iterators already scanned. Then each member is one loop, a tile member a strip of it, and the parts
+of tiles in which some rows of the domain do not hold for every point separate from full ones (`bounds.py`).
+isl's AST generator does everything else (`isl_ast.py`), at some hundred times the cost.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from akg.ir.affine import Affine
-from akg.ir.expr import Const, Expr, Var, binary
+from akg.ir.expr import Binary, Const, Expr, Var, binary
 from akg.ir.rewrite import rewrite
 from akg.ir.simplify import simplify
 from akg.ir.stmt import For, If, LoopKind, Stmt, Store, block
-from akg.poly.scop import Scop, Statement
+from akg.poly.bounds import NotRectangularError, Range, Row, State, Strip, initial_state, range_of
+from akg.poly.scop import Scop
 from akg.poly.tree import Band, Domain, Filter, Mark, Member, Node, Sequence, bands
+
+__all__ = ["NotRectangularError", "scan"]
 
 REMAINDER_LANES = 16  # lanes at a time in the symbolic remainder of a vector tile
 REGISTER_LANES = 128  # a vector loop of more lanes than this is no register tile: its extent may be anything
 
-
-class NotRectangularError(Exception):
-    """The schedule needs the general generator; the argument says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Strip:
-    """An iterator whose tile is chosen: ``iterator = base + point`` with ``0 <= point < extent``."""
-
-    base: Expr
-    extent: Expr
-
-
-@dataclass(frozen=True, slots=True)
-class _State:
-    """What is known of a statement's iterators at a place in the tree."""
-
-    statement: Statement
-    known: dict[Var, Expr]
-    strips: dict[Var, _Strip]
-
-    def bind(self, iterator: Var, value: Expr) -> _State:
-        return replace(self, known={**self.known, iterator: value})
-
-    def strip(self, iterator: Var, strip: _Strip) -> _State:
-        return replace(self, strips={**self.strips, iterator: strip})
-
-
-States = dict[str, _State]
+States = dict[str, State]
 _Inner = Callable[[States], Stmt]
+_Kinds = dict[str, set[LoopKind]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Joint:
+    """One loop for several statements: its range, in values of the member, relative to the strip if there is one."""
+
+    iterators: dict[str, Var]
+    ranges: dict[str, Range]
+    begin: Expr
+    end: Expr
+    full_begin: Expr
+    full_end: Expr
+
+    @property
+    def splits(self) -> bool:
+        return self.full_begin is not self.begin or self.full_end is not self.end
 
 
 def scan(scop: Scop, tree: Domain) -> Stmt:
-    """The loops of a rectangular schedule, without the declarations of temporaries.
+    """The loops of a schedule, without the declarations of temporaries.
 
     Raises:
-        NotRectangularError: if the schedule is not rectangular.
+        NotRectangularError: if the schedule needs the general generator.
     """
     taken = {p.name for p in scop.kernel.params} | {b.name for b in scop.temporaries}
-    states = {name: _State(s, {}, {}) for name, s in scop.statements.items()}
+    states = {name: initial_state(s) for name, s in scop.statements.items()}
     return _Scanner(taken).node(tree.child, states)
 
 
@@ -89,7 +81,7 @@ class _Scanner:
             raise NotRectangularError(f"statements {', '.join(states)} share a leaf")
         return block(*[self.store(s) for s in states.values()])
 
-    def store(self, state: _State) -> Stmt:
+    def store(self, state: State) -> Stmt:
         statement = state.statement
         missing = [v.name for v in statement.iterators if v not in state.known]
         if missing:
@@ -114,7 +106,7 @@ class _Scanner:
         )
         for guard in reversed(statement.guards):
             result = If(visit(guard), result)
-        return result
+        return _guarded(state.guards()[0], result)
 
     def members(self, band: Band, position: int, states: States) -> Stmt:
         if position == len(band.members):
@@ -130,75 +122,199 @@ class _Scanner:
             return self.tile(member, states, inner, _register_kinds(band, position))
         return self.point(member, states, inner)
 
+    # -- points -----------------------------------------------------------------------------------------
+
     def point(self, member: Member, states: States, inner: _Inner) -> Stmt:
-        iterators, begin, extent = _common_range(member, states)
+        joint = _joint(member, states, {})
+        if not joint.splits:
+            return self.point_loop(member, states, inner, joint, joint.begin, joint.end, full=True)
+        middle = joint.begin
+        parts: list[Stmt] = []
+        if joint.full_begin is not joint.begin:
+            middle = simplify(binary("min", joint.full_begin, joint.end))
+            parts.append(self.point_loop(member, states, inner, joint, joint.begin, middle, full=False))
+        parts.append(self.point_loop(member, states, inner, joint, middle, joint.full_end, full=True))
+        if joint.full_end is not joint.end:
+            start = simplify(binary("max", joint.full_end, middle))
+            parts.append(self.point_loop(member, states, inner, joint, start, joint.end, full=False))
+        return block(*parts)
+
+    def point_loop(
+        self, member: Member, states: States, inner: _Inner, joint: _Joint, begin: Expr, end: Expr, *, full: bool
+    ) -> Stmt:
+        """One loop over a part of a member's range."""
         first = next(iter(states))
-        var = self.fresh(iterators[first].name)
+        var = self.fresh(joint.iterators[first].name)
         new: States = {}
+        conditions: list[Expr] | None = None
         for name, state in states.items():
-            base = state.strips[iterators[name]].base if iterators[name] in state.strips else None
-            shift = _shift(member, name)
-            value = var - shift if base is None else base + var
-            new[name] = state.bind(iterators[name], simplify(value))
-        end = simplify(begin + extent)
-        return For(var, begin, end, inner(new), member.kind, span=states[first].statement.loops[0].span)
+            iterator = joint.iterators[name]
+            strip = state.strips.get(iterator)
+            value = var - _shift(member, name) if strip is None else state.expr(strip.base) + var
+            settled = joint.ranges[name].full_settled if full else joint.ranges[name].settled
+            if _in_registers(member, strip):
+                settled = frozenset()  # the loop runs over the whole strip
+            bound = state.bind(iterator, simplify(value), settled)
+            found, free = bound.guards()
+            if conditions is None:
+                conditions = found
+            if len(conditions) == len(found) and all(a is b for a, b in zip(conditions, found, strict=True)):
+                bound = free
+            new[name] = bound
+        span = states[first].statement.loops[0].span
+        return For(var, begin, end, _guarded(conditions or [], inner(new)), member.kind, span=span)
 
-    def tile(self, member: Member, states: States, inner: _Inner, kinds: set[LoopKind]) -> Stmt:
-        iterators, begin, extent = _common_range(member, states)
-        size = Const(member.tile)
-        first = next(iter(states))
-        name = iterators[first].name + "_t"
+    # -- tiles ------------------------------------------------------------------------------------------
 
-        def body(at: Expr, rest: Expr) -> Stmt:
+    def tile(self, member: Member, states: States, inner: _Inner, kinds: _Kinds) -> Stmt:
+        joint = _joint(member, states, kinds)
+        size, begin, end = member.tile, joint.begin, joint.end
+        name = joint.iterators[next(iter(states))].name + "_t"
+        found: set[LoopKind] = {k for some in kinds.values() for k in some}
+
+        def body(base: Expr, extent: Expr, ends: list[Expr], *, full: bool) -> Stmt:
+            """What runs for one strip: a constant number of values from `base`, or up to the least of `ends`."""
             new: States = {}
             for key, state in states.items():
-                strip = state.strips.get(iterators[key])
-                # Tiles start where the loop starts. That shifts them against multiples of the size by a number that
-                # is fixed for each iteration of the outer loops, which no dependence inside a tile can notice.
-                base = begin + at - _shift(member, key) if strip is None else strip.base + at
-                new[key] = state.strip(iterators[key], _Strip(simplify(base), simplify(rest)))
+                iterator = joint.iterators[key]
+                outer, shift = state.strips.get(iterator), _shift(member, key)
+                origin = Const(-shift) if outer is None else state.expr(outer.base)
+                state, start = state.form(simplify(base + origin))
+                forms: list[Affine] = []
+                for stop in ends:
+                    state, form = state.form(simplify(stop + origin))
+                    forms.append(form)
+                count = int(extent) if isinstance(extent, Const) else 0
+                strip = Strip(start, tuple(forms) or (start + count,), count, simplify(extent), bool(kinds.get(key)))
+                range_ = joint.ranges[key]
+                new[key] = state.strip(iterator, strip, range_.full_settled if full else range_.settled)
             return inner(new)
 
-        def loop(start: Expr, stop: Expr, rest: Expr | None, kind: LoopKind) -> Stmt:
-            var = self.fresh(name)
-            count = rest if rest is not None else binary("min", size, stop - var)
-            return For(var, start, stop, body(var, count), kind, member.tile)
+        def strip_at(at: Expr, step: int, stop: Expr, *, full: bool) -> Stmt:
+            """The strip of at most `step` values that starts at `at`."""
+            count = simplify(stop - at)
+            if step == 1 or (isinstance(count, Const) and int(count) >= step):
+                return body(at, Const(step), [], full=full)
+            return body(at, binary("min", Const(step), count), [at + step, *_operands(stop)], full=full)
 
-        if isinstance(extent, Const) and int(extent) <= member.tile:
-            return body(Const(0), extent)
-        remainder = simplify(binary("mod", extent, size))
-        if remainder is Const(0):
-            return loop(Const(0), extent, size, member.kind)
-        if not kinds:
-            return loop(Const(0), extent, None, member.kind)
-        full = simplify(extent - remainder)
-        if member.kind == "parallel":  # one loop for the threads to share, the partial tile its last iteration
+        def loop(start: Expr, stop: Expr, step: int, kind: LoopKind, *, whole: bool, full: bool) -> Stmt:
             var = self.fresh(name)
-            whole = body(var, size)
-            rest = self.remainder(body, full, extent, remainder, name, kinds, "serial")
-            return For(var, Const(0), extent, If(binary("lt", var, full), whole, rest), member.kind, member.tile)
-        return block(
-            loop(Const(0), full, size, member.kind),
-            self.remainder(body, full, extent, remainder, name, kinds, member.kind),
-        )
+            inside = body(var, Const(step), [], full=full) if whole else strip_at(var, step, stop, full=full)
+            return For(var, start, stop, inside, kind, step)
 
-    def remainder(
-        self,
-        body: Callable[[Expr, Expr], Stmt],
-        full: Expr,
-        extent: Expr,
-        remainder: Expr,
-        name: str,
-        kinds: set[LoopKind],
-        kind: LoopKind,
-    ) -> Stmt:
-        """The partial tile. A register tile needs constant extents: a symbolic remainder runs in small pieces."""
-        if isinstance(remainder, Const):
-            return body(full, remainder)
-        step = 1 if "unroll" in kinds else REMAINDER_LANES
-        var = self.fresh(name)
-        count = Const(1) if step == 1 else binary("min", Const(step), extent - var)
-        return For(var, full, extent, body(var, count), kind, step)
+        def rest(start: Expr, stop: Expr, kind: LoopKind, *, full: bool) -> Stmt:
+            """A partial tile. A register tile needs constant extents: a symbolic one runs in small pieces."""
+            count = simplify(stop - start)
+            if isinstance(count, Const) and int(count) <= size:
+                return body(start, count, [], full=full) if int(count) > 0 else block()
+            return loop(start, stop, 1 if "unroll" in found else min(REMAINDER_LANES, size), kind, whole=False, full=full)
+
+        extent = simplify(end - begin)
+        if not joint.splits:
+            if isinstance(extent, Const) and int(extent) <= size:
+                return body(begin, extent, [], full=True)
+            remainder = simplify(binary("mod", extent, Const(size)))
+            if remainder is Const(0):
+                return loop(begin, end, size, member.kind, whole=True, full=True)
+            if not found:
+                return loop(begin, end, size, member.kind, whole=False, full=True)
+        if member.kind == "parallel":  # one loop for the threads to share, each iteration with full or partial tiles
+            var = self.fresh(name)
+            after = simplify(binary("min", var + size, end))
+            fits = binary("le", var + size, joint.full_end)
+            if joint.full_begin is not begin:
+                fits = binary("and", binary("ge", var, joint.full_begin), fits)
+            inside = If(fits, body(var, Const(size), [], full=True), rest(var, after, "serial", full=not joint.splits))
+            return For(var, begin, end, inside, member.kind, size)
+        parts: list[Stmt] = []
+        start = begin
+        if joint.full_begin is not begin:
+            start = simplify(binary("min", joint.full_begin, end))
+            parts.append(rest(begin, start, member.kind, full=False))
+        span = simplify(joint.full_end - start)
+        if not _is_size(span) and not all(_implied(s, span) for s in states.values()):
+            span = binary("max", span, Const(0))
+        stop = simplify(start + span - binary("mod", span, Const(size)))
+        parts.append(loop(start, stop, size, member.kind, whole=True, full=True))
+        parts.append(rest(stop, end, member.kind, full=not joint.splits))
+        return block(*parts)
+
+
+def _joint(member: Member, states: States, kinds: _Kinds) -> _Joint:
+    """Each statement's iterator, and the range that they share."""
+    iterators: dict[str, Var] = {}
+    ranges: dict[str, Range] = {}
+    hull: tuple[Expr, Expr] | None = None
+    full: tuple[Expr, Expr] | None = None
+    for name, state in states.items():
+        row = member.rows[name]
+        iterator = iterators[name] = _iterator(row)
+        if iterator in state.known:
+            raise NotRectangularError(f"{iterator} of {name} is scanned twice")
+        if iterator not in state.statement.iterators:
+            raise NotRectangularError(f"row {row} of {name} is not an iterator")
+        strip = state.strips.get(iterator)
+        if _in_registers(member, strip):
+            assert strip is not None
+            ends, nothing = ((strip.base,), strip.ends), frozenset[Row]()
+            ranges[name], own = Range(*ends, *ends, nothing, nothing, False), (Const(0), strip.extent)
+        else:
+            found = ranges[name] = range_of(state, iterator, bool(kinds.get(name)))
+            offset = Affine(None, row.const) if strip is None else strip.base * -1
+            own = _ends(state, found.lowers, found.uppers, offset)
+            if found.splits:
+                whole = _ends(state, found.full_lowers, found.full_uppers, offset)
+                if full is not None and (full[0] is not whole[0] or full[1] is not whole[1]):
+                    raise NotRectangularError(f"full tiles differ: {full[0]}..{full[1]} and {whole[0]}..{whole[1]}")
+                full = whole
+        if hull is None:
+            hull = own
+        elif hull[0] is not own[0] or hull[1] is not own[1]:
+            raise NotRectangularError(f"ranges differ: {hull[0]}..{hull[1]} and {own[0]}..{own[1]} of {name}")
+    assert hull is not None
+    return _Joint(iterators, ranges, *hull, *(full or hull))
+
+
+def _ends(
+    state: State, lowers: tuple[Affine, ...], uppers: tuple[Affine, ...], offset: Affine
+) -> tuple[Expr, Expr]:
+    """The greatest lower and the least upper bound, moved by an offset."""
+    result: list[Expr] = []
+    for op, forms in (("max", lowers), ("min", uppers)):
+        value = state.expr(forms[0] + offset)
+        for form in forms[1:]:
+            value = binary(op, value, state.expr(form + offset))
+        result.append(simplify(value))
+    return result[0], result[1]
+
+
+def _in_registers(member: Member, strip: Strip | None) -> bool:
+    """Whether a point loop runs over a whole strip, since its iterations are places in registers."""
+    return strip is not None and strip.in_registers and not member.tile and member.kind in ("unroll", "vector")
+
+
+def _guarded(conditions: list[Expr], body: Stmt) -> Stmt:
+    for condition in reversed(conditions):
+        body = If(condition, body)
+    return body
+
+
+def _operands(stop: Expr) -> list[Expr]:
+    """The operands of nested minima."""
+    if isinstance(stop, Binary) and stop.op == "min":
+        return [*_operands(stop.a), *_operands(stop.b)]
+    return [stop]
+
+
+def _is_size(extent: Expr) -> bool:
+    """Whether an extent is a sum of sizes, and so cannot be negative. Only sizes are variables outside of loops."""
+    form = Affine.of(extent)
+    return form is not None and form.const >= 0 and all(c > 0 for c in form.terms.values())
+
+
+def _implied(state: State, extent: Expr) -> bool:
+    form = Affine.of(extent)
+    return form is not None and state.implies(form)
 
 
 def _shift(member: Member, name: str) -> int:
@@ -214,56 +330,19 @@ def _iterator(row: Affine) -> Var:
     return var
 
 
-def _common_range(member: Member, states: States) -> tuple[dict[str, Var], Expr, Expr]:
-    """Each statement's iterator, and the range (begin, extent) that they share."""
-    iterators: dict[str, Var] = {}
-    shared: tuple[Expr, Expr] | None = None
-    for name, state in states.items():
-        row = member.rows[name]
-        iterator = iterators[name] = _iterator(row)
-        if iterator in state.known:
-            raise NotRectangularError(f"{iterator} of {name} is scanned twice")
-        strip = state.strips.get(iterator)
-        if strip is not None:
-            own = (Const(0), strip.extent)
-        else:
-            loop = next((f for f in state.statement.loops if f.var is iterator), None)
-            if loop is None:
-                raise NotRectangularError(f"row {row} of {name} is not an iterator")
-            begin, end = _bound(loop.begin, state), _bound(loop.end, state)
-            own = (simplify(begin + row.const), simplify(end - begin))
-        if shared is None:
-            shared = own
-        elif shared[0] is not own[0] or shared[1] is not own[1]:
-            raise NotRectangularError(f"ranges differ: {shared[0]}+{shared[1]} and {own[0]}+{own[1]} of {name}")
-    assert shared is not None
-    return iterators, shared[0], shared[1]
-
-
-def _bound(expr: Expr, state: _State) -> Expr:
-    inner = set(state.statement.iterators)
-
-    def rule(node: Expr) -> Expr | None:
-        if isinstance(node, Var) and node in inner:
-            if node not in state.known:
-                raise NotRectangularError(f"a bound of {state.statement.name} depends on {node}, scanned later")
-            return state.known[node]
-        return None
-
-    return rewrite(expr, rule)
-
-
-def _register_kinds(band: Band, position: int) -> set[LoopKind]:
-    """The kinds among unroll and vector of the point loops, somewhere below, of the tile member at `position`."""
+def _register_kinds(band: Band, position: int) -> _Kinds:
+    """For each statement, the kinds among unroll and vector of the point loops, somewhere below, of a tile member."""
     rows = {name: next(iter(row.terms), None) for name, row in band.members[position].rows.items()}
-    found: set[LoopKind] = set()
+    found: _Kinds = {}
     size = band.members[position].tile
 
     def note(members: tuple[Member, ...]) -> None:
         for member in members:
-            if member.kind == "unroll" or (member.kind == "vector" and size <= REGISTER_LANES):
-                if not member.tile and any(rows.get(name) in row.terms for name, row in member.rows.items()):
-                    found.add(member.kind)
+            if member.tile or not (member.kind == "unroll" or (member.kind == "vector" and size <= REGISTER_LANES)):
+                continue
+            for name, row in member.rows.items():
+                if rows.get(name) in row.terms:
+                    found.setdefault(name, set()).add(member.kind)
 
     note(band.members[position + 1 :])
     for inner in bands(band.child):
