@@ -207,7 +207,8 @@ class _Scanner:
             count = simplify(stop - start)
             if isinstance(count, Const) and int(count) <= size:
                 return body(start, count, [], full=full) if int(count) > 0 else block()
-            return loop(start, stop, 1 if "unroll" in found else min(REMAINDER_LANES, size), kind, whole=False, full=full)
+            step = 1 if "unroll" in found else min(REMAINDER_LANES, size)
+            return loop(start, stop, step, kind, whole=False, full=full)
 
         extent = simplify(end - begin)
         if not joint.splits:
