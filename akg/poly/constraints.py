@@ -132,6 +132,21 @@ def statement_of(reference: Reference, names: Sequence[str]) -> str | None:
     return names[int(match.group(1))] if match and int(match.group(1)) < len(names) else None
 
 
+def known_statement(name: str, names: Sequence[str], where: str) -> str:
+    """The statement of a kernel that a name in a strategy means.
+
+    Raises:
+        AkgError: AKG-E305 if there is none; `where` is for the message.
+    """
+    found = None if name == EVERY else statement_of(Reference(name, "it"), names)
+    if found is None:
+        raise AkgError(
+            "AKG-E305", f"{where} speaks of statement {name!r}, which this kernel does not have",
+            because=f"it has {', '.join(names)}", hint=suggest(name, names, "statements"),
+        )  # fmt: skip
+    return found
+
+
 def constraint_rows(text: str, unknowns: Unknowns) -> list[Matrix]:
     """The inequalities of a constraint, each [count + 1]; none where it speaks of statements that are not here."""
     if text in NAMED:

@@ -16,6 +16,7 @@ class LaneModel:
 
     def __init__(self, scop: Scop, target: Target) -> None:
         self.scop, self.target = scop, target
+        self.limits: dict[Var, int] = {}  # iterations of loops inside a tile
 
     def lanes_of(self, statement: Statement) -> int:
         """Elements of a vector in the type that the statement computes in."""
@@ -56,9 +57,10 @@ class LaneModel:
     def trips_of(self, statement: Statement, var: Var) -> int:
         """Iterations of one of a statement's loops; `UNKNOWN_TRIPS` if symbolic."""
         loop = next((f for f in statement.loops if f.var is var), None)
+        limit = self.limits.get(var, UNKNOWN_TRIPS)
         if loop is None or not isinstance(loop.begin, Const) or not isinstance(loop.end, Const):
-            return UNKNOWN_TRIPS
-        return max(int(loop.end) - int(loop.begin), 1)
+            return limit
+        return min(max(int(loop.end) - int(loop.begin), 1), limit)
 
 
 def var_of(member: Member, statement: Statement) -> Var | None:

@@ -24,6 +24,7 @@ from akg.poly.lanes import LaneModel, var_of
 from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box
 from akg.poly.scop import Scop, Statement
+from akg.poly.tiling import TilePlan, Tiling, first_loops, in_order, split_loops, tiles_text, wavefronts_of
 from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 from akg.poly.wavefront import TILE, tile_skewed
 
@@ -49,6 +50,11 @@ class MappingOptions(Protocol):
     @property
     def tile(self) -> bool:
         """Tile for registers and caches."""
+        ...
+
+    @property
+    def tiling(self) -> Tiling:
+        """Tiles that are given."""
         ...
 
 
@@ -89,8 +95,10 @@ def map_cpu(
             reduction is free, tiles of one wavefront can still share its accumulator: the caller proves the result.
     """
     mapper = _Mapper(scop, target, options, decisions if decisions is not None else Decisions())
-    mapper.wavefronts = wavefronts
-    return replace(tree, child=mapper.node(tree.child, (), False))
+    mapper.wavefronts, mapper.first = wavefronts, first_loops(tree)
+    child = mapper.node(tree.child, (), False)
+    mapper.note_unused()
+    return replace(tree, child=child)
 
 
 class _Mapper:
@@ -99,6 +107,9 @@ class _Mapper:
         self.lanes = LaneModel(scop, target)
         self.reuse = ReuseModel(self.lanes)
         self.wavefronts = True
+        self.first: dict[Band, int] = {}  # the number of loops outside every band
+        self.tiling = options.tiling.fitted(list(scop.statements))
+        self.used: set[TilePlan] = set()
 
     # -- walking ----------------------------------------------------------------------------------------
 
@@ -157,6 +168,9 @@ class _Mapper:
 
     def band(self, band: Band, points: tuple[Member, ...], threaded: bool) -> Node:
         members = (*points, *band.members)
+        given = self.given_tiles(band, threaded) if self.tiling.plans and not points else None
+        if given is not None:
+            return given
         choice = self.register_choice(members, band.child, len(points)) if is_box(members) else None
         if choice is not None:
             return self.register_tile(choice, members, len(points), band.child, threaded)
@@ -164,6 +178,10 @@ class _Mapper:
             return Band(points, True, self.band(band, (), True))
         if self.options.tile and self.needs_wavefronts(band, threaded):
             return self.skewed(band, threaded)
+        return self.whole(band, threaded)
+
+    def whole(self, band: Band, threaded: bool) -> Node:
+        """A band whose loops are not cut for caches."""
         if isinstance(band.child, Leaf) or _only_leaves(band.child):
             return self.perfect(band, threaded)
         return self.imperfect(band, threaded)
@@ -192,6 +210,56 @@ class _Mapper:
             wants_threads = self.thread(members, threaded) is not None
         child = self.node(band.child, (), threaded or wants_threads)
         return tile_skewed(replace(band, members=tuple(members)), child, waves)
+
+    def given_tiles(self, band: Band, threaded: bool) -> Node | None:
+        """A band in the strategy's tiles: threads share the outermost parallel loop over them, or waves of tiles."""
+        names = list(band.members[0].rows)
+        plan = self.tiling.plan_for(names)
+        loops = plan.loops_of(self.first.get(band, 0), len(band.members)) if plan is not None else None
+        if plan is None or loops is None:
+            return None
+        self.used.add(plan)
+        if plan.statements is not None and not set(names) <= set(plan.statements):
+            self.decisions.note(f"tiles of {', '.join(plan.statements)} are those of {', '.join(names)}: one band")
+        self.decisions.note(f"{', '.join(names)}: tiles of {tiles_text(band.members, loops)}")
+        outer, points = split_loops(band.members, loops)
+        is_free = any(m.coincident for m in outer)
+        waves = None
+        if not (threaded or is_free or not self.options.parallel or any(m.directive == "sequential" for m in outer)):
+            waves = wavefronts_of(outer) if self.wavefronts and plan.wavefront else None
+        if waves is not None:
+            self.decisions.note("threads share the tiles of a wavefront")
+            inner = Band(tuple(waves[1:]), True, in_order(points, self.node(band.child, (), True)))
+            return Band(tuple(waves[:1]), True, inner)
+        inside = threaded or self.thread(outer, threaded) is not None
+        if not is_box(band.members):
+            return Band(tuple(outer), True, in_order(points, self.node(band.child, (), inside)))
+        return Band(tuple(outer), True, self.points(Band(tuple(points), True, band.child), outer, inside))
+
+    def note_unused(self) -> None:
+        """Say which of the strategy's tiles no band took."""
+        for plan in self.tiling.plans:
+            if plan not in self.used:
+                whose = "all statements" if plan.statements is None else ", ".join(plan.statements)
+                self.decisions.note(
+                    f"dropped the tiles of {whose}: no permutable band has {plan.min_band} of the loops they are for"
+                )
+
+    def points(self, band: Band, outer: list[Member], threaded: bool) -> Node:
+        """The points of tiles, mapped as a band of few iterations."""
+        before = dict(self.lanes.limits)
+        for member in outer:
+            for name in member.rows:
+                var = var_of(member, self.scop.statements[name])
+                if var is not None and member.tile:
+                    self.lanes.limits[var] = min(member.tile, self.lanes.limits.get(var, member.tile))
+        choice = self.register_choice(band.members, band.child, 0)
+        if choice is not None:
+            node = self.register_tile(choice, band.members, 0, band.child, threaded)
+        else:
+            node = self.whole(band, threaded)
+        self.lanes.limits = before
+        return node
 
     def imperfect(self, band: Band, threaded: bool) -> Node:
         """A band around further bands: threads share its outermost parallel loop; what re-uses along it is tiled."""
@@ -288,6 +356,8 @@ class _Mapper:
         """The member whose lanes cost least over all statements; None if none may be a vector loop."""
         best: tuple[float, int] | None = None
         asked = [k for k, m in enumerate(members) if m.directive == "vectorize"]
+        if self.tiling.intra_tile == "none":
+            asked = [k for k in asked if k == len(members) - 1] or [len(members) - 1]
         others = [k for k, m in enumerate(members) if m.directive != "parallel"]
         for k in reversed(asked or others or range(len(members))):
             cost = 0.0
@@ -319,7 +389,7 @@ class _Mapper:
 
     def register_choice(self, members: tuple[Member, ...], child: Node, given: int) -> Choice | None:
         """The register tile of a nest, where the options allow one; the first `given` members are points."""
-        if not (self.options.tile and self.options.vectorize):
+        if not (self.options.tile and self.options.vectorize) or self.tiling.intra_tile == "none":
             return None
         return self.reuse.contraction(members, child, given)
 

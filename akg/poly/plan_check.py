@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from akg.base.errors import AkgError, suggest
-from akg.poly.constraints import EVERY, Reference, check_references, parse_constraint, statement_of
+from akg.base.errors import AkgError
+from akg.poly.constraints import check_references, known_statement, parse_constraint
 from akg.poly.plan import CostSpec, DimensionPlan, Directive, FusionPlan, Plan
 
 
@@ -25,13 +25,13 @@ def fitted(plan: Plan, depths: Mapping[str, int], params: int) -> Plan:
         check_dimension(dimension, plan, depths, params, "the default dimension" if k < 0 else f"dimension {k}")
     fusion: dict[int, FusionPlan] = {}
     for k, one in plan.fusion.items():
-        groups = [tuple([_check_statement(n, depths, "stmts_fusion") for n in g]) for g in one.groups]
+        groups = [tuple([known_statement(n, list(depths), "stmts_fusion") for n in g]) for g in one.groups]
         fusion[k] = replace(one, groups=tuple(groups))
     directives: list[Directive] = []
     for directive in plan.directives:
         names: list[str] = []
         for name in directive.statements or ():
-            names.append(_check_statement(name, depths, f'the directive "{directive.kind}"'))
+            names.append(known_statement(name, list(depths), f'the directive "{directive.kind}"'))
             for iterator in directive.iterators:
                 _check_iterator(names[-1], iterator, depths[names[-1]], directive.kind)
         if directive.statements is None and not any(k < max(depths.values(), default=0) for k in directive.iterators):
@@ -54,18 +54,6 @@ def _forms(spec: CostSpec) -> Iterable[str]:
         yield str(spec["minimize"])
     for _, inner in spec.get("weighted", ()):
         yield from _forms(inner)
-
-
-def _check_statement(name: str, depths: Mapping[str, int], where: str) -> str:
-    found = statement_of(Reference(name, "it"), list(depths))
-    if found is None or name == EVERY:
-        raise AkgError(
-            "AKG-E305",
-            f"{where} speaks of statement {name!r}, which this kernel does not have",
-            because=f"it has {', '.join(depths)}",
-            hint=suggest(name, depths, "statements"),
-        )
-    return found
 
 
 def _check_iterator(name: str, iterator: int, depth: int, kind: str) -> None:

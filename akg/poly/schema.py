@@ -90,7 +90,7 @@ class _Validator:
             mistake = self.check(value, choice, path)
             if mistake is None:
                 return None
-            if "type" in choice and _has_type(value, choice["type"]):
+            if deepest is None and "type" in choice and _has_type(value, choice["type"]):
                 deepest = mistake  # the right kind of value, wrong inside: its mistake says most
         strings = [v for c in choices for v in c.get("enum", ())]
         if deepest is not None:

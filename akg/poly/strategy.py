@@ -21,7 +21,7 @@ import json
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -29,6 +29,7 @@ from typing import Any, TypeAlias
 from akg.base.errors import AkgError, suggest
 from akg.base.registry import Registry
 from akg.poly.dependence import Dependence
+from akg.poly.hint_rows import rows_of
 from akg.poly.isl_scheduler import schedule_isl
 from akg.poly.legality import prove
 from akg.poly.plan import Plan
@@ -36,10 +37,12 @@ from akg.poly.scheduler import schedule
 from akg.poly.schema import Document, validate
 from akg.poly.scop import Scop
 from akg.poly.strategy_plan import HEURISTICS, PLAN_KEYS, canonical, make_plan
+from akg.poly.tiling import TILE_OPTIONS, Tiling, make_tiling
 from akg.poly.tree import Domain
 from akg.poly.tree_json import tree_from_json
 
 SCHEMA_VERSION = 1
+_NOT_IN_KEYS = ("name", "about", "plan", "tiles")
 _FOLDER = Path(__file__).parent / "strategies"
 
 
@@ -58,6 +61,8 @@ class Strategy:
         scheduling: the part of the document that the scheduler "polytops" reads.
         plan: the same, as that scheduler reads it.
         schedule: the tree of the scheduler "given".
+        tiles: the options of the document on tiles.
+        tiling: the same, as the mapping reads them: in place of tiles that it would choose.
     """
 
     name: str = "auto"
@@ -71,11 +76,14 @@ class Strategy:
     scheduling: Mapping[str, Any] = field(default_factory=dict[str, Any])
     plan: Plan = field(default_factory=Plan)
     schedule: Mapping[str, Any] | None = None
+    tiles: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    tiling: Tiling = field(default_factory=Tiling)
 
     def key(self) -> str:
         """What the schedule depends on, as text: part of cache keys."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("name", "about", "plan")}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_IN_KEYS}
         values["isl"], values["scheduling"] = dict(self.isl), canonical(self.scheduling)
+        values["tiling"] = asdict(self.tiling)
         values["schedule"] = None if self.schedule is None else dict(self.schedule)
         return json.dumps(values, sort_keys=True)
 
@@ -200,6 +208,9 @@ def _from_document(document: Document, name: str) -> Strategy:
     base = _named(given["preset"]) if "preset" in given else Strategy()
     values = {k: given[k] for k in ("about", "scheduler", "isl", "parallel", "vectorize", "tile") if k in given}
     own = {k: given[k] for k in PLAN_KEYS if k in given and given[k] not in ("outer", "none")}
+    tiles = {**base.tiles, **{k: v for k, v in given.get("options", {}).items() if k in TILE_OPTIONS}}
+    if own.get("options") and set(own["options"]) <= set(TILE_OPTIONS):
+        del own["options"]
     if own and "scheduler" not in given and base.scheduler != "polytops":
         values.update(scheduler="polytops", fusion="none")
     if own.get("fusion") in HEURISTICS or given.get("fusion") == "none":
@@ -215,14 +226,20 @@ def _from_document(document: Document, name: str) -> Strategy:
     if "options" in own:
         merged["options"] = {**inherited.get("options", {}), **own["options"]}
     _refuse_idle(document, given, own, scheduler)
-    plan = make_plan(Document(merged, document.where, document.text))
-    strategy = replace(base, **{"name": name, **values, "scheduling": merged, "plan": plan})
+    whole = Document(merged, document.where, document.text)
+    rows = [rows_of(whole, k, entry)[1] for k, entry in enumerate(merged.get("soft constraints", ()))]
+    tiling = make_tiling(tiles, [r for r in rows if r is not None])
+    parts = {"scheduling": merged, "plan": make_plan(whole), "tiles": tiles, "tiling": tiling}
+    strategy = replace(base, **{"name": name, **values, **parts})
     _refuse_contradictions(document, strategy)
     return strategy
 
 
 def _refuse_contradictions(document: Document, strategy: Strategy) -> None:
-    """A directive for what the document forbids can have no effect."""
+    """Tiles or a directive for what the document forbids can have no effect."""
+    if strategy.tiling.plans and not strategy.tile:
+        raise document.error(("tile",), "nothing is tiled, so the sizes of tiles have no effect",
+                             'the document says "tile": false', "leave one of them away")  # fmt: skip
     for key, kind in (("parallel", "parallel"), ("vectorize", "vectorize")):
         if not getattr(strategy, key) and any(d.kind == kind for d in strategy.plan.directives):
             raise document.error(("directives",), f"the directive {kind!r} has no effect",

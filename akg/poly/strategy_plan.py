@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-import re
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from akg.base.errors import AkgError, InternalError, suggest
 from akg.poly.constraints import parse_constraint, parse_form
 from akg.poly.cost import costs
+from akg.poly.hint_rows import rows_of
 from akg.poly.plan import (
     ConstraintSpec,
     CostSpec,
@@ -26,11 +26,11 @@ from akg.poly.plan import (
 )
 from akg.poly.plan_check import used_variables
 from akg.poly.schema import Document
+from akg.poly.tiling import TILE_OPTIONS
 
 PLAN_KEYS = ("new_variables", "ILP_construction", "fusion", "directives", "soft constraints", "options", "callback")
 HEURISTICS = ("smartfuse", "maxfuse", "nofuse", "parallelfuse")
 _HINTS = {"serials": "sequential", "vectorials": "vectorize", "parallels": "parallel", "reduces": "reduce"}
-_ROW = re.compile(r"\s*\[(.*)\]\s*(?:\((.*)\)\s*)?")
 
 
 def make_plan(document: Document) -> Plan:
@@ -47,7 +47,10 @@ def make_plan(document: Document) -> Plan:
         plan = make_dimension(entry, variables)
         _place(document, "ILP_construction", entry, plan, dimensions)
     for k, rows in enumerate(values.get("soft constraints", ())):
-        _add_rows(document, k, rows, dimensions)
+        for position, texts in enumerate(rows_of(document, k, rows)[0]):
+            plan = dimensions.get(position, dimensions.get(-1, DimensionPlan()))
+            extra = tuple([ConstraintSpec(t, True) for t in texts])
+            dimensions[position] = replace(plan, constraints=(*plan.constraints, *extra))
     fusion: dict[int, FusionPlan] = {}
     given = values.get("fusion", ())
     if isinstance(given, str):
@@ -56,7 +59,7 @@ def make_plan(document: Document) -> Plan:
     else:
         for entry in given:
             _place(document, "fusion", entry, _fusion(entry), fusion)
-    options = dict(values.get("options", {}))
+    options = {k: v for k, v in values.get("options", {}).items() if k not in TILE_OPTIONS}
     if "fallback" in options:
         chain = options["fallback"]
         options["fallback"] = () if chain == "error" else (chain,) if isinstance(chain, str) else tuple(chain)
@@ -146,54 +149,6 @@ def _directives(given: Sequence[Mapping[str, Any]] | Mapping[str, Mapping[str, S
         names = None if statements == "*" else tuple(statements)
         result.append(Directive(d["type"], names, tuple(iterators), d.get("strict", False)))
     return result
-
-
-# --- AKG's rows of coefficients ---------------------------------------------------------------------------
-
-
-def _add_rows(document: Document, k: int, entry: Mapping[str, Any], dimensions: dict[int, DimensionPlan]) -> None:
-    """``"[1, ?, 0]"``: the coefficients of a statement's row, ``?`` for any; soft constraints of one dimension each."""
-    statement, count = entry["statement"], -1
-    base = dimensions.get(-1, DimensionPlan())
-    for position, text in enumerate(entry["coefficients"]):
-        path = ("soft constraints", k, "coefficients", position)
-        match = _ROW.fullmatch(text)
-        if match is None:
-            raise document.error(path, f"{text!r} is no row", "a row is [c0, c1, ..., constant]",
-                                 "write ? for any number")  # fmt: skip
-        if match.group(2):
-            raise document.error(path, f"strip-mining {match.group(2)!r} is not a row's business here",
-                                 "the mapping tiles bands after scheduling", "leave (/n) and (%n) away")  # fmt: skip
-        values = _numbers(document, path, match.group(1))
-        if "meta" in entry and len(values) != sum(entry["meta"]) + 1:
-            raise document.error(path, f"{len(values)} coefficients",
-                                 f"meta {list(entry['meta'])} asks for {sum(entry['meta']) + 1}",
-                                 "one for each iterator and parameter, and the constant")  # fmt: skip
-        iterators = entry["meta"][0] if "meta" in entry else len(values) - 1
-        texts: list[str] = []
-        for n, value in enumerate(values):
-            if value is not None:
-                name = f"it_{n}" if n < iterators else "cst" if n == len(values) - 1 else f"par_{n - iterators}"
-                texts.append(f"{statement}_{name} = {value}")
-        count += 1
-        plan = dimensions.get(count, base)
-        extra = tuple([ConstraintSpec(t, True) for t in texts])
-        dimensions[count] = DimensionPlan(plan.costs, (*plan.constraints, *extra), plan.require_parallel)
-
-
-def _numbers(document: Document, path: tuple[str | int, ...], text: str) -> list[int | None]:
-    values: list[int | None] = []
-    for part in text.split(","):
-        part = part.strip()
-        if part.startswith("?"):
-            values.extend([None] * int(part[1:] or 1))
-        elif re.fullmatch(r"-?\d+", part):
-            values.append(int(part))
-        else:
-            raise document.error(path, f"{part!r} is no coefficient",
-                                 "a coefficient is a number, ?, or ?n for n of them",
-                                 "write ? for any number")  # fmt: skip
-    return values
 
 
 # --- call-backs ------------------------------------------------------------------------------------------

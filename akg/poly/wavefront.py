@@ -64,7 +64,7 @@ def _over(member: Member, part: Filter) -> Band:
 def is_skewed(node: Node) -> bool:
     """Whether a band below tiles rows that are no iterators."""
     if isinstance(node, Band):
-        return any(m.tile == TILE and (m.skew or not _is_plain(m)) for m in node.members) or is_skewed(node.child)
+        return any(m.tile > 0 and (m.skew or not _is_plain(m)) for m in node.members) or is_skewed(node.child)
     if isinstance(node, Sequence):
         return any(is_skewed(f.child) for f in node.children)
     return not isinstance(node, Leaf) and is_skewed(node.child)
