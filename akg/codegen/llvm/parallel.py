@@ -1,8 +1,10 @@
 """Parallel loops: the body becomes a function over a range, which threads of an OpenMP runtime share.
 
 The caller packs what the body uses into an array on its stack and calls ``GOMP_parallel``, which every thread
-leaves together. Each thread takes one contiguous piece of the range. Where the work is small, or one thread is
-allowed, the caller runs the whole range itself.
+leaves together. Each thread takes one contiguous piece of the range; where iterations differ in their work, as in a
+triangle, threads take small pieces in turn until none is left. Iterations are independent, so what they compute
+does not depend on who runs them. Where the work is small, or one thread is allowed, the caller runs the whole range
+itself.
 """
 
 from __future__ import annotations
@@ -19,12 +21,14 @@ from akg.codegen.llvm.streaming import fence
 from akg.codegen.llvm.workspace import with_workspace
 from akg.codegen.subscripts import OUT_OF_MEMORY
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Expr, Var
+from akg.ir.expr import Binary, Expr, Var
 from akg.ir.rewrite import buffers_read, buffers_written, variables_of
+from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, For, expressions, walk
 
 THRESHOLD = 30_000  # simple operations below which threads cost more than they give
 THREADS = "akg_threads"
+PIECES = 32  # for each thread, where iterations are uneven
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ def emit_parallel(f: Function, loop: For) -> None:
     """A loop whose iterations threads share."""
     capture = _capture(f, loop)
     body, may_fail = _outline(f, loop, capture)
-    entry = _thread_entry(f, body, capture)
+    entry = (_taking_turns if is_uneven(loop) else _thread_entry)(f, body, capture)
     begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
     with f.branch(apply(f, bool_, "icmp slt {t} {0}, {1}", begin, end)):
         span = f.here(f"sub i64 {end.text}, {begin.text}")
@@ -74,7 +78,9 @@ def _fork(f: Function, body: str, entry: str, common: str, span: str, cost: Valu
     much = f.here(f"icmp sge {cost}, {THRESHOLD}")
     fork = Value(f.here(f"and i1 {several}, {much}"), bool_, 0, f.level)
     with f.branch(fork):
-        arguments = [*common.split(", "), f"i64 {span}"]
+        following = f.alloca("i64", 8)  # the next piece, where threads take them in turn
+        f.line(f"store i64 0, ptr {following}")
+        arguments = [*common.split(", "), f"i64 {span}", f"ptr {following}"]
         data = f.alloca(f"[{len(arguments)} x i64]", 8)
         for slot, argument in enumerate(arguments):
             where = f.here(f"getelementptr i64, ptr {data}, i64 {slot}")
@@ -145,11 +151,58 @@ def _thread_entry(f: Function, body: str, capture: Capture) -> str:
     """The function that each thread enters: unpack, find the piece of the range, run it."""
     name = f"{body[1:]}.thread"
     inner = Function(f.unit, name, is_parallel=True)
+    loaded, span, _ = _unpacked(f, inner, capture)
+    thread, threads = _team(f, inner)
+    following = inner.here(f"add i64 {thread}, 1")
+    low, high = (
+        inner.here(f"sdiv i64 {inner.here(f'mul i64 {span}, {number}')}, {threads}") for number in (thread, following)
+    )
+    inner.line(f"call void {body}({loaded}, i64 {low}, i64 {high})")
+    inner.line("ret void")
+    f.unit.functions.append(inner.text(f"internal void @{name}(ptr %data)", "#0"))
+    return f"@{name}"
+
+
+def _taking_turns(f: Function, body: str, capture: Capture) -> str:
+    """The function that each thread enters: run the next piece until none is left."""
+    name = f"{body[1:]}.thread"
+    inner = Function(f.unit, name, is_parallel=True)
+    loaded, span, counter = _unpacked(f, inner, capture)
+    _, threads = _team(f, inner)
+    share = inner.here(f"sdiv i64 {span}, {inner.here(f'mul i64 {threads}, {PIECES}')}")
+    size = inner.here(f"call i64 {_larger(f)}(i64 {share}, i64 1)")
+    head, again, done = (inner.fresh(label) for label in ("next", "piece", "done"))
+    inner.line(f"br label %{head}")
+    inner.start(head)
+    low = inner.here(f"atomicrmw add ptr {counter}, i64 {size} monotonic")
+    inner.line(f"br i1 {inner.here(f'icmp slt i64 {low}, {span}')}, label %{again}, label %{done}")
+    inner.start(again)
+    behind = inner.here(f"add i64 {low}, {size}")
+    high = inner.here(f"call i64 {_larger(f, 'smin')}(i64 {behind}, i64 {span})")
+    inner.line(f"call void {body}({loaded}, i64 {low}, i64 {high})")
+    inner.line(f"br label %{head}")
+    inner.start(done)
+    inner.line("ret void")
+    f.unit.functions.append(inner.text(f"internal void @{name}(ptr %data)", "#0"))
+    return f"@{name}"
+
+
+def _larger(f: Function, name: str = "smax") -> str:
+    return f.unit.declare(f"llvm.{name}.i64", f"declare i64 @llvm.{name}.i64(i64, i64)")
+
+
+def _unpacked(f: Function, inner: Function, capture: Capture) -> tuple[str, str, str]:
+    """The arguments of the body, the length of the range, and the address of the next piece."""
     loaded: list[str] = []
-    for slot, (kind, _) in enumerate([*_parameters(f, capture), ("i64", "span")]):
+    for slot, (kind, _) in enumerate([*_parameters(f, capture), ("i64", "span"), ("ptr", "next")]):
         where = inner.here(f"getelementptr i64, ptr %data, i64 {slot}")
         loaded.append(f"{kind} {inner.here(f'load {kind}, ptr {where}')}")
-    span = loaded.pop().split()[1]
+    *arguments, span, following = loaded
+    return ", ".join(arguments), span.split()[1], following.split()[1]
+
+
+def _team(f: Function, inner: Function) -> tuple[str, str]:
+    """The number of the thread, and of threads."""
     thread, threads = (
         inner.here(f"sext i32 {inner.here(f'call i32 {callee}()')} to i64")
         for callee in (
@@ -157,11 +210,26 @@ def _thread_entry(f: Function, body: str, capture: Capture) -> str:
             f.unit.declare("omp_get_num_threads", "declare i32 @omp_get_num_threads()"),
         )
     )
-    following = inner.here(f"add i64 {thread}, 1")
-    low, high = (
-        inner.here(f"sdiv i64 {inner.here(f'mul i64 {span}, {number}')}, {threads}") for number in (thread, following)
-    )
-    inner.line(f"call void {body}({', '.join(loaded)}, i64 {low}, i64 {high})")
-    inner.line("ret void")
-    f.unit.functions.append(inner.text(f"internal void @{name}(ptr %data)", "#0"))
-    return f"@{name}"
+    return thread, threads
+
+
+def is_uneven(loop: For) -> bool:
+    """Whether the iterations of some loop inside grow or shrink with `loop`, as in a triangle."""
+    moving = {loop.var}
+    for inner in walk(loop.body):
+        if not isinstance(inner, For):
+            continue
+        if moving.isdisjoint((*variables_of(inner.begin), *variables_of(inner.end))):
+            continue
+        moving.add(inner.var)
+        extents = [simplify(end - inner.begin) for end in _minima(inner.end)]
+        if all(not moving.isdisjoint(variables_of(e)) for e in extents):
+            return True
+    return False
+
+
+def _minima(end: Expr) -> list[Expr]:
+    """The operands of nested minima: bounds of the same loop."""
+    if isinstance(end, Binary) and end.op == "min":
+        return [*_minima(end.a), *_minima(end.b)]
+    return [end]
