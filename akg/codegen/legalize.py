@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from akg.base.dtype import bfloat16, bool_, float16, float32, uint8
+from akg.base.dtype import DType, bfloat16, bool_, float16, float32, uint8
 from akg.codegen.math import expand
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Var
+from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Select, Var
 from akg.ir.rewrite import rewrite, rewrite_stmt
 from akg.ir.stmt import Alloc, Kernel, Param, Stmt, Store
 
@@ -55,7 +55,7 @@ def legalize(kernel: Kernel, native: frozenset[str] = frozenset()) -> Kernel:
     def on_stmt(stmt: Stmt) -> Stmt | None:
         if isinstance(stmt, Store):
             buffer = buffer_of(stmt.buffer)
-            value = stmt.value if stmt.value.dtype is buffer.dtype else Cast(stmt.value, buffer.dtype)
+            value = _narrowed(stmt.value, buffer.dtype)
             return stmt if value is stmt.value and buffer is stmt.buffer else replace(stmt, buffer=buffer, value=value)
         if isinstance(stmt, Alloc) and stmt.buffer.dtype is bool_:
             return replace(stmt, buffer=buffer_of(stmt.buffer))
@@ -66,6 +66,21 @@ def legalize(kernel: Kernel, native: frozenset[str] = frozenset()) -> Kernel:
         for p in kernel.params
     )
     return replace(kernel, params=params, body=rewrite_stmt(kernel.body, on_stmt, on_expr))
+
+
+def _narrowed(value: Expr, dtype: DType) -> Expr:
+    """A value as an element of `dtype`; what was only moved never becomes wide."""
+    if value.dtype is dtype:
+        return value
+    if dtype in NARROW and isinstance(value, Cast) and value.a.dtype is dtype:
+        return value.a
+    if dtype in NARROW and isinstance(value, Const):
+        return Const(value.value, dtype)
+    if dtype in NARROW and isinstance(value, Select):
+        a, b = _narrowed(value.a, dtype), _narrowed(value.b, dtype)
+        if not any(isinstance(part, Cast) for part in (a, b)):
+            return Select(value.cond, a, b)
+    return Cast(value, dtype)
 
 
 def _rule(node: Expr, native: frozenset[str]) -> Expr | None:

@@ -11,7 +11,8 @@ Meaning:
     expressions over enclosing loop variables and sizes.
   * kind *serial* runs in order. *parallel* asserts that iterations are independent: threads share them.
     *vector* asserts that iterations may run in lockstep lanes: independent, except for stores marked with a
-    `reduction` whose address does not depend on the loop variable. *unroll* needs constant trip count; its
+    `reduction` whose address does not depend on the loop variable. A vector loop may be the whole body of another:
+    lanes in two dimensions. *unroll* needs constant trip count; its
     iterations run in order. *block* and *thread* are a device's grid.
   * ``Store`` with `reduction` "sum" | "prod" | "max" | "min" is an update: its value has the form
     ``combine(old element, term)`` with the old element as first operand; the instances of one such

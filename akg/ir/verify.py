@@ -160,9 +160,10 @@ class _Verifier:
             self.fail("an unrolled loop has no constant trip count", stmt)
         if in_vector and stmt.kind in _NOT_IN_VECTOR:
             self.fail(f"a {stmt.kind} loop in a vector loop", stmt)
+        is_outer = isinstance(stmt.body, For) and stmt.body.kind == "vector"
         self.declare(stmt.var.name, stmt)
         self.variables.add(stmt.var)
-        self.statement(stmt.body, in_vector or stmt.kind == "vector")
+        self.statement(stmt.body, in_vector or (stmt.kind == "vector" and not is_outer))
         self.variables.discard(stmt.var)
         self.valid.clear()
 

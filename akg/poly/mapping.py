@@ -31,7 +31,9 @@ from akg.poly.wavefront import TILE, tile_skewed
 STRIP = 4096  # elements of a strip, at least, where the only parallel loop is also the vector loop
 NARROW_STRIP = 64
 STRIPS_PER_THREAD = 16  # at most: longer strips stream better
-BLOCK = 32  # side of the square tile in which a strided access uses all of each cache line
+BLOCK = 64  # lanes of a strip that is turned in registers are a multiple of this
+BLOCK_LEAST = 16  # iterations of both loops that make blocks
+BLOCK_STRIPS = 4  # per thread
 
 
 class MappingOptions(Protocol):
@@ -328,7 +330,7 @@ class _Mapper:
 
     def strided_partner(self, members: list[Member], vector: Member, names: list[str]) -> int | None:
         """The other parallel member along which an access that strides over the lanes is contiguous."""
-        if not self.options.tile or not vector.coincident or self.lanes.trips(vector) < 2 * BLOCK:
+        if not self.options.tile or not vector.coincident or self.lanes.trips(vector) < BLOCK_LEAST:
             return None
         for name in names:
             statement = self.scop.statements[name]
@@ -339,18 +341,20 @@ class _Mapper:
                 for k, member in enumerate(members):
                     var = var_of(member, statement)
                     if var is not None and member.coincident and abs(stride(access, var)) == 1:
-                        return k if self.lanes.trips(member) >= 2 * BLOCK else None
+                        return k if self.lanes.trips(member) >= BLOCK_LEAST else None
         return None
 
     def blocked(self, members: list[Member], partner: int, vector: Member, band: Band, threaded: bool) -> Node:
-        """Square tiles over the lanes and their partner, so that a strided access uses whole cache lines."""
-        point = members[partner]
-        members[partner] = replace(point, tile=BLOCK)
-        lanes = replace(vector, kind="serial", tile=BLOCK)
-        self.decisions.note(f"tile {_name(point)} and {_name(vector)} by {BLOCK}: an access strides over the lanes")
-        members.append(lanes)
+        """Lanes along two loops, for a backend that turns blocks in registers; strips of the lanes for the threads."""
+        across = replace(members.pop(partner), kind="vector")
+        strips = BLOCK_STRIPS * max(self.target.cores, 1)
+        size = max(-(-self.lanes.trips(vector) // (strips * BLOCK)), 1) * BLOCK
+        if self.lanes.trips(vector) >= UNKNOWN_TRIPS:
+            size = 4 * BLOCK
+        self.decisions.note(f"blocks of {_name(across)} and {_name(vector)}: an access is contiguous along the former")
+        members.append(replace(vector, kind="serial", tile=size))
         self.thread(members, threaded)
-        return Band((*members, point, vector), True, band.child)
+        return Band((*members, across, vector), True, band.child)
 
     def vector_member(self, members: list[Member], names: list[str]) -> int | None:
         """The member whose lanes cost least over all statements; None if none may be a vector loop."""

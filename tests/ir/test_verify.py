@@ -74,7 +74,9 @@ BROKEN: dict[str, Callable[[], Stmt]] = {
     "unknown kind of loop 'warp'": lambda: over_i(put(x), "warp"),
     "an unrolled loop has no constant trip count": lambda: over_i(put(x), "unroll"),
     "a parallel loop in a vector loop": lambda: over_i(For(j, Const(0), n, Block(()), "parallel"), "vector"),
-    "a vector loop in a vector loop": lambda: over_i(For(j, Const(0), n, Block(()), "vector"), "vector"),
+    "a vector loop in a vector loop": lambda: over_i(
+        Block((put(x), For(j, Const(0), n, Block(()), "vector"))), "vector"
+    ),
     "a barrier in a vector loop": lambda: over_i(Barrier(), "vector"),
     "a barrier of unknown scope 'world'": lambda: Barrier("world"),
     "a register buffer has a symbolic shape": lambda: Alloc(Buffer("R", (n,), float32, "register"), Block(())),

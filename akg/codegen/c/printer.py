@@ -85,7 +85,7 @@ class CPrinter(ExpressionPrinter):
         """A loop and its body."""
         if node.kind in ("block", "thread"):
             raise _no_device(f"a {node.kind} loop")
-        reductions = self._reductions(node) if node.kind == "vector" else None
+        reductions = self._reductions(node) if node.kind == "vector" and not _is_block(node) else None
         if not reductions:
             self._counted(node, self.loop_pragma(node) if reductions is None else "#pragma omp simd")
             return
@@ -114,7 +114,7 @@ class CPrinter(ExpressionPrinter):
         i = self.names[node.var.name]
         step = f"++{i}" if node.step == 1 else f"{i} += {node.step}"
         self.put(f"for (int64_t {i} = {begin[0]}; {i} < {at_least(end, SUM)}; {step}) {{")
-        is_parallel, is_vector = node.kind == "parallel", node.kind == "vector"
+        is_parallel, is_vector = node.kind == "parallel", node.kind == "vector" and not _is_block(node)
         self.parallel_depth += is_parallel
         self.vector_depth += is_vector
         self.indented(node.body)
@@ -269,6 +269,11 @@ def _names_of(kernel: Kernel) -> list[str]:
         elif isinstance(s, Alloc):
             names.append(s.buffer.name)
     return names
+
+
+def _is_block(loop: For) -> bool:
+    """Whether a vector loop is the outer one of lanes in two dimensions: the inner one is for the compiler."""
+    return loop.kind == "vector" and isinstance(loop.body, For) and loop.body.kind == "vector"
 
 
 def _no_device(what: str) -> AkgError:

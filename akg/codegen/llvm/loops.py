@@ -17,6 +17,7 @@ from akg.codegen.llvm.memory import row_major_strides, store
 from akg.codegen.llvm.parallel import emit_parallel
 from akg.codegen.llvm.promote import promote_reductions
 from akg.codegen.llvm.reduction import emit_lane_reduction, split_update
+from akg.codegen.llvm.transpose import emit_blocks
 from akg.codegen.llvm.types import in_memory, llvm_type
 from akg.codegen.llvm.vector import emit_vector
 from akg.codegen.llvm.workspace import is_on_stack
@@ -40,7 +41,7 @@ def emit_for(f: Function, loop: For) -> None:
     elif loop.kind == "unroll":
         _unroll(f, loop, trips)
     elif loop.kind == "vector" and f.lanes is None:
-        if not emit_vector(f, loop, trips):
+        if not emit_blocks(f, loop) and not emit_vector(f, loop, trips):
             emit_serial(f, loop, trips)
     elif loop.kind == "parallel" and not f.is_parallel and f.lanes is None:
         emit_parallel(f, loop)

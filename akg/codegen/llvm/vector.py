@@ -16,7 +16,7 @@ from akg.codegen.llvm.streaming import streaming_store, unaligned_head
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, Load, Var
+from akg.ir.expr import Const, Expr, Load, Select, Var
 from akg.ir.rewrite import rewrite_stmt, substitute_stmt, walk_expr
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, expressions, walk
@@ -165,9 +165,12 @@ def _renamed(stmt: Stmt, copy: int) -> Stmt | None:
 
 
 def _lanes(f: Function, nodes: set[Expr], stores: list[Store]) -> int:
-    """A register of the widest type that is computed with."""
-    widths = [n.dtype.compute.bits for n in nodes if n.dtype not in (index, bool_)]
-    widths += [s.buffer.dtype.compute.bits for s in stores]
+    """A register of the widest type that is computed with; what is only moved counts as it is in memory."""
+    moved = [n for n in nodes if isinstance(n, (Load, Const, Select))]
+    operands = {c for n in nodes if not isinstance(n, Select) for c in n.children}
+    widths = [n.dtype.bits for n in moved if n.dtype not in (index, bool_) and n not in operands]
+    widths += [n.dtype.compute.bits for n in nodes - {*moved} | operands if n.dtype not in (index, bool_)]
+    widths += [s.buffer.dtype.bits for s in stores]
     return max(2, f.unit.target.lanes(max(widths, default=64)))
 
 
