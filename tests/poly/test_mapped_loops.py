@@ -169,7 +169,8 @@ kernel turn(X: in float32[70, 100], Y: out float32[100, 70]):
             S0: Y[i, j] = X[j, i]
 """)
     state = mapped(kernel)
-    assert {f.step for f in loops(state, "parallel") + loops(state, "serial")} >= {32}
+    outer, inner = loops(state, "vector")
+    assert outer.body is inner and {f.step for f in loops(state, "parallel") + loops(state, "serial")} == {64}
     check_same(kernel, state)
 
 
