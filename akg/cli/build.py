@@ -48,12 +48,16 @@ def _save(kernels: dict[str, Kernel], options: argparse.Namespace) -> None:
 
 
 def explain(options: argparse.Namespace) -> int:
-    """Print why each kernel looks as it does."""
-    texts: list[str] = []
-    for name, value in load(options.place).items():
-        kernel = build(value, options.target, options.strategy, name)
-        texts.append(f"== {name} ==\n{kernel.explain()}\n")
-    print("\n".join(texts), end="")
+    """Print why each kernel looks as it does, or write it to HTML pages."""
+    kernels = {n: build(v, options.target, options.strategy, n) for n, v in load(options.place).items()}
+    if options.html is None:
+        print("\n".join(f"== {name} ==\n{kernel.explain()}\n" for name, kernel in kernels.items()), end="")
+        return 0
+    page = Path(options.html)
+    for name, kernel in kernels.items():
+        path = page if len(kernels) == 1 else page.with_stem(f"{page.stem}-{name}")
+        kernel.explain().to_html(path)
+        print(path)
     return 0
 
 

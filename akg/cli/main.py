@@ -99,9 +99,11 @@ def _parser() -> argparse.ArgumentParser:
                      help=f"for symbolic sizes that --size does not name; default {DEFAULT_SIZE}")  # fmt: skip
     one.add_argument("--seed", type=int, default=0, help="of the random inputs")
 
-    one = _add(commands, "explain", "say why kernels look as they do",
-               "akg explain lu.py --strategy isl")  # fmt: skip
+    one = _add(commands, "explain", "say of each loop how it runs, what forbids more, and what would allow it",
+               "akg explain lu.py:lu --strategy isl --html lu.html")  # fmt: skip
     _add_place(one)
+    one.add_argument("--html", metavar="PATH",
+                     help="write a page with pictures instead; PATH-NAME for each of several kernels")  # fmt: skip
 
     one = _add(commands, "cache", "list, verify or clear the kernel cache", "akg cache ls")
     one.add_argument("action", choices=CACHE_ACTIONS, metavar="|".join(CACHE_ACTIONS))

@@ -18,7 +18,7 @@ from akg.codegen.c import emit_c
 from akg.codegen.llvm import backend as _llvm  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers itself
 from akg.driver import cost, pipeline
 from akg.driver import save as saving
-from akg.driver.explain import explanation
+from akg.driver.explain import BUDGET_S, Facts, explanation
 from akg.driver.pipeline import Compilation
 from akg.ir import stmt
 from akg.ir.text import to_text
@@ -110,7 +110,8 @@ def assemble(
     )
     texts = _Texts(state, code.kind)
     return Kernel(
-        signature, loaded, report=report, sources=texts.table(), explain=texts.explain, threaded=threaded,
+        signature, loaded, report=report, sources=texts.table(), threaded=threaded,
+        explain=lambda: texts.explain(str(signature), report),
         refusal=obstacle(target) if loaded is None else "", save=lambda *where: texts.save(kernel, report, *where),
         failures=Failure.of(code.meta.get("failures", ()), _spans(kernel)),
     )  # fmt: skip
@@ -177,5 +178,10 @@ class _Texts:
         with pipeline.LOCK:
             return saving.save(saving.Source(emit(self.state), kernel, report), folder, kind, threads)
 
-    def explain(self) -> Explanation:
-        return explanation(lambda: self.state)
+    def explain(self, signature: str, report: Report) -> Explanation:
+        badges = {
+            "strategy": report.strategy, "target": report.target, "threads": str(report.threads), "cache": report.cache,
+            "build": f"{report.build_ms:.1f} ms", "compiler": report.compiler,
+        }  # fmt: skip
+        facts = Facts(signature, badges, [(name, ms) for name, ms, _ in report.passes], self.table())
+        return explanation(lambda: self.state, BUDGET_S, facts)

@@ -23,7 +23,7 @@ from akg.base.trace import Recorder, is_dumped, phase
 from akg.driver import pipeline, store
 from akg.driver.assemble import Code, assemble, compile_kernel, run_map
 from akg.driver.crash import reported
-from akg.driver.explain import BUDGET_S, explanation
+from akg.driver.explain import BUDGET_S, Facts, explanation
 from akg.driver.pipeline import Compilation
 from akg.ir import stmt, te
 from akg.ir.expr import Var
@@ -100,7 +100,13 @@ class Scheduled:
         Args:
             budget_s: seconds that the search for changes of the strategy may take; 0 for no search.
         """
-        return explanation(lambda: self.state, budget_s)
+        kernel = self.state.kernel
+        facts = Facts(
+            badges={"strategy": self.state.strategy.name, "schedule for": self.state.target.name},
+            passes=[(e.name, e.ms) for e in self.recorder.events if e.depth == 0],
+            sources={"definition": lambda: to_text(kernel)},
+        )
+        return explanation(lambda: self.state, budget_s, facts)
 
     @user_facing
     def compile(self, target: str | Target | None = None) -> Kernel:
@@ -122,7 +128,7 @@ class Scheduled:
         return self.text
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.text)}</pre><pre>{html.escape(self.explain(0).text)}</pre>"
+        return self.explain()._repr_html_()
 
 
 @user_facing

@@ -5,7 +5,7 @@ import pytest
 from tests.docs.pages import blocks, run_page
 
 
-@pytest.mark.parametrize("page", ["tutorial.md", "extending.md"])
+@pytest.mark.parametrize("page", ["tutorial.md", "extending.md", "explain.md"])
 def test_page_runs(page: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert len(blocks(page)) >= 3
     run_page(page)

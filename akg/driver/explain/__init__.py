@@ -7,18 +7,19 @@ from functools import cached_property
 
 from akg.driver import pipeline
 from akg.driver.explain.advice import BUDGET_S, Advice, Change, advise
+from akg.driver.explain.page import Facts, page
 from akg.driver.pipeline import Compilation
 from akg.poly.explain import Body, Loop, loops_of, loops_text
 from akg.runtime.explanation import Explanation
 
-__all__ = ["BUDGET_S", "Advice", "Change", "explanation"]
+__all__ = ["BUDGET_S", "Advice", "Change", "Facts", "explanation"]
 
 
-class _Facts:
+class _Contents:
     """What text and page share, made once."""
 
-    def __init__(self, make: Callable[[], Compilation], budget_s: float) -> None:
-        self._make, self._budget_s = make, budget_s
+    def __init__(self, make: Callable[[], Compilation], budget_s: float, facts: Facts) -> None:
+        self._make, self._budget_s, self._facts = make, budget_s, facts
 
     @cached_property
     def state(self) -> Compilation:
@@ -46,13 +47,18 @@ class _Facts:
             lines.append("decisions:\n" + "\n".join(f"  {line}" for line in notes))
         return "\n".join(lines)
 
+    def page(self) -> str:
+        with pipeline.LOCK:
+            return page(self.state, self.loops, self.advice, self._facts)
 
-def explanation(make: Callable[[], Compilation], budget_s: float = BUDGET_S) -> Explanation:
+
+def explanation(make: Callable[[], Compilation], budget_s: float = BUDGET_S, facts: Facts | None = None) -> Explanation:
     """The explanation of a compilation that is scheduled, and mapped if loops of the machine are to be explained.
 
     Args:
         make: gives the compilation, when it is first needed.
-        budget_s: seconds for the search of changes; 0 for none.
+        budget_s: seconds of computing for the search of changes; 0 for none.
+        facts: what else the page tells.
     """
-    facts = _Facts(make, budget_s)
-    return Explanation(facts.text, None, lambda: facts.loops)
+    contents = _Contents(make, budget_s, facts or Facts())
+    return Explanation(contents.text, contents.page, lambda: contents.loops)

@@ -11,6 +11,7 @@ from akg.poly.strategy_plan import HEURISTICS
 
 Json = dict[str, Any]
 _COSTS = (["feautrier", "proximity"], ["contiguity", "proximity"], ["bigLoopsFirst", "proximity"])
+_PLAIN = ("isl", "original", "pluto")  # the others vary these
 
 
 def candidates(strategy: Strategy, depth: int) -> Iterator[Json]:
@@ -28,8 +29,7 @@ def candidates(strategy: Strategy, depth: int) -> Iterator[Json]:
             yield {**base, key: True}
     if strategy.scheduler == "polytops":
         yield from _keys(strategy, base, depth)
-    # short documents first: what others are presets of before the others
-    for name in sorted(strategy_names(), key=lambda n: len(resolve_strategy(n).key())):
+    for name in sorted(strategy_names(), key=lambda n: (n not in _PLAIN, n)):
         if {"preset": name} != base:
             yield {"preset": name}
 
