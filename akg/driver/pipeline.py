@@ -36,8 +36,16 @@ from akg.poly.scan import NotRectangularError, scan
 from akg.poly.scop import Scop, extract_scop
 from akg.poly.split_reduction import split_reductions
 from akg.poly.strategy import Strategy, noting, schedulers
+from akg.poly.tile_scan import scan_tiles
 from akg.poly.tree import Domain, Step, paths, tree_text
-from akg.poly.wavefront import distribute_innermost, is_skewed, vectorise_innermost
+from akg.poly.wavefront import (
+    distribute_innermost,
+    has_tiles,
+    in_program_order,
+    restricted,
+    vector_loops,
+    vectorise_innermost,
+)
 
 _log = logger("driver.pipeline")
 LOCK = threading.RLock()  # all isl objects live in one context, which is not for two threads at once
@@ -125,7 +133,7 @@ def _fuse(state: Compilation) -> None:
 def _map(state: Compilation) -> None:
     decisions = state.decisions.copy()
     state.mapped = map_cpu(state.scop, state.tree, state.target, state.strategy, decisions)
-    if is_skewed(state.mapped.child):
+    if has_tiles(state.mapped.child):
         if not prove(state.scop, state.mapped, state.dependences):
             decisions = state.decisions.copy()
             decisions.note("no wavefronts: tiles of one would share an accumulator")
@@ -142,11 +150,18 @@ def _finish_skewed(state: Compilation, tree: Domain) -> Domain:
     """The innermost loops of skewed tiles, one for each statement where that is legal, as vector loops."""
     if not state.strategy.vectorize:
         return tree
+    lanes = LaneModel(state.scop, state.target)
     apart = replace(tree, child=distribute_innermost(tree.child))
     if apart.child is not tree.child and prove(state.scop, apart, state.dependences):
         tree = apart
     tree = annotate(state.scop, tree, state.dependences)
-    return vectorise_innermost(state.scop, tree, LaneModel(state.scop, state.target))
+    tree = replace(tree, child=vectorise_innermost(state.scop, tree.child, lanes))
+    if state.strategy.tiling.intra_tile == "none" or state.strategy.plan.directives:
+        return tree
+    program = annotate(state.scop, state.scop.tree, state.dependences).child
+    program = vectorise_innermost(state.scop, restricted(program, frozenset(state.scop.statements)), lanes)
+    own = in_program_order(tree.child, program, lambda a, b: vector_loops(a) >= max(vector_loops(b), 1))
+    return replace(tree, child=own)
 
 
 def _prove(state: Compilation) -> None:
@@ -163,8 +178,20 @@ def _generate(state: Compilation) -> None:
     try:
         state.body = scan(state.scop, state.tree)
     except NotRectangularError as why:
-        state.decisions.note(f"loops by isl's generator: {why}")
-        state.body = generate_with_isl(state.scop, state.tree)
+        state.body = _projected(state)
+        if state.body is None:
+            state.decisions.note(f"loops by isl's generator: {why}")
+            state.body = generate_with_isl(state.scop, state.tree)
+
+
+def _projected(state: Compilation) -> stmt.Stmt | None:
+    if not has_tiles(state.tree.child):
+        return None
+    try:
+        return scan_tiles(state.scop, state.tree)
+    except (NotRectangularError, Unknown) as why:
+        _log.debug("kernel %s: tiles are not for projection: %s", state.kernel.name, why)
+        return None
 
 
 def _split(state: Compilation) -> None:

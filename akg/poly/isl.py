@@ -389,6 +389,11 @@ def equalities(a: BasicSet) -> list[list[int]]:
     return [row for kind, row in _numbers(a) if kind == 0]
 
 
+def inequalities(a: BasicSet) -> list[list[int]]:
+    """The constraints of a set without divisions, over (dimensions, parameters, constant); equalities as two."""
+    return [side for kind, row in _numbers(a) for side in ([row] if kind else [row, [-v for v in row]])]
+
+
 def project_out(a: BasicSet, dims: Iterable[int]) -> BasicSet:
     """The set without some dimensions, by position."""
     for k in sorted(dims, reverse=True):

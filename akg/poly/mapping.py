@@ -24,9 +24,10 @@ from akg.poly.lanes import LaneModel, var_of
 from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box
 from akg.poly.scop import Scop, Statement
+from akg.poly.tile_size import tile_sizes
 from akg.poly.tiling import TilePlan, Tiling, first_loops, in_order, split_loops, tiles_text, wavefronts_of
 from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
-from akg.poly.wavefront import TILE, tile_skewed
+from akg.poly.wavefront import POINTS, tile_skewed
 
 STRIP = 4096  # elements of a strip, at least, where the only parallel loop is also the vector loop
 NARROW_STRIP = 64
@@ -202,7 +203,9 @@ class _Mapper:
     def skewed(self, band: Band, threaded: bool) -> Node:
         """A permutable band of skewed rows: tiles, wavefronts of them for the threads, points in order."""
         wants_threads = not threaded and self.options.parallel
-        self.decisions.note(f"tiles of {TILE} over {', '.join(map(_name, band.members))}")
+        sizes = tile_sizes(band, self.scop, self.target)
+        shape = str(sizes[0]) if len(set(sizes)) == 1 else " x ".join(map(str, sizes))
+        self.decisions.note(f"tiles of {shape} over {', '.join(map(_name, band.members))}")
         members = list(band.members)
         waves = wants_threads and self.wavefronts
         waves = waves and not any(m.coincident or m.directive == "sequential" for m in members)
@@ -211,7 +214,7 @@ class _Mapper:
         elif wants_threads:
             wants_threads = self.thread(members, threaded) is not None
         child = self.node(band.child, (), threaded or wants_threads)
-        return tile_skewed(replace(band, members=tuple(members)), child, waves)
+        return tile_skewed(replace(band, members=tuple(members)), child, waves, sizes)
 
     def given_tiles(self, band: Band, threaded: bool) -> Node | None:
         """A band in the strategy's tiles: threads share the outermost parallel loop over them, or waves of tiles."""
@@ -231,11 +234,12 @@ class _Mapper:
             waves = wavefronts_of(outer) if self.wavefronts and plan.wavefront else None
         if waves is not None:
             self.decisions.note("threads share the tiles of a wavefront")
-            inner = Band(tuple(waves[1:]), True, in_order(points, self.node(band.child, (), True)))
+            inside = Mark(POINTS, in_order(points, self.node(band.child, (), True)))
+            inner = Band(tuple(waves[1:]), True, inside)
             return Band(tuple(waves[:1]), True, inner)
         inside = threaded or self.thread(outer, threaded) is not None
         if not is_box(band.members):
-            return Band(tuple(outer), True, in_order(points, self.node(band.child, (), inside)))
+            return Band(tuple(outer), True, Mark(POINTS, in_order(points, self.node(band.child, (), inside))))
         return Band(tuple(outer), True, self.points(Band(tuple(points), True, band.child), outer, inside))
 
     def note_unused(self) -> None:

@@ -71,6 +71,7 @@ class SchedulerOptions:
         max_coefficient: the largest coefficient of an iterator, 0 for no bound.
         cluster_identity: statements that only pass elements on to one another share their rows.
         relax_reductions: updates of a reduction need not keep their order.
+        diamond: bands without a parallel row get a pair of rows whose tiles can start at once, where there is one.
         split_components: statements that do not depend on one another get nests of their own.
         fallback: what is tried where no row is found: "feautrier", "isl", "original"; in order.
     """
@@ -81,6 +82,7 @@ class SchedulerOptions:
     max_coefficient: int = 0
     cluster_identity: bool = True
     relax_reductions: bool = False
+    diamond: bool = False
     split_components: bool = True
     fallback: tuple[str, ...] = ("feautrier", "isl", "original")
 

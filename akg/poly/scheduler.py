@@ -22,6 +22,7 @@ from akg.base.errors import AkgError
 from akg.poly import isl
 from akg.poly.components import Group, in_order, weakly_connected
 from akg.poly.dependence import Dependence
+from akg.poly.diamond import with_concurrent_start
 from akg.poly.dimension import BandProblem
 from akg.poly.domain import model_of
 from akg.poly.farkas import Edge
@@ -164,10 +165,25 @@ class _Scheduler(RowSearch):
             groups = in_order(names, _arcs(edges))
             if len(groups) > 1:  # their fusion would cost a tilable dimension
                 return self.children(groups, edges, place)
+        if self.plan.options.diamond:
+            found = self.diamond(names, edges, problem, found)
         below = _left_open(edges, found)
         members = tuple([f.member for f in found if not _is_trivial(f.member)])
         child = self.children(parts, below, here) if parts else self.node(names, below, here)
         return Band(members, True, child) if members else child
+
+    def diamond(self, names: Group, edges: Sequence[Edge], problem: BandProblem, found: list[Found]) -> list[Found]:
+        """The band with rows whose tiles start at once, where it has no parallel row and there are such rows."""
+        if len(found) < 2 or any(f.member.coincident for f in found):
+            return found
+        try:
+            rows = with_concurrent_start(problem, [f.rows for f in found])
+        except isl.Unknown:
+            rows = None
+        if rows is None:
+            self.note(f"{', '.join(names)}: no hyperplanes with concurrent start")
+            return found
+        return [self.member(names, edges, r) for r in rows]
 
     def separate(self, names: Group, edges: Sequence[Edge], found: Sequence[Found], place: Place) -> list[Group]:
         """Where a parallel band can end so that finished statements need not ride in the loops of others: the parts."""

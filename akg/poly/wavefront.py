@@ -11,27 +11,29 @@ each is zero, and the tiles of a wavefront are independent.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from akg.poly.access import stride
 from akg.poly.lanes import LaneModel
 from akg.poly.scop import Scop
-from akg.poly.tree import Band, Domain, Filter, Leaf, Member, Node, Sequence, map_tree
+from akg.poly.tiling import in_order
+from akg.poly.tree import Band, Filter, Leaf, Mark, Member, Node, bands, map_tree
+from akg.poly.tree import Sequence as Children
 
-TILE = 32  # iterations of each dimension: a cube of doubles fits the second-level cache
+POINTS = "points"  # marks what is inside a tile
 
 
-def tile_skewed(band: Band, child: Node, parallel: bool) -> Node:
+def tile_skewed(band: Band, child: Node, parallel: bool, sizes: Sequence[int]) -> Node:
     """The permutable `band` tiled over `child`; with wavefronts if `parallel` and no member is parallel itself.
 
-    Points are nested bands of one member, so that `annotate` can tell which of them are parallel.
+    Tiles of one wavefront have the first two of `sizes` in common.
     """
-    tiles = [replace(m, tile=TILE) for m in band.members]
-    points = child
-    for member in reversed(band.members):
-        points = Band((replace(member, kind="serial", coincident=False, reduction=False),), True, points)
+    tiles = [replace(m, tile=size) for m, size in zip(band.members, sizes, strict=True)]
+    points = Mark(POINTS, in_order(band.members, child))
     if not parallel or any(m.coincident for m in band.members):
         return Band(tuple(tiles), True, points)
+    assert sizes[0] == sizes[1]
     wave = replace(tiles[0], skew=(tiles[1].rows,))
     inner = (replace(tiles[1], coincident=True, kind="parallel"), *tiles[2:])
     return Band((wave,), True, Band(inner, True, points))
@@ -48,9 +50,9 @@ def distribute_innermost(node: Node) -> Node:
     def visit(inner: Node) -> Node:
         if not isinstance(inner, Band) or len(inner.members) != 1 or inner.members[0].tile:
             return inner
-        if not isinstance(inner.child, Sequence) or not _ends(inner.child):
+        if not isinstance(inner.child, Children) or not _ends(inner.child):
             return inner
-        return Sequence(
+        return Children(
             tuple([replace(f, child=_over(inner.members[0], f)) for f in inner.child.children])
         )
 
@@ -61,21 +63,66 @@ def _over(member: Member, part: Filter) -> Band:
     return Band((member.restricted(frozenset(part.statements)),), True, part.child)
 
 
-def is_skewed(node: Node) -> bool:
-    """Whether a band below tiles rows that are no iterators."""
+def has_tiles(node: Node) -> bool:
+    """Whether `tile_skewed` made tiles below."""
+    if isinstance(node, Mark):
+        return node.name == POINTS or has_tiles(node.child)
+    if isinstance(node, Children):
+        return any(has_tiles(f.child) for f in node.children)
+    return not isinstance(node, Leaf) and has_tiles(node.child)
+
+
+def in_program_order(node: Node, program: Node, is_better: Callable[[Node, Node], bool]) -> Node:
+    """The points of tiles in the order of the program, where that is better.
+
+    Tiles run one after the other, or at once where no dependence joins them; inside of one any legal order will do,
+    and the program's own is legal.
+    """
+
+    def visit(inner: Node) -> Node:
+        if not isinstance(inner, Mark) or inner.name != POINTS:
+            return inner
+        names = statements_of(inner)
+        own = restricted(program, names)
+        return replace(inner, child=own) if is_better(own, inner.child) else inner
+
+    return map_tree(node, visit)
+
+
+def statements_of(node: Node) -> frozenset[str]:
+    """The statements of the first band or sequence below."""
     if isinstance(node, Band):
-        return any(m.tile > 0 and (m.skew or not _is_plain(m)) for m in node.members) or is_skewed(node.child)
-    if isinstance(node, Sequence):
-        return any(is_skewed(f.child) for f in node.children)
-    return not isinstance(node, Leaf) and is_skewed(node.child)
+        return frozenset(node.members[0].rows)
+    if isinstance(node, Children):
+        return frozenset(n for f in node.children for n in f.statements)
+    return frozenset() if isinstance(node, Leaf) else statements_of(node.child)
 
 
-def _is_plain(member: Member) -> bool:
-    return all(len(row.terms) == 1 for row in member.rows.values())
+def restricted(node: Node, names: frozenset[str]) -> Node:
+    """A tree of some of the statements: bands of one member each, sequences of several children."""
+    if isinstance(node, Band):
+        child = restricted(node.child, names)
+        for member in reversed(node.members):
+            child = Band((member.restricted(names),), True, child)
+        return child
+    if isinstance(node, Children):
+        parts: list[Filter] = []
+        for f in node.children:
+            kept = tuple([n for n in f.statements if n in names])
+            if kept:
+                parts.append(Filter(kept, restricted(f.child, names.intersection(kept))))
+        return parts[0].child if len(parts) == 1 else Children(tuple(parts))
+    return node if isinstance(node, Leaf) else restricted(node.child, names)
 
 
-def vectorise_innermost(scop: Scop, tree: Domain, lanes: LaneModel) -> Domain:
-    """`tree`, annotated, with the innermost parallel loops around contiguous stores as vector loops."""
+def vector_loops(node: Node) -> int:
+    """Statements in vector loops."""
+    found = [m for band in bands(node) for m in band.members if m.kind == "vector"]
+    return sum(len(m.rows) for m in found)
+
+
+def vectorise_innermost(scop: Scop, node: Node, lanes: LaneModel) -> Node:
+    """A tree, annotated, with the innermost parallel loops around contiguous stores as vector loops."""
 
     def visit(node: Node) -> Node:
         if not isinstance(node, Band) or len(node.members) != 1 or not _ends(node.child):
@@ -87,13 +134,12 @@ def vectorise_innermost(scop: Scop, tree: Domain, lanes: LaneModel) -> Domain:
             return node
         return replace(node, members=(replace(member, kind="vector"),))
 
-    child = map_tree(tree.child, visit)
-    return tree if child is tree.child else replace(tree, child=child)
+    return map_tree(node, visit)
 
 
 def _ends(node: Node) -> bool:
     return isinstance(node, Leaf) or (
-        isinstance(node, Sequence) and all(isinstance(f.child, Leaf) for f in node.children)
+        isinstance(node, Children) and all(isinstance(f.child, Leaf) for f in node.children)
     )
 
 

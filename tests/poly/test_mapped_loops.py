@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ WIDE = Target("wide", "llvm", "x86_64", "x86-64-v4", frozenset({"avx512f"}), 512
 NARROW = Target("narrow", "llvm", "x86_64", "x86-64-v3", frozenset({"avx2"}), 256, 16, cores=2)
 
 
+TINY = replace(WIDE, l1_bytes=1024, l2_bytes=128)  # skewed tiles of 8 x 16
 SMALL = Target("small", "llvm", "x86_64", "x86-64-v4", frozenset({"avx512f"}), 512, 32, l2_bytes=1024, cores=2)
 
 
@@ -225,10 +227,9 @@ def test_wavefronts(name: str) -> None:
     """Tiles of a band without a parallel loop run in wavefronts; sizes make several tiles in each dimension."""
     sample = SAMPLES[name]
     kernel = sample.script.lower()
-    state = mapped(kernel, "pluto")
+    state = mapped(kernel, "pluto", TINY)
     assert any(m.skew for band in bands(state.tree.child) for m in band.members), "a wavefront"
     assert state.result is not None
-    assert "loops by isl's generator" in "\n".join(state.decisions.lines), "only it makes wavefronts"
     given = kernel_arguments(sample.script, sample.inputs(70))
     want = copy_args(given)
     interpret(kernel, *want)

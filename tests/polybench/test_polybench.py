@@ -15,7 +15,7 @@ from bench.polybench import __main__ as runner
 from bench.polybench.catalogue import CATALOGUE, Benchmark, relative_error
 from bench.polybench.datasets import DATASETS, sizes
 
-STRATEGIES = ("auto", "original", "isl", "pluto")
+STRATEGIES = ("auto", "original", "isl", "pluto", "stencil")
 RUNS = 3  # one run misses races
 # How much the problem itself amplifies rounding errors, and products that one result sums.
 CONDITION = {"gramschmidt": 20.0}

@@ -1,0 +1,201 @@
+"""Diamond and skewed tiles: the hyperplanes of Pluto's publications, and tiles cut by every border."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from akg.base.target import Target
+from akg.driver import pipeline
+from akg.driver.pipeline import Compilation
+from akg.ir.interp import interpret
+from akg.ir.script import In, Script, Size, Tensor, script
+from akg.ir.stmt import For, walk
+from akg.poly.legality import prove
+from akg.poly.strategy import resolve_strategy
+from akg.poly.tree import Band, bands
+from tests.helpers import assert_close, copy_args, written
+from tests.poly import nests
+from tests.poly.kernels import arguments, number
+
+# ruff: noqa: F821, UP037  (shapes and dtypes are strings inside annotations)
+
+WIDE = Target("wide", "llvm", "x86_64", "x86-64-v4", frozenset({"avx512f"}), 512, 32, cores=2)
+TINY = replace(WIDE, l1_bytes=1024, l2_bytes=128)  # diamonds 8 wide, rows of 16
+
+
+@script
+def seidel_2d(A: Tensor["n", "n", "float64"], steps: Size):
+    n = A.shape[0]
+    for _ in range(steps):
+        for i in range(1, n - 1):
+            for j in range(1, n - 1):
+                A[i, j] = (A[i - 1, j] + A[i, j - 1] + A[i, j] + A[i, j + 1] + A[i + 1, j]) * 0.2
+
+
+@script
+def upwind(A: Tensor["n", "float64"], B: Tensor["n", "float64"], steps: Size):
+    """Looks to one side only, two elements far."""
+    n = A.shape[0]
+    for _ in range(steps):
+        for i in range(2, n):
+            B[i] = 0.5 * A[i - 2] + 0.25 * A[i - 1] + 0.25 * A[i]
+        for i in range(2, n):
+            A[i] = B[i]
+
+
+@script
+def lopsided(A: Tensor["n", "m", "float64"], B: Tensor["n", "m", "float64"], steps: Size):
+    """One neighbour above, two below; three statements a step."""
+    n, m = A.shape
+    for _ in range(steps):
+        for j in range(m):
+            A[0, j] = A[0, j] * 0.5
+        for i in range(1, n - 2):
+            for j in range(1, m):
+                B[i, j] = 0.25 * (A[i - 1, j] + A[i + 1, j] + A[i + 2, j] + A[i, j - 1])
+        for i in range(1, n - 2):
+            for j in range(1, m):
+                A[i, j] = A[i, j] + 0.5 * (B[i, j] - A[i, j])
+
+
+@script
+def two_levels(A: Tensor["t", "n", "float64"]):
+    """Time as a dimension of the array: each level from the one before."""
+    steps, n = A.shape
+    for t in range(1, steps):
+        for i in range(1, n - 1):
+            A[t, i] = 0.25 * A[t - 1, i - 1] + 0.5 * A[t - 1, i] + 0.25 * A[t - 1, i + 1]
+
+
+@script
+def forced(A: Tensor["n", "float64"], B: Tensor["n", "float64"], f: In["t", "float64"]):
+    """A boundary value from data in every step."""
+    n = A.shape[0]
+    for t in range(len(f)):
+        A[0] = f[t]
+        for i in range(1, n - 1):
+            B[i] = 0.5 * (A[i - 1] + A[i + 1])
+        for i in range(1, n - 1):
+            A[i] = B[i]
+
+
+def compiled(source: Script, strategy: Any, target: Target = TINY) -> Compilation:
+    state = pipeline.start(source.lower(), resolve_strategy(strategy), target)
+    pipeline.run(state, pipeline.SCHEDULE, check=True)
+    return pipeline.run(state, pipeline.MAP, check=True)
+
+
+def rows_of(source: Script, strategy: Any = "stencil") -> dict[str, list[str]]:
+    """The rows of the outermost band for each statement."""
+    state = pipeline.start(source.lower(), resolve_strategy(strategy), TINY)
+    pipeline.run(state, pipeline.SCHEDULE)
+    assert state.schedule is not None
+    assert prove(state.scop, state.schedule)
+    band = state.schedule.child
+    assert isinstance(band, Band) and band.permutable
+    return {name: [str(m.rows[name]) for m in band.members] for name in band.members[0].rows}
+
+
+# What Pluto 0.13 finds by default, from its output for these kernels; names of iterators are ours.
+PUBLISHED: list[tuple[Script, dict[str, list[str]]]] = [
+    (nests.jacobi_1d, {"S0": ["t * 2 - i", "t * 2 + i"], "S1": ["t * 2 - i_1 + 1", "t * 2 + i_1 + 1"]}),
+    (
+        nests.jacobi_2d,
+        {
+            "S0": ["t * 2 - i", "t * 2 + i", "t * 2 + j"],
+            "S1": ["t * 2 - i_1 + 1", "t * 2 + i_1 + 1", "t * 2 + j_1 + 1"],
+        },
+    ),
+    (
+        nests.heat_3d,
+        {
+            "S0": ["t * 2 - i", "t * 2 + i", "t * 2 + j", "t * 2 + k"],
+            "S1": ["t * 2 - i_1 + 1", "t * 2 + i_1 + 1", "t * 2 + j_1 + 1", "t * 2 + k_1 + 1"],
+        },
+    ),
+    (seidel_2d, {"S0": ["_", "_ + i", "_ + j"]}),  # in five points t + j is enough; Pluto's 2t + i + j is for nine
+]
+
+
+@pytest.mark.parametrize(("source", "expected"), PUBLISHED, ids=lambda p: getattr(p, "name", ""))
+def test_hyperplanes_are_those_of_pluto(source: Script, expected: dict[str, list[str]]) -> None:
+    assert rows_of(source) == expected
+
+
+def test_diamonds_leave_contiguous_loops_alone() -> None:
+    """Pluto's diamonds of fdtd-2d are t - j and t + j; along j lie neighbours in memory, so ours are along i.
+
+    Rows of a tile then are as long as the tile's third dimension is.
+    """
+    assert rows_of(nests.fdtd_2d)["S3"] == ["t - i_2", "t + i_2 + 1", "t + j_3 + 1"]
+
+
+def test_no_concurrent_start_is_reported() -> None:
+    """In place, each element waits for its neighbours of the same step: no face lets tiles start at once."""
+    state = compiled(seidel_2d, "stencil")
+    assert any("concurrent start" in line for line in state.decisions.lines)
+    assert any(m.skew for band in bands(state.tree.child) for m in band.members)
+
+
+def test_all_tiles_of_a_wavefront_start_at_once() -> None:
+    """The number of diamonds in a wavefront is that of the space divided by the width, from the first one on."""
+    steps, n, width = 40, 64, 8
+    for strategy, full in (("stencil", True), ("pluto", False)):
+        state = compiled(nests.jacobi_1d, strategy)
+        assert state.result is not None
+        waves = next(s for s in walk(state.result.body) if isinstance(s, For) and s.kind == "serial")
+        tiles = next(s for s in walk(state.result.body) if isinstance(s, For) and s.kind == "parallel")
+        counts = trip_counts(waves, tiles, {"steps": steps, "n": n})
+        assert sum(counts) > 20
+        assert (min(counts[1:-1]) >= (n - 2) // width - 1) == full, counts
+
+
+def trip_counts(outer: For, inner: For, sizes: dict[str, int]) -> list[int]:
+    env = dict(sizes)
+    counts: list[int] = []
+    for value in range(number(outer.begin, env), number(outer.end, env)):
+        env[outer.var.name] = value
+        counts.append(max(number(inner.end, env) - number(inner.begin, env), 0))
+    return counts
+
+
+CASES: list[tuple[Script, dict[str, int]]] = [
+    (nests.jacobi_1d, {"n": 45, "steps": 13}),
+    (nests.jacobi_1d, {"n": 45, "steps": 1}),
+    (nests.jacobi_1d, {"n": 4, "steps": 30}),
+    (nests.jacobi_2d, {"n": 21, "steps": 9}),
+    (nests.jacobi_2d, {"n": 37, "steps": 2}),
+    (nests.jacobi_2d, {"n": 3, "steps": 11}),
+    (nests.heat_3d, {"n": 11, "steps": 5}),
+    (nests.fdtd_2d, {"n": 19, "m": 23, "steps": 11}),
+    (nests.fdtd_2d, {"n": 2, "m": 35, "steps": 3}),
+    (seidel_2d, {"n": 27, "steps": 9}),
+    (upwind, {"n": 43, "steps": 17}),
+    (lopsided, {"n": 23, "m": 29, "steps": 10}),
+    (two_levels, {"n": 39, "t": 21}),
+    (forced, {"n": 41, "t": 19}),
+]
+
+
+def label(value: object) -> str:
+    return "-".join(f"{k}{v}" for k, v in value.items()) if isinstance(value, dict) else getattr(value, "name", "")
+
+
+@pytest.mark.parametrize("strategy", ["stencil", "pluto"])
+@pytest.mark.parametrize(("source", "sizes"), CASES, ids=label)
+def test_tiles_compute_the_same(source: Script, sizes: dict[str, int], strategy: str) -> None:
+    """Tiles of a wavefront run in any order; borders cut them on every side."""
+    kernel = source.lower()
+    state = compiled(source, strategy)
+    assert state.result is not None and state.legality
+    given = arguments(kernel, sizes, 1)
+    want = copy_args(given)
+    interpret(kernel, *want)
+    for order in ("forward", "shuffle"):
+        got = copy_args(given)
+        interpret(state.result, *got, order=order, seed=3)
+        for key, value in written(kernel, got).items():
+            assert_close(value, written(kernel, want)[key], "float64", 1000, key)
