@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from akg.driver.build import build as build
     from akg.driver.build import lower as lower
     from akg.driver.save import load as load
+    from akg.frontends import composite as composite
     from akg.ir import te as te
     from akg.ir.script import In as In
     from akg.ir.script import Out as Out
@@ -53,6 +54,7 @@ _PUBLIC: dict[str, str] = {
     "Out": "akg.ir.script:Out",
     "Scalar": "akg.ir.script:Scalar",
     "Size": "akg.ir.script:Size",
+    "composite": "akg.frontends.composite",
     "differentiate": "akg.ops.gradient:differentiate",
     "build": "akg.driver.build:build",
     "lower": "akg.driver.build:lower",

@@ -24,7 +24,29 @@ def partition(graph: Graph) -> Partition:
     state = _Clusters(graph)
     for node in graph.nodes:
         state.place(node)
-    return Partition(tuple([group_of(graph, nodes) for nodes in state.in_order()]), state.reasons)
+    groups = state.in_order()
+    assigned = assigned_in(graph, groups)
+    return Partition(
+        tuple([group_of(graph, nodes, updates) for nodes, updates in zip(groups, assigned, strict=True)]),
+        state.reasons,
+    )
+
+
+def whole(graph: Graph) -> Partition:
+    """All nodes as one group."""
+    return Partition((group_of(graph, graph.nodes, graph.updates),) if graph.nodes else ())
+
+
+def assigned_in(graph: Graph, groups: Sequence[Sequence[Node]]) -> list[dict[Value, Value]]:
+    """The assignments that each kernel can do itself: no later kernel reads the old elements."""
+    last = {value: k for k, nodes in enumerate(groups) for node in nodes for value in node.inputs}
+    made = {value: k for k, nodes in enumerate(groups) for node in nodes for value in node.outputs}
+    result: list[dict[Value, Value]] = [{} for _ in groups]
+    for target, value in graph.updates.items():
+        k = made.get(value)
+        if k is not None and last.get(target, k) <= k and target not in graph.outputs:
+            result[k][target] = value
+    return result
 
 
 class _Clusters:

@@ -9,7 +9,8 @@ from akg.base.errors import user_facing
 from akg.base.target import Target
 from akg.base.trace import phase
 from akg.driver.build import build
-from akg.fusion.cluster import Partition, partition
+from akg.fusion.cluster import Partition, partition, whole
+from akg.fusion.copies import with_copies
 from akg.fusion.group import Definition, Group, define
 from akg.fusion.run import Plan, Runner, Spec, Step
 from akg.ir.expr import Var
@@ -70,7 +71,8 @@ class CompiledGraph:
 
 @user_facing
 def compile_graph(
-    graph: Graph, target: str | Target | None = None, strategy: StrategyLike = None
+    graph: Graph, target: str | Target | None = None, strategy: StrategyLike = None, *, own_outputs: bool = False,
+    one_kernel: bool = False,
 ) -> CompiledGraph:
     """Fuse the operators of a graph and compile its kernels.
 
@@ -78,20 +80,20 @@ def compile_graph(
         graph: from a `Builder`, or from `akg.ir.graph` directly.
         target: as for `akg.build`.
         strategy: as for `akg.build`, for every kernel.
+        own_outputs: whether outputs that are inputs or constants, or occur twice, are arrays of their own, too; else
+            the call returns the input itself, or one array twice.
+        one_kernel: whether all operators become one kernel.
 
     Raises:
         AkgError: AKG-E70x for a graph that is none, and what `akg.build` raises.
     """
     verify_graph(graph)
     with phase("simplify-graph"):
-        graph = remove_dead(merge_equal(graph))
+        graph = with_copies(remove_dead(merge_equal(graph)), own_outputs)
     with phase("cluster"):
-        parts = partition(graph)
+        parts = whole(graph) if one_kernel else partition(graph)
     definitions = [define(group, graph) for group in parts.groups]
-    kernels = [
-        build(list(d.outputs), inputs=list(d.inputs), target=target, strategy=strategy, name=group.name)
-        for group, d in zip(parts.groups, definitions, strict=True)
-    ]
+    kernels = [build(d.kernel, target=target, strategy=strategy) for d in definitions]
     return CompiledGraph(graph, parts, kernels, _plan(graph, parts.groups, definitions, kernels))
 
 
@@ -101,6 +103,9 @@ def _plan(
     place: dict[Value, int] = {}
     for value in (*graph.inputs, *graph.constants, *[v for g in groups for v in g.outputs]):
         place[value] = len(place)
+    for group in groups:
+        place.update((v, place[target]) for target, v in group.updates.items() if v not in group.outputs)
+    done = {target for group in groups for target in group.updates}
     steps: list[Step] = []
     for group, definition, kernel in zip(groups, definitions, kernels, strict=True):
         ins = [a.name if isinstance(a, Var) else place[definition.values[a]] for a in definition.inputs]
@@ -110,7 +115,8 @@ def _plan(
     return Plan(
         tuple([_spec(v) for v in graph.inputs]), tuple(graph.constants.values()), tuple(steps), inside,
         tuple([(place[v], _spec(v)) for v in graph.outputs]),
-        tuple([(place[v], place[target]) for target, v in graph.updates.items()]), len(place),
+        tuple([(place[v], place[target]) for target, v in graph.updates.items() if target not in done]),
+        len(place),
     )  # fmt: skip
 
 

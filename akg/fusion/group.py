@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from akg.fusion.builder import defined
 from akg.ir import te
 from akg.ir.expr import Const, Var
 from akg.ir.graph import Graph, Node, Value
-from akg.ir.lower import arguments_of
-from akg.ir.te.tensor import Compute, Tensor
+from akg.ir.lower import arguments_of, lower_te
+from akg.ir.stmt import Kernel
+from akg.ir.te.tensor import Tensor
 
 NAME_LIMIT = 60  # characters: of a kernel's name, which lists its operators
 
@@ -23,11 +24,13 @@ class Group:
         nodes: in topological order.
         inputs: the values that they read and do not compute.
         outputs: what others need of what they compute.
+        updates: inputs of the graph that the kernel leaves with new elements, and those.
     """
 
     nodes: tuple[Node, ...]
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
+    updates: Mapping[Value, Value] = field(default_factory=dict[Value, Value])
 
     @property
     def name(self) -> str:
@@ -41,15 +44,19 @@ class Group:
         return "fused_" + text[:NAME_LIMIT].strip("_")
 
 
-def group_of(graph: Graph, nodes: Sequence[Node]) -> Group:
-    """The group of some nodes of a graph, in the order given."""
+def group_of(graph: Graph, nodes: Sequence[Node], updates: Mapping[Value, Value]) -> Group:
+    """The group of some nodes of a graph, in the order given, which does some of its assignments.
+
+    What is assigned by the group is in the assigned input from then on: others read it there.
+    """
     inside = {value for node in nodes for value in node.outputs}
     inputs = dict.fromkeys(v for node in nodes for v in node.inputs if v not in inside)
+    inputs.update(dict.fromkeys(updates))
     members = set(nodes)
-    needed = set(graph.results)
-    needed.update(v for node in graph.nodes if node not in members for v in node.inputs)
+    needed = {*graph.outputs, *[v for target, v in graph.updates.items() if target not in updates]}
+    needed.update(v for node in graph.nodes if node not in members for v in node.inputs if v not in updates.values())
     outputs = tuple([v for node in nodes for v in node.outputs if v in needed])
-    return Group(tuple(nodes), tuple(inputs), outputs)
+    return Group(tuple(nodes), tuple(inputs), outputs, updates)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,12 +64,12 @@ class Definition:
     """A group in tensor expressions.
 
     Attributes:
-        outputs: for each output of the group.
+        kernel: its loop IR.
         inputs: what the kernel takes, in calling order: te placeholders, and sizes that no shape tells.
         values: the value that each placeholder stands for.
     """
 
-    outputs: tuple[Tensor, ...]
+    kernel: Kernel
     inputs: tuple[Tensor | Var, ...]
     values: Mapping[Tensor, Value]
 
@@ -80,15 +87,12 @@ def define(group: Group, graph: Graph) -> Definition:
             values[tensors[value]] = value
     for node in group.nodes:
         tensors.update(zip(node.outputs, defined(node, tensors), strict=True))
-    outputs = tuple([tensors[v] for v in group.outputs])
-    return Definition(outputs, tuple(arguments_of(outputs)), values)
+    outputs = [tensors[v] for v in group.outputs]
+    updates = {tensors[target]: tensors[v] for target, v in group.updates.items()}
+    found = arguments_of(outputs, updates)
+    inputs = [t for t in values if t in found] + [a for a in found if isinstance(a, Var)]
+    return Definition(lower_te(outputs, inputs, group.name, updates), tuple(inputs), values)
 
 
 def _number(value: Value, number: float) -> Tensor:
     return te.compute(value.shape, lambda *_: Const(number, value.dtype), name=value.name)
-
-
-def distinct_outputs(tensors: Iterable[Tensor]) -> bool:
-    """Whether every tensor is computed, and none is twice: what a kernel can return."""
-    found = list(tensors)
-    return len(set(found)) == len(found) and all(isinstance(t.op, Compute) for t in found)

@@ -10,11 +10,15 @@ A stage S is inlined if it is elementwise, not an output of the kernel, and one 
     padding (a select on indices around a load) that a reduction reads stays, too, so that the reduction's
     inner loop has no condition.
 
+A stage is not inlined into an assignment, though, if it would then read elements that have been assigned by then: of
+other targets that come before, or of the same target at other places.
+
 What is not inlined is computed once, into a temporary.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from akg.base.dtype import index
@@ -44,6 +48,7 @@ class Profile:
 def inline_stages(stages: list[Stage], keep: frozenset[Buffer]) -> list[Stage]:
     """`stages` without those that were inlined, each reduction once; `keep` are the outputs of the kernel."""
     stages = merge_twins(stages, keep)
+    assigned = {stage.target: k for k, stage in enumerate(stages) if stage.target is not None}
     kept: list[Stage] = []
     readers: dict[Buffer, dict[Stage, None]] = {}
     for stage in stages:
@@ -52,11 +57,11 @@ def inline_stages(stages: list[Stage], keep: frozenset[Buffer]) -> list[Stage]:
     updated = {stage.buffer for stage in stages if stage.is_update}
     for stage in stages:
         consumers = readers.get(stage.buffer, {})
-        if stage.combiner is not None or stage.buffer in keep or stage.buffer in updated:
+        if stage.combiner is not None or stage.buffer in keep or stage.buffer in updated or stage.target is not None:
             kept.append(stage)
             continue
         reads = [(c, load) for c in consumers for load in c.loads if load.buffer is stage.buffer]
-        if not should_inline(stage, reads):
+        if any(_reads_assigned(stage, c, load, assigned) for c, load in reads) or not should_inline(stage, reads):
             kept.append(stage)
             continue
         for consumer in consumers:
@@ -64,6 +69,20 @@ def inline_stages(stages: list[Stage], keep: frozenset[Buffer]) -> list[Stage]:
             for load in consumer.loads:
                 readers.setdefault(load.buffer, {})[consumer] = None
     return kept
+
+
+def _reads_assigned(stage: Stage, consumer: Stage, load: Load, assigned: Mapping[Buffer, int]) -> bool:
+    """Whether the value of `stage`, in place of `load` in an assignment, would read what has been assigned by then."""
+    if consumer.target is None:
+        return False
+    position = assigned[consumer.target]
+    axes = tuple([axis.var for axis in stage.axes])
+    own = tuple([axis.var for axis in consumer.axes]) == load.indices
+    return any(
+        not (own and read.indices == axes) if read.buffer is consumer.target else assigned[read.buffer] < position
+        for read in stage.loads
+        if read.buffer in assigned
+    )
 
 
 def should_inline(stage: Stage, reads: list[tuple[Stage, Load]]) -> bool:

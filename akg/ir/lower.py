@@ -7,7 +7,7 @@ Temporaries are allocated around all stages.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from functools import reduce
 
 from akg.base.dtype import index
@@ -20,7 +20,7 @@ from akg.ir.lower_scan import first_element, next_element
 from akg.ir.rewrite import rewrite, variables_of
 from akg.ir.simplify import simplify_stmt
 from akg.ir.split_axes import split_axes
-from akg.ir.stage import Stage, build_stages, old_values_read
+from akg.ir.stage import Stage, assignments, build_stages, old_values_read
 from akg.ir.stmt import REDUCTIONS, Alloc, For, If, Kernel, Param, Stmt, Store, block
 from akg.ir.te.scan import Scan
 from akg.ir.te.tensor import Compute, Placeholder, Tensor, is_axis_var, plain_name, shape_text
@@ -58,26 +58,32 @@ class Names:
 
 @user_facing
 def lower_te(
-    outputs: Tensor | Sequence[Tensor], inputs: Sequence[Argument] | None = None, name: str | None = None
-) -> Kernel:
+    outputs: Tensor | Sequence[Tensor], inputs: Sequence[Argument] | None = None, name: str | None = None,
+    updates: Mapping[Tensor, Tensor] | None = None,
+) -> Kernel:  # fmt: skip
     """The kernel that computes `outputs`.
 
     Args:
         outputs: computed tensors; each becomes an "out" parameter.
         inputs: placeholders and scalars in calling order; by default those in use, in order of first use.
         name: of the kernel; by default that of the last output.
+        updates: for placeholders, what they hold when the kernel is done; every definition reads the old elements.
 
     Raises:
         AkgError: AKG-E244 for an output that cannot be one, AKG-E248 if `inputs` does not match what is in use,
             AKG-E247 for a size that no input tells.
     """
     results = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-    _check_outputs(results)
-    stages = build_stages(results)
-    arguments = _check_inputs(stages, inputs, results)
+    targets = dict(updates or {})
+    if results or not targets:
+        _check_outputs(results)
+    roots = tuple(dict.fromkeys((*results, *targets.values())))
+    stages = [*build_stages(roots), *assignments(targets)]
+    arguments = _check_inputs(stages, inputs, (*results, *targets))
     stages = [split_axes(stage) for stage in inline_stages(stages, frozenset(results))]
     sizes = _sizes(stages, arguments, results)
-    return _Emitter(arguments, results, sizes).kernel(stages, name or results[-1].op.name)
+    title = name or (results or roots)[-1].op.name
+    return _Emitter(arguments, results, sizes, targets).kernel(stages, title)
 
 
 def _check_outputs(outputs: tuple[Tensor, ...]) -> None:
@@ -107,9 +113,10 @@ def _check_outputs(outputs: tuple[Tensor, ...]) -> None:
             )  # fmt: skip
 
 
-def arguments_of(outputs: Sequence[Tensor]) -> list[Argument]:
+def arguments_of(outputs: Sequence[Tensor], updates: Mapping[Tensor, Tensor] | None = None) -> list[Argument]:
     """What `lower_te` takes as `inputs` for these outputs: placeholders and scalars, then sizes that no shape tells."""
-    stages = build_stages(outputs)
+    targets = dict(updates or {})
+    stages = [*build_stages((*outputs, *targets.values())), *assignments(targets)]
     found = _arguments_in_use(stages)
     told = {s for t in found if isinstance(t, Tensor) for s in t.shape if isinstance(s, Var)}
     tensors = [t for t in found if isinstance(t, Tensor)]
@@ -124,6 +131,8 @@ def _arguments_in_use(stages: list[Stage]) -> list[Argument]:
         for load in stage.loads:
             if isinstance(load.buffer, Tensor) and isinstance(load.buffer.op, Placeholder):
                 used[load.buffer] = None
+        if isinstance(stage.target, Tensor):
+            used[stage.target] = None
         for e in stage.expressions:
             used.update((v, None) for v in variables_of(e) if v.dtype is not index)
     return list(used)
@@ -215,7 +224,9 @@ def _sizes(stages: list[Stage], arguments: list[Argument], outputs: tuple[Tensor
 class _Emitter:
     """Gives everything its final name and writes the stages as loops."""
 
-    def __init__(self, arguments: list[Argument], outputs: tuple[Tensor, ...], sizes: list[Var]) -> None:
+    def __init__(
+        self, arguments: list[Argument], outputs: tuple[Tensor, ...], sizes: list[Var], updated: Container[Tensor]
+    ) -> None:
         self.names = Names()
         self.statements = Names()
         self.variables: dict[Var, Expr] = {}
@@ -231,7 +242,8 @@ class _Emitter:
             if isinstance(value, Var):
                 self.params.append(Param(self._var(value), "scalar"))
             else:
-                self.params.append(Param(self._declare(value, labels[id(value)]), "in"))
+                role = "inout" if value in updated else "in"
+                self.params.append(Param(self._declare(value, labels[id(value)]), role))
         for tensor in outputs:
             self.params.append(Param(self._declare(tensor, labels[id(tensor)]), "out"))
         self.params.extend(Param(self._var(v), "size") for v in sizes)
@@ -240,6 +252,8 @@ class _Emitter:
         """The kernel made of `stages`."""
         temporaries: list[Buffer] = []
         for stage in stages:
+            if stage.target is not None:
+                self.buffers[stage.buffer] = self.buffers[stage.target]
             for buffer in stage.outputs:
                 if buffer is not None and buffer not in self.buffers:
                     temporaries.append(self._declare(buffer, self.names.unique(buffer.name)))

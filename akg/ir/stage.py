@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from akg.base.errors import Span
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Axis, Combiner, Expr, Load, Reduce, Select, Var, binary, unary
+from akg.ir.expr import Axis, Combiner, Const, Expr, Load, Reduce, Select, Var, binary, unary
 from akg.ir.rewrite import loads_of, rewrite, variables_of, walk_expr
 from akg.ir.te.scan import Scan
 from akg.ir.te.scatter import Scatter
-from akg.ir.te.tensor import Compute, Tensor
+from akg.ir.te.tensor import Compute, Tensor, fresh_var
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +29,7 @@ class Stage:
         scan: for a running reduction, how it runs; the term is the value.
         place: the subscripts of every output, where they are not the axes themselves.
         is_update: whether a reduction goes on from what an earlier stage has put into the output.
+        target: for an assignment, the placeholder whose elements the output takes over.
     """
 
     axes: tuple[Axis, ...]
@@ -41,6 +42,7 @@ class Stage:
     scan: Scan | None = None
     place: tuple[Expr, ...] | None = None
     is_update: bool = False
+    target: Buffer | None = None
 
     @property
     def buffer(self) -> Buffer:
@@ -81,6 +83,32 @@ def build_stages(outputs: Sequence[Tensor]) -> list[Stage]:
                 if isinstance(source, Tensor) and isinstance(source.op, Compute):
                     needed[source.op][source.position] = source
     return [stage for op in ops if needed[op] for stage in _split(op, needed[op])]
+
+
+def assignments(updates: Mapping[Tensor, Tensor]) -> list[Stage]:
+    """The stages that give placeholders new elements, to come after all others: they see the old ones.
+
+    Each has a buffer of its own, which takes the place of the placeholder's at the end. What another assignment would
+    overwrite before it is read here is copied first.
+    """
+    copies: list[Stage] = []
+    result: list[Stage] = []
+    targets = list(updates)
+    for position, (target, value) in enumerate(updates.items()):
+        source: Buffer = value
+        if value in targets[:position]:
+            axes = _axes_of(value)
+            source = Buffer(f"{value.name}_old", value.shape, value.dtype)
+            copies.append(Stage(axes, (source,), (Load(value, tuple([a.var for a in axes])),)))
+        axes = _axes_of(target)
+        element = Load(source, tuple([a.var for a in axes]))
+        new = Buffer(f"{target.name}_new", target.shape, target.dtype)
+        result.append(Stage(axes, (new,), (element,), target=target))
+    return [*copies, *result]
+
+
+def _axes_of(tensor: Tensor) -> tuple[Axis, ...]:
+    return tuple([Axis(fresh_var(f"i{d}"), Const(0), size, False) for d, size in enumerate(tensor.shape)])
 
 
 def _ordered_ops(outputs: Iterable[Tensor]) -> list[Compute]:
