@@ -16,7 +16,7 @@ from akg.poly.ilp.simplex import Work
 from akg.poly.ilp.solve import Problem, solve
 from akg.poly.plan import CostSpec, DimensionPlan, Plan
 from akg.poly.progression import Row, complement
-from akg.poly.unknowns import Unknowns
+from akg.poly.unknowns import Unknowns, side_name
 
 History = Mapping[str, tuple[Row, ...]]  # statement -> the iterator parts of its rows so far
 Rows = dict[str, Matrix]  # statement -> its row over (iterators, parameters, constant)
@@ -75,8 +75,9 @@ class BandProblem:
         terms.rows.extend(
             without_constant(e.facets @ e.distance(unknowns.forms)) for e in self.edges if not e.relaxed
         )
-        if options.max_coefficient:
-            terms.rows.append(unknowns.at_most("iterators", options.max_coefficient))
+        limit = options.coefficient_limit
+        if limit:
+            terms.rows.append(unknowns.at_most("iterators", limit))
         rows = stack([simplify(r) for r in terms.rows], unknowns.count + 1)
         return _Prepared(unknowns, [o for o in terms.objectives if o.any()], simplify(rows))
 
@@ -135,7 +136,7 @@ class BandProblem:
     def has_mirror(self, history: History) -> bool:
         """Whether a row may be independent of the history on its other side."""
         if self.plan.options.negative_coefficients:
-            return any(history.values())
+            return False  # both sides are in the problem
         return any(
             min(r) < 0 < max(r) for n in self.names for r in complement(history[n], self.prepared_depth(n))
         )
@@ -143,6 +144,23 @@ class BandProblem:
     def prepared_depth(self, name: str) -> int:
         """The number of iterators of a statement."""
         return len(self.model.scop.statements[name].loops)
+
+
+def _either_side(products: Matrix, sizes: Sequence[int], side: int) -> list[Matrix]:
+    """Some product is not zero, of whatever sign: a sum of them with weights that none of the others can cancel.
+
+    The 0-1 variable `side` tells whether that sum is positive or negative (Acharya and Bondhugula 2015).
+    """
+    weights, largest = [], 0
+    for size in sizes:
+        weights.append(largest + 1)
+        largest += weights[-1] * size
+    total = np.append(np.array(weights, np.int64) @ products, -1)
+    positive, negative, limit = total.copy(), total * np.int64(-1), np.zeros_like(total)
+    negative[-1] = largest
+    positive[side], negative[side] = largest + 1, -(largest + 1)
+    limit[side], limit[-1] = -1, 1
+    return [positive, negative, limit]
 
 
 def _progress(unknowns: Unknowns, history: History, sign: int) -> Matrix:
@@ -156,6 +174,10 @@ def _progress(unknowns: Unknowns, history: History, sign: int) -> Matrix:
         if not free:
             continue
         products = sign * np.array(free, np.int64) @ unknowns.forms[name][:depth]
+        if unknowns.options.negative_coefficients:
+            sizes = [sum(map(abs, row)) * unknowns.options.coefficient_limit for row in free]
+            rows.extend(_either_side(products, sizes, unknowns.columns[side_name(name)]))
+            continue
         rows.extend(np.append(p, 0) for p in products)
         rows.append(np.append(products.sum(axis=0), -1))
     return np.array(rows, np.int64).reshape(len(rows), unknowns.count + 1)

@@ -11,6 +11,9 @@ Heuristic = Literal["smartfuse", "maxfuse", "nofuse", "parallelfuse"]
 DirectiveKind = Literal["vectorize", "parallel", "sequential", "reduce", "unroll"]
 
 
+_LARGEST = 4  # of coefficients, where their signs are free (Acharya and Bondhugula 2015)
+
+
 @dataclass(frozen=True, slots=True)
 class ConstraintSpec:
     """A constraint on the coefficients of one dimension; a soft one is dropped where it cannot hold."""
@@ -25,12 +28,14 @@ class DimensionPlan:
 
     Attributes:
         costs: minimised one after the other.
-        require_parallel: the dimension carries no dependence, where that can be.
+        require_parallel: the dimension carries no dependence; where that cannot be, it is reported.
+        prefer_parallel: the same without a report, for every dimension of a band.
     """
 
     costs: tuple[CostSpec, ...] = ("proximity",)
     constraints: tuple[ConstraintSpec, ...] = ()
     require_parallel: bool = False
+    prefer_parallel: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,11 @@ class SchedulerOptions:
     diamond: bool = False
     split_components: bool = True
     fallback: tuple[str, ...] = ("feautrier", "isl", "original")
+
+    @property
+    def coefficient_limit(self) -> int:
+        """The largest coefficient of an iterator; 0 for no bound. Negative ones need a bound."""
+        return self.max_coefficient or (_LARGEST if self.negative_coefficients else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,8 +96,13 @@ class RowSearch:
                 return answer
         return self.plan.dimension(place.dimension)
 
-    def row(self, problem: BandProblem, plan: DimensionPlan, place: Place, first: bool) -> Rows | None:
+    def row(self, problem: BandProblem, plan: DimensionPlan, place: Place) -> Rows | None:
         """The next row of a band: with everything that is wished for, or as much of it as can be."""
+        if plan.prefer_parallel:
+            plan = replace(plan, prefer_parallel=False)
+            rows = self.row(problem, replace(plan, require_parallel=True), place)
+            if rows is not None:
+                return rows
         hard = problem.wishes(plan, soft=False)
         soft = problem.wishes(plan, soft=True)
         directed = directive_wishes(self.plan.directives, problem, plan, place.history)

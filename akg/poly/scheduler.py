@@ -150,7 +150,7 @@ class _Scheduler(RowSearch):
                 plan = replace(plan, require_parallel=True)
             if is_retry and not found:
                 plan = replace(plan, require_parallel=False)
-            rows = self.row(problem, plan, here, first=not found)
+            rows = self.row(problem, plan, here)
             if rows is None:
                 break
             found.append(self.member(names, edges, rows))

@@ -117,7 +117,8 @@ def make_dimension(entry: Mapping[str, Any], variables: Sequence[str]) -> Dimens
     given: Sequence[CostSpec] = entry.get("cost_functions", ("proximity",))
     for spec in given:
         _check_cost(spec, variables)
-    return DimensionPlan(tuple(given), tuple(constraints), entry.get("require_parallel", False))
+    parallel = entry.get("require_parallel", False)
+    return DimensionPlan(tuple(given), tuple(constraints), parallel is True, parallel == "prefer")
 
 
 def _check_cost(spec: CostSpec, variables: Sequence[str]) -> None:

@@ -206,12 +206,12 @@ def test_fusion_heuristics() -> None:
 def test_explicit_groups() -> None:
     groups = [["S0"], ["S1", "S2"], ["S3"]]
     strategy = {"preset": "maxfuse", "fusion": [{"scheduling_dimension": 0, "stmts_fusion": groups}]}
-    text = tree_text(scheduled("two_mm", strategy)[1])
+    text = tree_text(scheduled("mm2", strategy)[1])
     assert [line.strip() for line in text.splitlines() if line.startswith("    filter")] == [
         "filter: S0", "filter: S1, S2", "filter: S3",
     ]  # fmt: skip
     strategy["fusion"] = [{"stmts_fusion": [["S3"], ["S0", "S1"]]}]
     with pytest.raises(AkgError, match="cannot run in this order") as caught:
-        scheduled("two_mm", strategy)
+        scheduled("mm2", strategy)
     assert caught.value.code == "AKG-E305"
 
