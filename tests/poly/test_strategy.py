@@ -129,6 +129,20 @@ def test_require_parallel() -> None:
     assert notes == ["dimension 0 of S0, S1, S2: it cannot be parallel"]
 
 
+def test_strategies_for_devices() -> None:
+    """On a GPU every loop that can be parallel is outside; an NPU's vector loop is innermost."""
+    assert rows(legal("gemm", "dl-gpu")[0], "S1") == ["i P", "j_1 P", "k_1"]
+    assert rows(legal("gemm", "npu")[0], "S1")[0] == "i P"
+    for strategy in ("dl-gpu", "npu"):
+        tree, notes = legal("jacobi_2d", strategy)
+        assert rows(tree, "S0") == ["t", "i P", "j P"]
+        assert notes == []
+    prefer = dims(at("default", cost_functions=["contiguity"], require_parallel="prefer"))
+    assert rows(legal("gemm", prefer)[0], "S1") == ["i P", "j_1 P", "k_1"]
+    with pytest.raises(AkgError, match="did you mean 'prefer'"):
+        resolve_strategy(dims(at(0, require_parallel="prefers")))
+
+
 def test_options() -> None:
     assert legal("jacobi_1d", {"preset": "pluto", "options": {"max_coefficient": 1}})[0]
     assert legal("fdtd_2d", {"preset": "pluto", "options": {"parameter_shifting": True}})[0]
