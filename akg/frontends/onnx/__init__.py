@@ -6,12 +6,12 @@ without a converter are refused by name, before anything runs.
 
 from __future__ import annotations
 
-from akg.frontends.onnx import elementwise, neural, recurrent, reductions, resize, shapes  # noqa: F401  # they fill the table
 from akg.frontends.onnx.backend import AkgBackend as Backend
 from akg.frontends.onnx.backend import AkgBackendRep as BackendRep
 from akg.frontends.onnx.model import OnnxModel, load
-from akg.frontends.onnx.table import known_only, supported
+from akg.frontends.onnx.table import known_only, load_converters, supported
 
+load_converters("elementwise", "neural", "recurrent", "reductions", "resize", "shapes")
 known_only({
     "MelWeightMatrix": range(5), "HannWindow": (0,), "HammingWindow": (0,), "BlackmanWindow": (0,),
     "CenterCropPad": (1,),

@@ -6,7 +6,7 @@ from typing import Any
 
 from akg.base.errors import AkgError
 from akg.frontends.onnx.model import OnnxModel, load
-from akg.frontends.onnx.package import backend_base
+from akg.frontends.onnx.package import backend_base, backend_runner
 
 
 class AkgBackendRep(backend_base.BackendRep):
@@ -53,7 +53,7 @@ class AkgBackend(backend_base.Backend):
 def refused(error: AkgError) -> Exception:
     """The exception by which ONNX tells what a backend leaves out from what it does wrong."""
     if error.code in ("AKG-E721", "AKG-E101"):
-        return backend_base.BackendIsNotSupposedToImplementIt(str(error))  # type: ignore[no-any-return]
+        return backend_runner.BackendIsNotSupposedToImplementIt(str(error))  # type: ignore[no-any-return]
     return error
 
 

@@ -158,14 +158,14 @@ def _lstm(call: Call, cell: Cell, x: Value, h: Value, c: Value) -> tuple[Value, 
     total = call.apply("add", _projected(call, x, cell.w, cell.input_bias),
                        _projected(call, h, cell.r, cell.hidden_bias))  # fmt: skip
     i, o, forget, candidate = _parts(call, total, cell.size)
-    if cell.peepholes is not None:
-        pi, po, pf = _parts(call, cell.peepholes, cell.size)
-        i = call.apply("add", i, call.apply("multiply", pi, c))
-        forget = call.apply("add", forget, call.apply("multiply", pf, c))
+    peepholes = [] if cell.peepholes is None else _parts(call, cell.peepholes, cell.size)
+    if peepholes:
+        i = call.apply("add", i, call.apply("multiply", peepholes[0], c))
+        forget = call.apply("add", forget, call.apply("multiply", peepholes[2], c))
     i, forget = f(i), f(forget)
     state = call.apply("add", call.apply("multiply", forget, c), call.apply("multiply", i, g(candidate)))
-    if cell.peepholes is not None:
-        o = call.apply("add", o, call.apply("multiply", po, state))
+    if peepholes:
+        o = call.apply("add", o, call.apply("multiply", peepholes[1], state))
     return call.apply("multiply", f(o), output(state)), state
 
 

@@ -148,9 +148,8 @@ def constant_of_shape(call: Call) -> Any:
 @converts("Range", static=(0, 1, 2))
 def arange(call: Call) -> Any:
     """Numbers with equal distances."""
-    parts = [call.known(p) for p in range(3)]
-    start, stop, step = (p.reshape(-1)[0] for p in parts if p is not None)
-    return np.arange(start, stop, step, parts[0].dtype if parts[0] is not None else None)
+    start, stop, step = (p.reshape(-1)[0] for p in map(call.known, range(3)) if p is not None)
+    return np.arange(start, stop, step).astype(start.dtype)
 
 
 @converts("EyeLike")
@@ -221,7 +220,8 @@ def space_to_depth(call: Call) -> Value:
     x, (n, c, h, w) = call.value(0), call.shape(0)
     b = call.attribute("blocksize")
     parts = call.apply("reshape", x, (n, c, h // b, b, w // b, b))
-    moved = call.apply("permute_dims", parts, (0, 3, 5, 1, 2, 4))
+    order = (0, 3, 5, 1, 2, 4) if call.attribute("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    moved = call.apply("permute_dims", parts, order)
     return call.apply("reshape", moved, (n, c * b * b, h // b, w // b))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -41,6 +42,12 @@ def converts(*names: str, static: Sequence[int] = ()) -> Callable[[Converter], C
 def known_only(positions: Mapping[str, Sequence[int]]) -> None:
     """Say that operators without a converter are evaluated when these inputs are known, as all of theirs must be."""
     _STATIC.update({name: tuple(where) for name, where in positions.items()})
+
+
+def load_converters(*modules: str) -> None:
+    """Import the modules of this package that fill the table."""
+    for module in modules:
+        importlib.import_module(f"akg.frontends.onnx.{module}")
 
 
 def find(name: str) -> Converter | None:
