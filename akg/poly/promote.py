@@ -8,13 +8,24 @@ the form of one tile needs no copy at all.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast as typed
 
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, Load, Var, binary
-from akg.ir.rewrite import buffers_read, loads_of, map_children, replace_buffer, rewrite_stmt, variables_of
+from akg.ir.expr import Binary, Const, Expr, Load, Var, binary
+from akg.ir.factor import common_factor
+from akg.ir.rewrite import (
+    buffers_read,
+    buffers_written,
+    loads_of,
+    map_children,
+    replace_buffer,
+    rewrite_stmt,
+    substitute,
+    variables_of,
+    walk_expr,
+)
 from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, expressions, walk
 from akg.poly.contract import Site, sites
 
@@ -164,6 +175,10 @@ class _Promoter:
                 tile = _common_tile(found)
                 if tile is None or not self.fits(buffer, tile) or _moves(found, part.var):
                     continue
+                scaled = _scaled(part, buffer)
+                if scaled is not None:
+                    group = self.summed(scaled, buffer, tile)
+                    return self.promote_in([*parts[:position], group, *parts[position + 1 :]])
                 first, last = position, position
                 while first > 0 and _joins(parts[first - 1], buffer, tile):
                     first -= 1
@@ -184,21 +199,85 @@ class _Promoter:
             group = If(binary("lt", alone.begin, alone.end), group)
         return group
 
+    def summed(self, scaled: _Scaled, buffer: Buffer, tile: _Tile) -> Stmt:
+        """A loop whose sum starts at zero in registers and is added to memory, times its factor, at the end."""
+        small, access = _register(buffer, tile, self.fresh(f"{buffer.name}_r").name)
+        inner = replace_buffer(scaled.loop, buffer, lambda i: (small, access(i)))
+
+        def zero(near: tuple[Expr, ...], far: tuple[Expr, ...]) -> Stmt:
+            return Store(small, near, Const(0, small.dtype), self.fresh(f"{buffer.name}_zero").name)
+
+        def add(near: tuple[Expr, ...], far: tuple[Expr, ...]) -> Stmt:
+            places = {v: near[k] for k, d in enumerate(tile.kept) if (v := scaled.moved[d]) is not None}
+            total = binary("mul", substitute(scaled.factor, places), Load(small, near))
+            return Store(buffer, far, binary("add", Load(buffer, far), total), self.fresh(f"{buffer.name}_out").name)
+
+        group: Stmt = Alloc(small, block(self.over(tile, zero), inner, self.over(tile, add)))
+        loop = scaled.loop
+        return group if loop.const_trips else If(binary("lt", loop.begin, loop.end), group)
+
     def copy(self, buffer: Buffer, small: Buffer, tile: _Tile, *, to_register: bool) -> Stmt:
+        name = self.fresh(f"{buffer.name}_{'in' if to_register else 'out'}").name
+
+        def store(near: tuple[Expr, ...], far: tuple[Expr, ...]) -> Stmt:
+            if to_register:
+                return Store(small, near, Load(buffer, far), name)
+            return Store(buffer, far, Load(small, near), name)
+
+        return self.over(tile, store)
+
+    def over(self, tile: _Tile, store: Callable[[tuple[Expr, ...], tuple[Expr, ...]], Stmt]) -> Stmt:
+        """A store for every element of a tile, from its subscripts in registers and in memory."""
         kept = tile.kept
         at = {d: self.fresh("r") for d in kept}
-        far = tuple([b.to_expr() + at.get(d, 0) for d, b in enumerate(tile.base)])
-        near = tuple([at[d] for d in kept])
-        name = self.fresh(f"{buffer.name}_{'in' if to_register else 'out'}").name
-        stmt: Stmt = Store(buffer, far, Load(small, near), name)
-        if to_register:
-            stmt = Store(small, near, Load(buffer, far), name)
+        stmt = store(tuple([at[d] for d in kept]), tuple([b.to_expr() + at.get(d, 0) for d, b in enumerate(tile.base)]))
         for d in reversed(kept):
             if d == tile.lane:
                 stmt = For(at[d], Const(0), tile.lane_end, stmt, "vector")
             else:
                 stmt = For(at[d], Const(0), Const(tile.extents[d]), stmt, "unroll")
         return stmt
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaled:
+    """A loop without the factor that all terms of its sum share.
+
+    Attributes:
+        loop: with the factor left out.
+        factor: over the loops around and those that move the tile.
+        moved: the loop inside that moves along each dimension, None if there is no such.
+    """
+
+    loop: For
+    factor: Expr
+    moved: tuple[Var | None, ...]
+
+
+def _scaled(loop: For, buffer: Buffer) -> _Scaled | None:
+    """A loop that does nothing to `buffer` but sum up terms with a common factor, without the factor."""
+    stores = [s for s in walk(loop) if isinstance(s, Store) and s.buffer is buffer]
+    store = stores[0]
+    value = store.value
+    if len(stores) != 1 or store.reduction != "sum" or not isinstance(value, Binary) or value.op != "add":
+        return None
+    if value.a is not Load(buffer, store.indices) or len(sites(loop, buffer)) != 2:
+        return None
+    inside = {s.var for s in walk(loop) if isinstance(s, For)}
+    moved = tuple([next((v for v in variables_of(i) if v in inside), None) for i in store.indices])
+    summed, written = inside - set(moved), buffers_written(loop)
+
+    def is_fixed(expr: Expr) -> bool:
+        nodes = walk_expr(expr)
+        return not any(n in summed or (isinstance(n, Load) and n.buffer in written) for n in nodes)
+
+    found = common_factor(value.b, is_fixed)
+    if found is None:
+        return None
+    rest = replace(store, value=Binary("add", value.a, found[1]))
+    inner = rewrite_stmt(loop, lambda s: rest if s is store else None)
+    assert isinstance(inner, For)
+    return _Scaled(inner, found[0], moved)
 
 
 def _moves(found: list[Site], var: Var) -> bool:

@@ -70,8 +70,8 @@ def inner_product_tile(row_trips: int, column_trips: int, registers: int, fixed_
 
 
 def _partial(trips: int, size: int) -> int:
-    """1 if tiles leave a remainder, which costs a second copy of the code."""
-    return int(trips > size and trips % size != 0)
+    """1 if tiles leave a remainder, which costs a second copy of the code; an unknown extent leaves one always."""
+    return int(trips >= UNKNOWN_TRIPS or (trips > size and trips % size != 0))
 
 
 def _space_time(

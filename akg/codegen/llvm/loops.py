@@ -8,7 +8,7 @@ from typing import Any
 
 from akg.base.dtype import bool_
 from akg.base.errors import InternalError
-from akg.codegen.llvm.arith import apply, fused, narrow
+from akg.codegen.llvm.arith import apply, narrow
 from akg.codegen.llvm.bounds import as_index
 from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.control import counted_loop, trip_count
@@ -16,14 +16,14 @@ from akg.codegen.llvm.convert import convert
 from akg.codegen.llvm.memory import row_major_strides, store
 from akg.codegen.llvm.parallel import emit_parallel
 from akg.codegen.llvm.promote import promote_reductions
-from akg.codegen.llvm.reduction import emit_lane_reduction, split_update
+from akg.codegen.llvm.reduction import emit_lane_reduction, split_update, updated
 from akg.codegen.llvm.transpose import emit_blocks
 from akg.codegen.llvm.types import in_memory, llvm_type
 from akg.codegen.llvm.vector import emit_vector
 from akg.codegen.llvm.workspace import is_on_stack
 from akg.codegen.subscripts import depends_on_data
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Binary, Const, Expr, binary
+from akg.ir.expr import Const, Expr, binary
 from akg.ir.rewrite import substitute_stmt
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Barrier, Block, For, If, Stmt, Store
@@ -98,13 +98,9 @@ def emit_store(f: Function, stmt: Store) -> None:
 
 
 def _stored_value(f: Function, stmt: Store) -> Value:
-    """The new value; the product in a sum's update is contracted to a fused multiply-add."""
+    """The new value; the products in a sum's update are contracted to fused multiply-adds."""
     update = split_update(stmt)
-    if update is not None and update.op == "add" and update.dtype.is_float and f.unit.target.has_fma:
-        term: Expr = update.term
-        if isinstance(term, Binary) and term.op == "mul":
-            return fused(f, f.value(term.a), f.value(term.b), f.value(update.old))
-    return f.value(stmt.value)
+    return f.value(stmt.value) if update is None else updated(f, update, f.value(update.old))
 
 
 def emit_alloc(f: Function, stmt: Alloc) -> None:

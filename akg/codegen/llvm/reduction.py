@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from akg.base.dtype import DType
-from akg.codegen.llvm.arith import choose, combine, fused, literal
+from akg.codegen.llvm.arith import apply, choose, combine, fused, literal
 from akg.codegen.llvm.bounds import lane_mask
 from akg.codegen.llvm.builder import Function, Value
 from akg.codegen.llvm.convert import convert
 from akg.codegen.llvm.memory import linear, store
 from akg.codegen.llvm.types import in_memory
-from akg.ir.expr import Binary, Cast, Expr, Load, Scalar
+from akg.ir.expr import Binary, Cast, Expr, Load, Scalar, Unary
 from akg.ir.rewrite import walk_expr
 from akg.ir.stmt import REDUCTIONS, Store
 
@@ -91,17 +91,43 @@ def _accumulate(f: Function, update: Update, slot: str) -> None:
     assert f.lanes is not None
     kind = Value("", update.dtype, f.lanes.count).type
     old = Value(f.here(f"load {kind}, ptr {slot}"), update.dtype, f.lanes.count, f.level)
-    term = update.term
-    is_product = isinstance(term, Binary) and term.op == "mul" and update.op == "add" and update.dtype.is_float
-    if is_product and f.unit.target.has_fma:
-        assert isinstance(term, Binary)
-        new = fused(f, f.value(term.a), f.value(term.b), old)
-    else:
-        new = combine(f, update.op, old, f.value(term))
+    new = updated(f, update, old)
     mask = lane_mask(f, True)
     if mask is not None:
         new = choose(f, mask, new, old)
     f.line(f"store {new}, ptr {slot}")
+
+
+def updated(f: Function, update: Update, old: Value) -> Value:
+    """The new value of a reduction; products in a sum's term are contracted to fused multiply-adds."""
+    if update.op == "add" and update.dtype.is_float and f.unit.target.has_fma and _has_product(update.term):
+        return _added(f, update.term, old, negated=False)
+    return combine(f, update.op, old, f.value(update.term))
+
+
+def _has_product(term: Expr) -> bool:
+    """Whether a sum of terms has a product among them."""
+    if isinstance(term, Unary) and term.op == "neg":
+        return _has_product(term.a)
+    if isinstance(term, Binary) and term.op in ("add", "sub"):
+        return _has_product(term.a) or _has_product(term.b)
+    return isinstance(term, Binary) and term.op == "mul"
+
+
+def _added(f: Function, term: Expr, old: Value, *, negated: bool) -> Value:
+    """``old + term``, or ``old - term``, part by part."""
+    if isinstance(term, Unary) and term.op == "neg":
+        return _added(f, term.a, old, negated=not negated)
+    if isinstance(term, Binary) and term.op in ("add", "sub") and _has_product(term):
+        first = _added(f, term.a, old, negated=negated)
+        return _added(f, term.b, first, negated=negated != (term.op == "sub"))
+    if isinstance(term, Binary) and term.op == "mul":
+        a, b = f.value(term.a), f.value(term.b)
+        if negated:  # beside the addition, so that it becomes part of it
+            a = apply(f, a.dtype, "fneg {t} {0}", f.splat(a, old.lanes) if old.lanes else a)
+        return fused(f, a, b, old)
+    value = f.value(term)
+    return apply(f, value.dtype, "fsub {t} {0}, {1}" if negated else "fadd {t} {0}, {1}", old, value)
 
 
 def open_accumulators(f: Function, updates: dict[str, Update], lanes: int, slots: int) -> dict[str, list[str]]:
@@ -115,8 +141,10 @@ def open_accumulators(f: Function, updates: dict[str, Update], lanes: int, slots
     return found
 
 
-def close_accumulators(f: Function, stmts: list[Store], accumulators: dict[str, list[str]], lanes: int) -> None:
-    """Combine the partial results with the old elements."""
+def close_accumulators(
+    f: Function, stmts: list[Store], accumulators: dict[str, list[str]], lanes: int, factors: dict[str, Expr]
+) -> None:
+    """Combine the partial results, times their factors if they have any, with the old elements."""
     for stmt in stmts:
         update = split_update(stmt)
         assert update is not None
@@ -127,7 +155,7 @@ def close_accumulators(f: Function, stmts: list[Store], accumulators: dict[str, 
         while len(parts) > 1:
             pairs = zip(parts[::2], parts[1::2], strict=True)
             parts = [combine(f, update.op, a, b) for a, b in pairs]
-        _finish(f, stmt, update, _across(f, update.op, parts[0]))
+        _finish(f, stmt, update, _across(f, update.op, parts[0]), factors.get(stmt.name))
 
 
 def _across(f: Function, op: str, value: Value) -> Value:
@@ -148,7 +176,9 @@ def _across(f: Function, op: str, value: Value) -> Value:
     return Value(text, value.dtype, 0, value.level)
 
 
-def _finish(f: Function, stmt: Store, update: Update, total: Value) -> None:
+def _finish(f: Function, stmt: Store, update: Update, total: Value, factor: Expr | None = None) -> None:
     f.statement = stmt.name
+    if factor is not None:
+        total = combine(f, "mul", f.value(factor), total)
     new = combine(f, update.op, f.value(update.old), total)
     store(f, stmt.buffer, stmt.indices, convert(f, new, in_memory(stmt.buffer.dtype)))

@@ -16,8 +16,9 @@ from akg.codegen.llvm.streaming import streaming_store, unaligned_head
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, Load, Select, Var
-from akg.ir.rewrite import rewrite_stmt, substitute_stmt, walk_expr
+from akg.ir.expr import Binary, Const, Expr, Load, Select, Var
+from akg.ir.factor import common_factor
+from akg.ir.rewrite import buffers_written, rewrite_stmt, substitute_stmt, walk_expr
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, expressions, walk
 
@@ -183,31 +184,55 @@ def emit_vector(f: Function, loop: For, trips: int | None) -> bool:
         return False
     if trips is not None:
         plan = replace(plan, lanes=min(plan.lanes, max(2, 1 << (trips - 1).bit_length())))
+    loop, factors = _factored(loop, plan.sums)
     updates = {s.name: u for s in plan.sums if (u := split_update(s)) is not None}
     slots = SLOTS if plan.is_pure_reduction and (trips is None or trips > plan.lanes) else 1
     while slots > 1 and slots * len(plan.sums) > 2 * SLOTS:  # many chains hide the latency by themselves
         slots //= 2
     streamed = streaming_store(f, loop, plan.lanes) if trips is None or trips >= MIN_STREAMED * plan.lanes else None
     if streamed is not None:
-        _streaming(f, loop, plan, streamed, updates)
+        _streaming(f, loop, plan, streamed, updates, factors)
         return True
     if trips is not None:
         sums = open_accumulators(f, updates, plan.lanes, slots)
         _constant(f, loop, plan, trips, sums)
-        close_accumulators(f, plan.sums, sums, plan.lanes)
+        close_accumulators(f, plan.sums, sums, plan.lanes, factors)
         return True
     bound = loop.max_trips
     if bound is not None and bound <= MAX_BOUNDED * plan.lanes:
         sums = open_accumulators(f, updates, plan.lanes, 1)
         _bounded(f, loop, plan, bound, sums)
-        close_accumulators(f, plan.sums, sums, plan.lanes)
+        close_accumulators(f, plan.sums, sums, plan.lanes, factors)
         return True
     begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
     with f.branch(apply(f, bool_, "icmp slt {t} {0}, {1}", begin, end)):
         sums = open_accumulators(f, updates, plan.lanes, slots)
         _symbolic(f, loop, plan, begin, end, sums)
-        close_accumulators(f, plan.sums, sums, plan.lanes)
+        close_accumulators(f, plan.sums, sums, plan.lanes, factors)
     return True
+
+
+def _factored(loop: For, sums: list[Store]) -> tuple[For, dict[str, Expr]]:
+    """The loop with the factors that all terms of a sum share left to its end, and these factors by statement."""
+    moving = {loop.var, *(s.var for s in walk(loop.body) if isinstance(s, For))}
+    written = buffers_written(loop.body)
+    factors: dict[str, Expr] = {}
+    replaced: dict[str, Store] = {}
+
+    def is_fixed(expr: Expr) -> bool:
+        nodes = walk_expr(expr)
+        return not any(n in moving or (isinstance(n, Load) and n.buffer in written) for n in nodes)
+
+    for store in sums:
+        update = split_update(store)
+        found = common_factor(update.term, is_fixed) if update is not None and update.op == "add" else None
+        if update is not None and found is not None and isinstance(store.value, Binary):
+            factors[store.name] = found[0]
+            replaced[store.name] = replace(store, value=Binary("add", update.old, found[1]))
+    if not factors:
+        return loop, factors
+    body = rewrite_stmt(loop.body, lambda s: replaced.get(s.name) if isinstance(s, Store) else None)
+    return replace(loop, body=body), factors
 
 
 def _bounded(f: Function, loop: For, plan: Plan, bound: int, sums: dict[str, list[str]]) -> None:
@@ -223,7 +248,9 @@ def _bounded(f: Function, loop: For, plan: Plan, bound: int, sums: dict[str, lis
         _chunk(f, loop, loop.begin + Const(first), Lanes(lane, plan.lanes, mask, sums, is_end=True))
 
 
-def _streaming(f: Function, loop: For, plan: Plan, store: Store, updates: dict[str, Update]) -> None:
+def _streaming(
+    f: Function, loop: For, plan: Plan, store: Store, updates: dict[str, Update], factors: dict[str, Expr]
+) -> None:
     """Up to the first aligned vector under a mask, then around the caches."""
     begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
     sums = open_accumulators(f, updates, plan.lanes, 1)
@@ -233,7 +260,7 @@ def _streaming(f: Function, loop: For, plan: Plan, store: Store, updates: dict[s
     f.streaming, f.has_streamed = store.buffer, True
     _symbolic(f, loop, plan, start, end, sums)
     f.streaming = None
-    close_accumulators(f, plan.sums, sums, plan.lanes)
+    close_accumulators(f, plan.sums, sums, plan.lanes, factors)
 
 
 def _constant(f: Function, loop: For, plan: Plan, trips: int, sums: dict[str, list[str]]) -> None:
