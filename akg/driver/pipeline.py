@@ -20,6 +20,7 @@ from akg.ir.simplify import simplify_stmt
 from akg.ir.text import to_text
 from akg.ir.verify import verify
 from akg.poly.access_check import check_accesses, check_initialised
+from akg.poly.carry import carry_values
 from akg.poly.contract import declare_temporaries
 from akg.poly.dependence import Dependence, annotate, dependences
 from akg.poly.directives import report_unmet
@@ -216,6 +217,11 @@ def _promote(state: Compilation) -> None:
     state.body = promote_tiles(state.body, _fresh_names(state), registers)
 
 
+def _carry(state: Compilation) -> None:
+    assert state.body is not None
+    state.body = carry_values(state.body, _fresh_names(state))
+
+
 def _finish(state: Compilation) -> None:
     assert state.body is not None
     state.result = replace(state.kernel, body=simplify_stmt(state.body))
@@ -257,6 +263,7 @@ MAP: tuple[Pass, ...] = (
     ("split-reductions", "share long reductions that nothing parallel encloses among threads", _split),
     ("contract", "shrink temporaries to what one iteration needs", _contract),
     ("promote", "move accumulators and small tiles to registers", _promote),
+    ("carry", "keep what one iteration leaves for the next in registers", _carry),
     ("simplify", "fold index arithmetic and drop empty loops", _finish),
 )
 

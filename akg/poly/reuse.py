@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from akg.ir.expr import Var
+from akg.ir.rewrite import variables_of
 from akg.poly.access import depends_on, stride
 from akg.poly.fuse import single_iterator
 from akg.poly.lanes import LaneModel, is_accumulator, var_of
@@ -54,6 +55,7 @@ class ReuseModel:
             return None
         outer = [v for v in (var_of(m, statement) for m in members if m.coincident) if v is not None]
         inside = [v for m in (*members, *below) if m.reduction and (v := var_of(m, statement)) is not None]
+        outer = [v for v in outer if not any(_is_window(statement, k, v) for k in inside)]
         if not outer or not inside or any(not m.coincident and not m.reduction for m in (*members, *below)):
             return None
         cut = [v for m in members[:given] if (v := var_of(m, statement)) is not None]
@@ -138,6 +140,12 @@ class ReuseModel:
     def rows_of_tile(self, trips: int) -> int:
         """Rows of a tile that several products inside it share."""
         return outer_product_tile(trips, UNKNOWN_TRIPS, self.target.lanes(32), self.target.vector_registers)[0]
+
+def _is_window(statement: Statement, inside: Var, v: Var) -> bool:
+    """Whether the range of a loop moves with `v`: lanes or tiles along `v` would run over many windows for each."""
+    loop = next((f for f in statement.loops if f.var is inside), None)
+    return loop is not None and v in variables_of(loop.begin) and v in variables_of(loop.end)
+
 
 def is_box(members: tuple[Member, ...]) -> bool:
     """Whether every row is one iterator, so that the nest is a box of loops."""

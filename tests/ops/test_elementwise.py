@@ -410,3 +410,21 @@ ERRORS: list[tuple[Callable[[], Any], str]] = [
 @pytest.mark.parametrize(("call", "text"), ERRORS, ids=[text.partition("\n")[0] for _, text in ERRORS])
 def test_errors(call: Callable[[], Any], text: str) -> None:
     assert message_of(call) == text
+
+
+def test_remainders_are_exact() -> None:
+    """Quotients of any size, down to denormal divisors; NumPy's answer to the last bit."""
+    rng = np.random.default_rng(1)
+    n = 40_000
+    bits = [rng.integers(0, 2**32, n, dtype=np.uint32).view(np.float32) for _ in range(2)]
+    special = np.array([0, -0.0, 1, -1, np.inf, -np.inf, np.nan, 1e-45, -1e-45, 3.4e38, -3.4e38, 0.1, 7], np.float32)
+    grid = [g.ravel() for g in np.meshgrid(special, special)]
+    close = [rng.integers(-50, 50, n).astype(np.float32), rng.integers(-9, 9, n).astype(np.float32)]
+    a, b = (np.concatenate(parts) for parts in zip(bits, grid, close, strict=True))
+    x, y = placeholder(a.shape, "float32"), placeholder(b.shape, "float32", "y")
+    with np.errstate(all="ignore"):
+        want, quotient = np.remainder(a, b), np.floor_divide(a, b)
+    found, whole = run([ops.remainder(x, y), ops.floor_divide(x, y)], [x, y], a, b)
+    np.testing.assert_array_equal(found, want)
+    np.testing.assert_array_equal(np.signbit(found)[want == 0], np.signbit(want)[want == 0])
+    np.testing.assert_allclose(whole, quotient, rtol=2e-7)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from akg.base.dtype import DType, bool_
+from akg.base.dtype import DType, bool_, float32, float64
 from akg.base.errors import InternalError
 from akg.codegen.llvm.builder import Function, Guard, Value
 from akg.codegen.llvm.types import constant, llvm_type, mangled
@@ -159,7 +159,7 @@ def _floor_divide(f: Function, a: Value, b: Value) -> tuple[Value, Value]:
 def _float_modulo(f: Function, op: str, a: Value, b: Value) -> Value:
     """NumPy's floor_divide and remainder: the remainder has the sign of the divisor."""
     dtype, zero = a.dtype, literal(0.0, a.dtype)
-    rest = apply(f, dtype, "frem {t} {0}, {1}", a, b)
+    rest = _rest_of_float32(f, a, b) if dtype is float32 else apply(f, dtype, "frem {t} {0}, {1}", a, b)
     nonzero = compare(f, "fcmp une", rest, zero)
     opposite = apply(
         f, bool_, "xor {t} {0}, {1}", compare(f, "fcmp olt", rest, zero), compare(f, "fcmp olt", b, zero)
@@ -175,6 +175,33 @@ def _float_modulo(f: Function, op: str, a: Value, b: Value) -> Value:
     plain = apply(f, dtype, "fdiv {t} {0}, {1}", a, b)
     by_zero = compare(f, "fcmp oeq", b, zero)
     return choose(f, by_zero, plain, whole)
+
+
+def _rest_of_float32(f: Function, a: Value, b: Value) -> Value:
+    """C's fmod in lanes; LLVM would call the library for each element.
+
+    Quotients are below 2**277. Six steps in float64 take off multiples of b, 48 bits of the quotient in each; every
+    rest is a multiple of the last bit of what it is less than, and so exact. A quotient may be off by one.
+    """
+    def widened(v: Value) -> Value:
+        return Value(f.at(v.level, f"fpext {v} to {llvm_type(float64, v.lanes)}"), float64, v.lanes, v.level)
+
+    x, y = [intrinsic(f, "fabs", float64, widened(v)) for v in (a, b)]
+    inverse = apply(f, float64, "fdiv {t} {0}, {1}", literal(1.0, float64), y)
+    rest = x
+    for step in range(5, -1, -1):
+        unit = literal(2.0 ** (48 * step), float64)
+        share = apply(f, float64, "fmul {t} {0}, {1}", inverse, literal(2.0 ** (-48 * step), float64))
+        quotient = intrinsic(f, "floor", float64, apply(f, float64, "fmul {t} {0}, {1}", rest, share))
+        taken = apply(f, float64, "fmul {t} {0}, {1}", y, unit)
+        rest = fused(f, apply(f, float64, "fneg {t} {0}", quotient), taken, rest)
+    more = apply(f, float64, "fadd {t} {0}, {1}", rest, y)
+    rest = choose(f, compare(f, "fcmp olt", rest, literal(0.0, float64)), more, rest)
+    less = apply(f, float64, "fsub {t} {0}, {1}", rest, y)
+    rest = choose(f, compare(f, "fcmp oge", rest, y), less, rest)
+    rest = choose(f, compare(f, "fcmp olt", x, y), x, rest)  # also for an infinite b
+    near = f.at(rest.level, f"fptrunc {rest} to {llvm_type(float32, rest.lanes)}")
+    return intrinsic(f, "copysign", float32, Value(near, float32, rest.lanes, rest.level), a)
 
 
 def fused(f: Function, a: Value, b: Value, c: Value) -> Value:
