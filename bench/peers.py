@@ -1,23 +1,27 @@
 """Peers of `bench.operators`, each in a process of its own that times one row at a time on command.
 
-So that thread pools do not fight for the cores, one library to a process; while another is timed, it waits for its
-next command and takes no time. A peer compiles on one set of inputs and is timed on another.
+So that thread pools do not fight for the cores, one library to a process; while another is timed, the process is
+stopped (SIGSTOP), as pools wait by spinning. A peer compiles on one set of inputs and is timed on another.
 
     python -m bench.peers NAME THREADS      # reads commands, a JSON object to a line
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+
+from akg.base.dtype import dtype_of
 
 SAMPLE_US = 4000.0  # a sample is a loop of calls at least as long
 # Peer -> the packages that it needs.
@@ -28,6 +32,8 @@ PEERS = {
     "jax": ("jax",),
     "onnxruntime": ("onnxruntime", "onnx"),
 }
+# An output that is allocated anew does not pay for pages again.
+KEEP_MEMORY = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=68719476736"
 Call = Callable[[], object]
 
 
@@ -60,7 +66,7 @@ class Peer:
         self.name, self.threads = name, threads
         count = str(threads)
         environment = {**os.environ, "OMP_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count, "MKL_NUM_THREADS": count,
-                       "JAX_PLATFORMS": "cpu"}  # fmt: skip
+                       "JAX_PLATFORMS": "cpu", "GLIBC_TUNABLES": KEEP_MEMORY}  # fmt: skip
         if has_avx512:
             environment["OPENBLAS_CORETYPE"] = "SkylakeX"
         self._process = subprocess.Popen(
@@ -69,10 +75,15 @@ class Peer:
         )  # fmt: skip
         self.error = ""
 
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(OSError):
+            os.kill(self._process.pid, number)
+
     def ask(self, **command: Any) -> dict[str, Any]:
         """The answer to a command; {} once the process has failed, which `error` tells."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._signal(signal.SIGCONT)
         try:
             self._process.stdin.write(json.dumps(command) + "\n")
             self._process.stdin.flush()
@@ -81,12 +92,14 @@ class Peer:
             answer = {}
         if not answer:
             self.error = self.error or "its process ended"
+        self._signal(signal.SIGSTOP)  # its threads would wait by spinning
         return answer
 
     def close(self) -> None:
         """End the process."""
         if self._process.stdin is not None:
             self._process.stdin.close()
+        self._signal(signal.SIGCONT)
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
@@ -99,6 +112,8 @@ class Peer:
 
 def _numpy(row: Any, arrays: list[Any], out: Any) -> tuple[Call, Call]:
     np = importlib.import_module("numpy")
+    if row.numpy is None:
+        raise NotImplementedError
     into = row.numpy_out
     fresh: Call = lambda: row.numpy(np, *arrays)  # noqa: E731
     return (lambda: into(np, out, *arrays)) if into else fresh, fresh
@@ -116,9 +131,14 @@ def _torch(row: Any, arrays: list[Any], out: Any, is_compiled: bool = False) -> 
     torch.set_grad_enabled(False)
     if is_compiled:
         function = torch.compile(lambda *x: row.torch(torch, *x))
-        return (lambda: function(*tensors),) * 2
+        compiled: Call = lambda: function(*tensors)  # noqa: E731
+        return compiled, compiled
     fresh: Call = lambda: row.torch(torch, *tensors)  # noqa: E731
-    return (lambda: row.torch_out(torch, target, *tensors)) if row.torch_out else fresh, fresh
+    into: Call = lambda: row.torch_out(torch, target, *tensors)  # noqa: E731
+    try:
+        return (into if row.torch_out and into() is not None else fresh), fresh
+    except (TypeError, RuntimeError):  # there is no such argument, or not for this type
+        return fresh, fresh
 
 
 def _torch_compile(row: Any, arrays: list[Any], out: Any) -> tuple[Call, Call]:
@@ -127,12 +147,15 @@ def _torch_compile(row: Any, arrays: list[Any], out: Any) -> tuple[Call, Call]:
 
 def _jax(row: Any, arrays: list[Any], out: Any) -> tuple[Call, Call]:
     jax = importlib.import_module("jax")
+    if row.jax is None and row.numpy is None:
+        raise NotImplementedError
     if row.jax is not None:
         function = jax.jit(lambda *x: row.jax(jax, *x))
     else:
         function = jax.jit(lambda *x: row.numpy(jax.numpy, *x))
     values = [jax.device_put(a) for a in arrays]
-    return (lambda: function(*values).block_until_ready(),) * 2
+    fresh: Call = lambda: function(*values).block_until_ready()  # noqa: E731
+    return fresh, fresh
 
 
 def _onnxruntime(row: Any, arrays: list[Any], out: Any) -> tuple[Call, Call]:
@@ -176,6 +199,7 @@ def serve(name: str) -> None:
     if _threads() == 1:
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     rows = {row.name: row for row in importlib.import_module("bench.rows").all_rows()}
+    rows.update({row.name: row for row in importlib.import_module("bench.library").library_rows()})
     if name.startswith("torch"):
         importlib.import_module("torch").set_num_threads(_threads())
     ready: list[tuple[Call, int]] = []
@@ -201,7 +225,7 @@ def _prepare(name: str, row: Any, shape: list[int]) -> list[tuple[Call, int]]:
     calls: tuple[Call, ...] = ()
     for seed in (1, 2):  # compile with the first, time with the second
         arrays = row.arrays(seed)
-        calls = _MAKERS[name](row, arrays, np.zeros(shape, arrays[0].dtype))
+        calls = _MAKERS[name](row, arrays, np.zeros(shape, dtype_of(row.dtype).numpy))
         calls[0]()
     return [(call, calls_of(call)) for call in dict.fromkeys(calls)]
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from bench import operators
-from bench.rows import Row, all_rows
+from bench.row import Row
+from bench.rows import all_rows
 from bench.typical import Inputs
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
+import akg
 from akg import te
+from akg.base.errors import AkgError
 from akg.ir.expr import FLOAT_CALLS
 from akg.ir.te.tensor import Tensor
 from akg.ops.gradient.functions import DERIVATIVES
@@ -223,3 +226,22 @@ CONSTRUCTS: dict[str, Callable[[], tuple[Tensor, list[Tensor]]]] = {
 def test_construct(name: str) -> None:
     output, inputs = CONSTRUCTS[name]()
     check_gradient(output, inputs, {x: uniform(x) for x in inputs})
+
+
+def test_scalars() -> None:
+    """Of a float scalar, through temporaries, conditions and reductions; integers have none."""
+    X, a, b = te.placeholder((7,), "float64", name="X"), te.scalar("a", "float64"), te.scalar("b", "float64")
+    T = te.compute((7,), lambda i: te.exp(X[i] * a), name="T")
+    L = te.compute((7,), lambda i: te.select(X[i] > 0.0, T[i] * b, b * b), name="L")
+    gradients = akg.differentiate(L, [a, b, X])
+    kernel = akg.build(gradients, inputs=[X, a, b])
+    x = np.random.default_rng(0).uniform(-1, 1, 7)
+    ga, gb, gx = kernel(x, 0.5, 2.0)
+    t, on = np.exp(x * 0.5), x > 0
+    np.testing.assert_allclose(ga, (on * x * t * 2.0).sum())
+    np.testing.assert_allclose(gb, np.where(on, t, 4.0).sum())
+    np.testing.assert_allclose(gx, on * t)
+    with pytest.raises(AkgError, match="AKG-E291: input 0, n, is a scalar of int32"):
+        akg.differentiate(L, te.scalar("n", "int32"))
+    with pytest.raises(AkgError, match="AKG-E290: input 0 is a Var"):
+        akg.differentiate(L, te.var("m"))

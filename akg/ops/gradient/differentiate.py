@@ -10,13 +10,14 @@ a max or min reduction share equally; ``abs`` has slope 0 at 0; rounding and int
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from akg.base.dtype import index
 from akg.base.errors import AkgError, user_facing
 from akg.ir import te
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, Load, Reduce
+from akg.ir.expr import Const, Expr, Load, Reduce, Var
 from akg.ir.rewrite import loads_of, rewrite, substitute
 from akg.ir.simplify import simplify
 from akg.ir.stage import Stage, build_stages
@@ -30,35 +31,42 @@ from akg.ops.stopping import is_stopped
 
 
 @user_facing
-def differentiate(output: Tensor, inputs: Tensor | Sequence[Tensor], head: Tensor | None = None) -> list[Tensor]:
+def differentiate(
+    output: Tensor, inputs: Tensor | Var | Sequence[Tensor | Var], head: Tensor | None = None
+) -> list[Tensor]:
     """The gradients of ``sum(head * output)``, one definition per input, each of the input's shape and type.
 
     Args:
         output: a computed tensor of a floating-point type.
-        inputs: placeholders or computed tensors that `output` depends on; where it does not, the gradient is zero.
+        inputs: placeholders, computed tensors or scalars (`te.scalar`) that `output` depends on; where it does not, the
+            gradient is zero. That of a scalar has rank 0.
         head: the adjoint of `output`, of its shape; by default all ones. (For a Jacobian, give unit tensors.)
 
     Raises:
         AkgError: AKG-E290 for something that is no tensor, AKG-E291 for types that have no gradients, AKG-E292 for a
             head that does not fit, AKG-E293 for a reduction whose derivative is not known.
     """
-    targets = (inputs,) if isinstance(inputs, Tensor) else inputs
-    _check(output, targets, head)
-    stages = _as_tensors(build_stages([output]))
-    return _Differentiation(stages, output, tuple(targets), head).run()
+    given = (inputs,) if isinstance(inputs, (Tensor, Var)) else inputs
+    _check(output, given, head)
+    scalars = {v: te.compute((), lambda v=v: v, name=v.name) for v in given if isinstance(v, Var)}
+    stages = _as_tensors(build_stages([output]), {v: Load(tensor, ()) for v, tensor in scalars.items()})
+    targets = tuple([scalars[v] if isinstance(v, Var) else v for v in given])
+    return _Differentiation(stages, output, targets, head).run()
 
 
 def _check(output: object, inputs: object, head: object) -> None:
     if not isinstance(inputs, (list, tuple)):
         raise _no_tensor("inputs", inputs)
     for what, value in (("output", output), *[(f"input {k}", v) for k, v in enumerate(inputs)]):
-        if not isinstance(value, Tensor):
+        is_scalar = isinstance(value, Var) and value.dtype is not index and what != "output"
+        if not isinstance(value, Tensor) and not is_scalar:
             raise _no_tensor(what, value)
+        assert isinstance(value, (Tensor, Var))
         if not value.dtype.is_float:
             raise AkgError(
                 "AKG-E291",
-                f"{what}, {value.name}, is a tensor of {value.dtype}",
-                span=value.op.span,
+                f"{what}, {value.name}, is a {'scalar' if is_scalar else 'tensor'} of {value.dtype}",
+                span=value.op.span if isinstance(value, Tensor) else None,
                 because="only floating-point numbers have gradients",
                 hint="convert it to a float first, or leave it out of inputs" if what != "output"
                 else "differentiate the values from which it is rounded, compared or chosen",
@@ -92,11 +100,13 @@ def _no_tensor(what: str, value: object) -> AkgError:
     )
 
 
-def _as_tensors(stages: list[Stage]) -> list[Stage]:
-    """`stages` whose temporaries are tensors, too, so that gradients can read them."""
+def _as_tensors(stages: list[Stage], scalars: Mapping[Var, Expr]) -> list[Stage]:
+    """`stages` whose temporaries are tensors, too, so that gradients can read them; and so are `scalars`."""
     made: dict[Buffer, Tensor] = {}
 
     def rule(node: Expr) -> Expr | None:
+        if isinstance(node, Var):
+            return scalars.get(node)
         return Load(made[node.buffer], node.indices) if isinstance(node, Load) and node.buffer in made else None
 
     result: list[Stage] = []
