@@ -51,6 +51,7 @@ class BandProblem:
     leaders: Mapping[str, str]
     plan: Plan
     work: Work | None = None
+    is_too_large: bool = False  # no solver finds any row within its budget
     _prepared: dict[str, _Prepared] = field(default_factory=dict[str, _Prepared])
 
     def prepared(self, costs: tuple[CostSpec, ...]) -> _Prepared:

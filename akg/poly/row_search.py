@@ -129,6 +129,7 @@ class RowSearch:
             try:
                 rows = problem.solve(simple, place.history, (), plan.require_parallel)
             except isl.Unknown:
+                problem.is_too_large = True
                 return None
             if rows is not None:
                 self.note(f"dimension {place.dimension} of {', '.join(problem.names)}: costs dropped, out of budget")

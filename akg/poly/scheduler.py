@@ -218,12 +218,14 @@ class _Scheduler(RowSearch):
         return self.carry(names, edges, problem, place)
 
     def carry(self, names: Group, edges: Sequence[Edge], problem: BandProblem, place: Place) -> Node:
-        """A band of one row that carries as much as can be, by Feautrier's algorithm.
+        """A band of one row that carries as much as can be, by Feautrier's algorithm, whose problems are larger still.
 
         Statements may need more rows than they have loops: two that wait for one another, in turns, in one
         iteration of all their loops.
         """
-        rows = self.feautrier(problem, place) if "feautrier" in self.plan.options.fallback else None
+        rows = self.original_loop(names, edges, place) if problem.is_too_large else None
+        if rows is None and "feautrier" in self.plan.options.fallback:
+            rows = self.feautrier(problem, place)
         if rows is None:
             rows = self.original_loop(names, edges, place)
         if rows is None:

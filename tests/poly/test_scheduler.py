@@ -15,11 +15,12 @@ from akg.driver import pipeline
 from akg.ir.expr import Const, Var
 from akg.ir.interp import interpret
 from akg.ir.script import Tensor, script
-from akg.ir.stmt import For, Kernel, Param, block
+from akg.ir.stmt import For, Kernel, Param, Stmt, block
+from akg.poly import row_search
 from akg.poly.dependence import annotate, dependences
 from akg.poly.expand import expand_temporaries
 from akg.poly.legality import prove
-from akg.poly.scheduler import schedule
+from akg.poly.scheduler import _Scheduler, schedule
 from akg.poly.scop import Scop, extract_scop
 from akg.poly.strategy import resolve_strategy
 from akg.poly.tree import Domain, bands, paths, tree_text
@@ -211,6 +212,46 @@ def test_many_statements(seed: int, around: bool) -> None:
         tree = annotate(scop, schedule(scop, found, resolve_strategy(strategy).plan), found)
         assert prove(scop, tree)
         executed(scop.kernel, [kernel_of(scop, tree)], {v.name: k for v, k in sizes.items()}, seed)
+
+
+def large(seed: int, count: int, around: bool) -> Scop:
+    """Random nests of `count` statements or a few more, one after the other or all in one loop."""
+    sizes = {Var(name, index): extent for name, extent in (("n", 6), ("m", 4))}
+    maker = _ScriptMaker(np.random.default_rng(seed), float64, sizes)
+    maker.read_only, maker.mutable = [maker.buffer("A0")], [maker.buffer(f"B{k}") for k in range(3)]
+    params = (
+        Param(maker.read_only[0], "in"), *(Param(b, "inout") for b in maker.mutable), *(Param(v, "size") for v in sizes)
+    )  # fmt: skip
+    parts: list[Stmt] = []
+    while True:
+        parts.append(maker.body({}, 4))
+        body = For(Var("around"), Const(0), Const(3), block(*parts)) if around else block(*parts)
+        scop = extract_scop(expand_temporaries(Kernel("large", params, body)))
+        if len(scop.statements) >= count:
+            return scop
+
+
+def runs_in_budget(scop: Scop, strategy: str) -> None:
+    found = dependences(scop)
+    search = _Scheduler(scop, found, resolve_strategy(strategy).plan, lambda text: None)
+    tree = annotate(scop, Domain(tuple(scop.statements), search.root()), found)
+    spent = row_search.WORK - search.work.left
+    assert spent <= row_search.WORK // 2, f"{spent} for {len(found)} dependences"
+    answer = prove(scop, tree)
+    assert answer.answer != "no", answer.text
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_twenty_statements_stay_in_budget(seed: int) -> None:
+    """Also where all of them wait for one another around a loop, which makes one problem of everything."""
+    runs_in_budget(large(seed, 20, around=True), ("pluto", "feautrier", "dl-cpu", "maxfuse")[seed])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("seed", range(25))
+def test_random_programs_stay_in_budget(seed: int, strategy: str) -> None:
+    runs_in_budget(large(100 + seed, 5 + seed % 16, around=seed % 2 == 0), strategy)
 
 
 @pytest.mark.parametrize("name", ["lu", "jacobi_2d", "gemm", "cholesky"])

@@ -25,7 +25,8 @@ from tests.strategies import random_script
 
 highspy: Any = pytest.importorskip("highspy", reason="HiGHS is an extra of the tests: pip install akg[solvers]")
 
-LARGEST = 45  # variables: isl and HiGHS, one objective after the other, take long for more
+LARGEST = 32  # variables: HiGHS, one objective after the other, takes long for more
+LARGEST_FOR_ISL = 24  # isl takes seconds to minutes for more, and cannot be interrupted
 STRATEGIES = ("pluto", "feautrier", "contiguity", "pluto+")
 QUICK = ("gemm", "jacobi-2d", "lu", "gemver", "trisolv", "covariance")
 
@@ -84,6 +85,8 @@ def agree(problem: Problem) -> bool:
     """Check the three answers; whether there is one."""
     own = solve(problem, "own")
     assert own == with_highs(problem), "HiGHS has another answer"
+    if problem.count > LARGEST_FOR_ISL:
+        return own is not None
     try:
         other = solve(problem, "isl")
     except isl.Unknown:  # its budget ran out: no answer is no other answer
