@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from akg.driver.build import lower as lower
     from akg.driver.save import load as load
     from akg.frontends import composite as composite
+    from akg.frontends import ms as ms
     from akg.frontends import onnx as onnx
     from akg.ir import te as te
     from akg.ir.script import In as In
@@ -62,6 +63,7 @@ _PUBLIC: dict[str, str] = {
     "load": "akg.driver.save:load",
     "Kernel": "akg.runtime.kernel:Kernel",
     "onnx": "akg.frontends.onnx",
+    "ms": "akg.frontends.ms",
     "Target": "akg.base.target:Target",
     "config": "akg.base.config:config",
     "AkgError": "akg.base.errors:AkgError",

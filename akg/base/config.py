@@ -230,6 +230,12 @@ def effective_threads() -> int:
     return usable_cores()
 
 
+def kernel_meta_dir() -> Path:
+    """Where MindSpore looks for compiled graph kernels; it sets the variables, so they are read anew each time."""
+    parent = os.environ.get("MS_COMPILER_CACHE_PATH", "") or "."
+    return Path(os.path.realpath(parent)) / (os.environ.get("KERNEL_META_DIR", "") or "akg_kernel_meta")
+
+
 def usable_cores() -> int:
     """The cores that the process may run on."""
     if hasattr(os, "sched_getaffinity"):

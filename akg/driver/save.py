@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from akg.codegen.backend import Module
 from akg.codegen.llvm.standalone import standalone
 from akg.driver import linker
 from akg.driver.elf import read_object
+from akg.driver.files import write_file
 from akg.driver.header import c_type, header
 from akg.ir import stmt
 from akg.ir.text import parse_kernel, to_text
@@ -74,7 +74,7 @@ def save(source: Source, folder: str | os.PathLike[str], kind: str, threads: str
     files["header"] = (f"{signature.name}.h", top.encode())
     facts = _facts(source, signature, target, options, files)
     files["metadata"] = (f"{signature.name}.json", json.dumps(facts, indent=2).encode() + b"\n")
-    return [_write(Path(folder), name, data) for name, data in files.values()]
+    return [write_file(Path(folder), name, data, is_executable=name.endswith(".so")) for name, data in files.values()]
 
 
 def _check(value: str, known: tuple[str, ...], what: str) -> None:
@@ -121,25 +121,6 @@ def _facts(
         "link": options,
         "files": {k: {"name": name, "sha256": hashlib.sha256(data).hexdigest()} for k, (name, data) in files.items()},
     }  # fmt: skip
-
-
-def _write(folder: Path, name: str, data: bytes) -> Path:
-    """A file that is there in whole or not at all."""
-    path = folder / name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, staged = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            os.chmod(staged, 0o755 if name.endswith(".so") else 0o644)
-            os.replace(staged, path)
-        except BaseException:
-            os.unlink(staged)
-            raise
-    except OSError as error:
-        raise AkgError("AKG-E624", f"cannot write {path}", because=error.strerror or str(error)) from None
-    return path
 
 
 @user_facing

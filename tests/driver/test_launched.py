@@ -1,8 +1,6 @@
 """Shared objects that take threads and memory from call-backs: called from Python threads and from a C program."""
 
-import ctypes
 import subprocess
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +17,9 @@ from akg.ir.lower import lower_te
 from akg.ir.stmt import Kernel
 from akg.poly.strategy import resolve_strategy
 from tests.helpers import assert_close
+from tests.launching import Host, has_linker
 
 ROWS, COLUMNS = 301, 257  # enough work for threads
-TASK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_void_p)
-LAUNCH = ctypes.CFUNCTYPE(ctypes.c_int, TASK, ctypes.c_void_p, ctypes.c_int)
-MALLOC = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_uint64)
-FREE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p)
-
-
-def has_linker() -> bool:
-    try:
-        linker.find(host())
-    except Exception:
-        return False
-    return True
 
 
 pytestmark = pytest.mark.skipif(not has_linker(), reason="no linker: neither ziglang nor a C compiler")
@@ -68,50 +55,12 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-class Host:
-    """A program's threads and memory, which counts what it gave."""
-
-    def __init__(self, threads: int, bytes_left: int = 1 << 40) -> None:
-        self.tasks: list[int] = []
-        self.held: dict[int, Any] = {}
-        self._threads, self._bytes_left = threads, bytes_left
-        self._callbacks = LAUNCH(self._launch), MALLOC(self._malloc), FREE(self._free)
-        addresses = [ctypes.cast(c, ctypes.c_void_p).value for c in self._callbacks]
-        self.table = (ctypes.c_void_p * 4)(*addresses, None)
-
-    def _launch(self, task: Any, data: int, count: int) -> int:
-        count = min(count, self._threads)
-        self.tasks.append(count)
-        team = [threading.Thread(target=task, args=(k, count, data)) for k in range(count)]
-        for thread in team:
-            thread.start()
-        for thread in team:
-            thread.join()
-        return 0
-
-    def _malloc(self, size: int) -> int | None:
-        self._bytes_left -= size
-        if self._bytes_left < 0:
-            return None
-        block = ctypes.create_string_buffer(size)
-        self.held[ctypes.addressof(block)] = block
-        return ctypes.addressof(block)
-
-    def _free(self, block: int) -> int:
-        del self.held[block]
-        return 0
-
-    def call(self, library: Path, *arrays: Any) -> int:
-        pointers = [ctypes.addressof(self.table), *(a.ctypes.data for a in arrays)]
-        return int(ctypes.CDLL(str(library)).op_kernel((ctypes.c_void_p * len(pointers))(*pointers)))
-
-
 @pytest.mark.parametrize("threads", [1, 2, 5, 1000])
 def test_threads_of_the_program(library: Path, threads: int) -> None:
     x = np.random.default_rng(3).standard_normal((ROWS, COLUMNS)).astype(np.float32)
     y = np.full_like(x, np.nan)
     program = Host(threads)
-    assert program.call(library, x, y) == 0
+    assert program.call(library, "op_kernel", x, y) == 0
     assert program.tasks and set(program.tasks) == {min(threads, 256)}
     assert not program.held
     assert_close(y, expected(x), terms=COLUMNS)
@@ -120,7 +69,7 @@ def test_threads_of_the_program(library: Path, threads: int) -> None:
 def test_no_memory(library: Path) -> None:
     x = np.zeros((ROWS, COLUMNS), np.float32)
     program = Host(2, bytes_left=1000)
-    assert program.call(library, x, np.zeros_like(x)) == 1
+    assert program.call(library, "op_kernel", x, np.zeros_like(x)) == 1
     assert not program.held
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from akg.frontends.composite.document import Operation
@@ -172,8 +173,12 @@ def _cumulative(t: Translation, op: Operation) -> Result:
 
 @rule("Assign")
 def _assign(t: Translation, op: Operation) -> Result:
+    """The input takes over the elements; the result is these, or a token of one element where that is declared."""
     value = t.result(op, 1)
     t.assign(op, 0, value)
+    if isinstance(value, Value) and op.outputs[0].shape == (1,) and math.prod(value.const_shape or ()) > 1:
+        rank = len(value.shape)
+        return t.apply(op, "slice", value, (0,) * rank, (1,) * rank)
     return value
 
 
