@@ -332,7 +332,10 @@ def _iterator(row: Affine) -> Var:
 
 
 def _register_kinds(band: Band, position: int) -> _Kinds:
-    """For each statement, the kinds among unroll and vector of the point loops, somewhere below, of a tile member."""
+    """For each statement, the kinds among unroll and vector of the points of a tile member in bands below.
+
+    Lanes in the same band have no loop around them that would re-use registers.
+    """
     rows = {name: next(iter(row.terms), None) for name, row in band.members[position].rows.items()}
     found: _Kinds = {}
     size = band.members[position].tile
@@ -345,7 +348,7 @@ def _register_kinds(band: Band, position: int) -> _Kinds:
                 if rows.get(name) in row.terms:
                     found.setdefault(name, set()).add(member.kind)
 
-    note(band.members[position + 1 :])
+    note(tuple([m for m in band.members[position + 1 :] if m.kind == "unroll"]))
     for inner in bands(band.child):
         note(inner.members)
     return found
