@@ -22,7 +22,7 @@ from akg.base.target import Target
 from akg.poly.access import depends_on, stride
 from akg.poly.lanes import LaneModel, var_of
 from akg.poly.register_tile import UNKNOWN_TRIPS
-from akg.poly.reuse import Choice, ReuseModel, is_box
+from akg.poly.reuse import Choice, ReuseModel, is_box, is_summed
 from akg.poly.scop import Scop, Statement
 from akg.poly.tile_size import tile_sizes
 from akg.poly.tiling import TilePlan, Tiling, first_loops, in_order, split_loops, tiles_text, wavefronts_of
@@ -174,7 +174,7 @@ class _Mapper:
         given = self.given_tiles(band, threaded) if self.tiling.plans and not points else None
         if given is not None:
             return given
-        choice = self.register_choice(members, band.child, len(points)) if is_box(members) else None
+        choice = self.register_choice(members, band.child, len(points), band.permutable) if is_box(members) else None
         if choice is not None:
             return self.register_tile(choice, members, len(points), band.child, threaded)
         if points:
@@ -395,11 +395,13 @@ class _Mapper:
 
     # -- nests with re-use ----------------------------------------------------------------------------------
 
-    def register_choice(self, members: tuple[Member, ...], child: Node, given: int) -> Choice | None:
+    def register_choice(
+        self, members: tuple[Member, ...], child: Node, given: int, permutable: bool = False
+    ) -> Choice | None:
         """The register tile of a nest, where the options allow one; the first `given` members are points."""
         if not (self.options.tile and self.options.vectorize) or self.tiling.intra_tile == "none":
             return None
-        return self.reuse.contraction(members, child, given)
+        return self.reuse.contraction(members, child, given, permutable)
 
     def register_tile(
         self, choice: Choice, members: tuple[Member, ...], given: int, child: Node, threaded: bool
@@ -410,7 +412,7 @@ class _Mapper:
         """
         statement = choice.statement
         points = [replace(m, kind="unroll") for m in members[:given]]
-        parallel = [m for m in members[given:] if m.coincident]
+        parallel = [m for m in members[given:] if not is_summed(m, statement)]
         lane_point: list[Member] = []
         own: list[Member] = []
         for member in parallel:
@@ -426,7 +428,7 @@ class _Mapper:
                 points.append(replace(member, kind="unroll"))
         tiles = " x ".join(f"{v}:{s}" for v, s in choice.tiles.items())
         self.decisions.note(f"{statement.name}: lanes along {choice.vector}; tile {tiles}")
-        serial = tuple([m for m in members[given:] if not m.coincident])
+        serial = tuple([m for m in members[given:] if is_summed(m, statement)])
         inside = Band(serial, True, child) if serial else child
         own = self.panel_order(own, statement, choice)
         block = self.reuse.reduction_block(choice) if not given else 0

@@ -35,10 +35,13 @@ class ReuseModel:
     def __init__(self, lanes: LaneModel) -> None:
         self.lanes, self.scop, self.target = lanes, lanes.scop, lanes.target
 
-    def contraction(self, members: tuple[Member, ...], child: Node, given: int) -> Choice | None:
+    def contraction(
+        self, members: tuple[Member, ...], child: Node, given: int, permutable: bool = False
+    ) -> Choice | None:
         """The register tile for the one reduction in a nest that re-uses operands; None if there is no such.
 
-        The first `given` members are points of an outer tile.
+        The first `given` members are points of an outer tile. Loops that carry dependences, as in an update in place,
+        may be rows of a tile where all loops of the nest are one permutable band.
         """
         inner = _inner_band(child)
         if inner is None:
@@ -53,30 +56,35 @@ class ReuseModel:
         statement = self.scop.statements[names[0]]
         if statement.store.reduction is None:
             return None
-        outer = [v for v in (var_of(m, statement) for m in members if m.coincident) if v is not None]
-        inside = [v for m in (*members, *below) if m.reduction and (v := var_of(m, statement)) is not None]
-        outer = [v for v in outer if not any(_is_window(statement, k, v) for k in inside)]
-        if not outer or not inside or any(not m.coincident and not m.reduction for m in (*members, *below)):
+        nest = (*members, *below)
+        if any(not m.coincident and not m.reduction for m in nest) and (not permutable or inner is not None):
             return None
+        outer = [v for m in members if not is_summed(m, statement) and (v := var_of(m, statement)) is not None]
+        inside = [v for m in nest if is_summed(m, statement) and (v := var_of(m, statement)) is not None]
+        outer = [v for v in outer if not any(_is_window(statement, k, v) for k in inside)]
+        if not outer or not inside:
+            return None
+        ordered = [v for m in nest if not m.coincident and not m.reduction and (v := var_of(m, statement)) is not None]
         cut = [v for m in members[:given] if (v := var_of(m, statement)) is not None]
         asked = [var_of(m, statement) for m in (*members, *below) if m.directive == "vectorize"]
         wanted = tuple([v for v in asked if v is not None])
         given_rows = {v: self.rows_of_tile(self.lanes.trips_of(statement, v)) for v in cut}
-        return self.tile_of(statement, outer, inside, given_rows, wanted)
+        return self.tile_of(statement, outer, inside, given_rows, wanted, ordered)
 
     def tile_of(
         self, statement: Statement, outer: list[Var], inside: list[Var], given: Mapping[Var, int],
-        wanted: tuple[Var, ...] = (),
+        wanted: tuple[Var, ...], ordered: list[Var],
     ) -> Choice | None:  # fmt: skip
         """The cheapest tile of a reduction, or None if no operand would be used twice.
 
         `given` holds the parallel loops that an outer tile has cut, with the extents of their points; `wanted`
-        the loops that a strategy asks lanes for.
+        the loops that a strategy asks lanes for, `ordered` those that have no lanes since their order counts.
         """
         operands = [a for a in statement.reads if not is_accumulator(a, statement)]
         # ties go to the innermost parallel loop: its lanes need no combination at the end
         stays = not any(depends_on(statement.write, v) for v in inside)  # else, a place that data tell: no accumulator
         candidates = [*(inside[-1:] if stays else []), *[v for v in outer if v not in given]]
+        candidates = [v for v in candidates if v not in ordered]
         candidates = [v for v in candidates if v in wanted] or candidates
         if not candidates:
             return None
@@ -145,6 +153,13 @@ def _is_window(statement: Statement, inside: Var, v: Var) -> bool:
     """Whether the range of a loop moves with `v`: lanes or tiles along `v` would run over many windows for each."""
     loop = next((f for f in statement.loops if f.var is inside), None)
     return loop is not None and v in variables_of(loop.begin) and v in variables_of(loop.end)
+
+
+
+def is_summed(member: Member, statement: Statement) -> bool:
+    """Whether a statement adds up into the same elements in all iterations of a member that is not parallel."""
+    var = var_of(member, statement)
+    return not member.coincident and (member.reduction or var is None or not depends_on(statement.write, var))
 
 
 def is_box(members: tuple[Member, ...]) -> bool:
