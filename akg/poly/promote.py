@@ -13,7 +13,7 @@ from typing import cast as typed
 
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Binary, Const, Expr, Load, Var, binary
+from akg.ir.expr import Binary, Const, Expr, Load, Var, binary, unary
 from akg.ir.factor import common_factor
 from akg.ir.rewrite import (
     buffers_read,
@@ -28,6 +28,7 @@ from akg.ir.rewrite import (
 )
 from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, expressions, walk
 from akg.poly.contract import Site, sites
+from akg.poly.disjoint import are_apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,8 @@ def _register(buffer: Buffer, tile: _Tile, name: str) -> tuple[Buffer, Callable[
 class _Promoter:
     def __init__(self, fresh: Callable[[str], Var], register_bytes: int) -> None:
         self.fresh, self.register_bytes = fresh, register_bytes
+        self.around: list[For] = []
+        self.conditions: list[Expr] = []
 
     def fits(self, buffer: Buffer, tile: _Tile | None) -> bool:
         """Whether the registers hold a tile of an element type that they compute on."""
@@ -156,41 +159,76 @@ class _Promoter:
 
     def loops(self, stmt: Stmt) -> Stmt:
         """Promote in every block, the outermost serial loop that qualifies first."""
-        if isinstance(stmt, Block) or (isinstance(stmt, For) and stmt.kind in ("serial", "unroll")):
+        if isinstance(stmt, (Block, For)):
             parts: list[Stmt] = list(stmt.body) if isinstance(stmt, Block) else [stmt]
             done = self.promote_in(parts)
             if len(done) != len(parts) or any(a is not b for a, b in zip(done, parts, strict=True)):
                 return block(*[self.loops(s) for s in done])
+        if isinstance(stmt, For):
+            self.around.append(stmt)
+            result = map_children(stmt, self.loops)
+            self.around.pop()
+            return result
+        if isinstance(stmt, If):
+            then = self.under(stmt.cond, stmt.then)
+            orelse = None if stmt.orelse is None else self.under(unary("not", stmt.cond), stmt.orelse)
+            return stmt if then is stmt.then and orelse is stmt.orelse else replace(stmt, then=then, orelse=orelse)
         return map_children(stmt, self.loops)
+
+    def under(self, condition: Expr, stmt: Stmt) -> Stmt:
+        """Promote where a condition holds."""
+        self.conditions.append(condition)
+        result = self.loops(stmt)
+        self.conditions.pop()
+        return result
 
     def promote_in(self, parts: list[Stmt]) -> list[Stmt]:
         """Promote the first tile that a loop among `parts` updates again and again; neighbours of the tile join in."""
         for position, part in enumerate(parts):
-            if not isinstance(part, For) or part.kind not in ("serial", "unroll") or has_if(part):
+            if not isinstance(part, For) or part.kind not in ("serial", "unroll", "vector") or has_if(part):
                 continue
             for buffer in _stored(part):
                 if buffer.scope == "register" or (buffer.scope == "local" and not buffer.shape):
                     continue
                 found = sites(part, buffer)
-                tile = _common_tile(found)
-                if tile is None or not self.fits(buffer, tile) or _moves(found, part.var):
+                own = _updated(found)
+                tile = _common_tile([_inside_vector(s, part) for s in own])
+                if tile is None or not self.fits(buffer, tile) or _moves(own, part.var):
                     continue
+                if len(own) < len(found):
+                    if not any(tile.extents) or not self.are_apart(own, [s for s in found if s not in own]):
+                        continue
+                elif part.kind == "vector":
+                    continue  # a vector reduction into one element: the backend keeps its own lanes
                 scaled = _scaled(part, buffer)
                 if scaled is not None:
                     group = self.summed(scaled, buffer, tile)
                     return self.promote_in([*parts[:position], group, *parts[position + 1 :]])
                 first, last = position, position
-                while first > 0 and _joins(parts[first - 1], buffer, tile):
-                    first -= 1
-                while last + 1 < len(parts) and _joins(parts[last + 1], buffer, tile):
-                    last += 1
-                group = self.promoted(parts[first : last + 1], buffer, tile)
+                if len(own) == len(found):
+                    while first > 0 and _joins(parts[first - 1], buffer, tile):
+                        first -= 1
+                    while last + 1 < len(parts) and _joins(parts[last + 1], buffer, tile):
+                        last += 1
+                others = {s.indices for s in found if s not in own}
+                group = self.promoted(parts[first : last + 1], buffer, tile, others)
                 return self.promote_in([*parts[:first], group, *parts[last + 1 :]])
         return parts
 
-    def promoted(self, parts: list[Stmt], buffer: Buffer, tile: _Tile) -> Stmt:
+    def are_apart(self, own: list[Site], others: list[Site]) -> bool:
+        """Whether the other accesses of a buffer miss its tile in each iteration of the loops around."""
+        tiles = {s.indices: s for s in own}.values()
+        distinct = {s.indices: s for s in others}.values()
+        return all(are_apart(self.around, self.conditions, a, b) for a in tiles for b in distinct)
+
+    def promoted(self, parts: list[Stmt], buffer: Buffer, tile: _Tile, others: set[tuple[Expr, ...]]) -> Stmt:
+        """The parts between copies of the tile into registers and out; `others` are subscripts that miss it."""
         small, access = _register(buffer, tile, self.fresh(f"{buffer.name}_r").name)
-        inner = [replace_buffer(p, buffer, lambda i: (small, access(i))) for p in parts]
+
+        def place(indices: tuple[Expr, ...]) -> tuple[Buffer, tuple[Expr, ...]]:
+            return (buffer, indices) if indices in others else (small, access(indices))
+
+        inner = [replace_buffer(p, buffer, place) for p in parts]
         copy_in = None if _overwrites(parts[0], buffer) else self.copy(buffer, small, tile, to_register=True)
         copy_out = self.copy(buffer, small, tile, to_register=False)
         group: Stmt = Alloc(small, block(copy_in, *inner, copy_out))
@@ -278,6 +316,15 @@ def _scaled(loop: For, buffer: Buffer) -> _Scaled | None:
     inner = rewrite_stmt(loop, lambda s: rest if s is store else None)
     assert isinstance(inner, For)
     return _Scaled(inner, found[0], moved)
+def _updated(found: list[Site]) -> list[Site]:
+    """The accesses of elements that are stored to, by subscripts; the others only read."""
+    stored = {s.indices for s in found if s.is_store}
+    return [s for s in found if s.indices in stored]
+
+
+def _inside_vector(site: Site, loop: For) -> Site:
+    """The site without a vector loop around its tile."""
+    return replace(site, loops=site.loops[1:]) if loop.kind == "vector" else site
 
 
 def _moves(found: list[Site], var: Var) -> bool:
