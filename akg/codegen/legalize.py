@@ -17,7 +17,7 @@ from akg.codegen.math import expand
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Select, Var
 from akg.ir.rewrite import rewrite, rewrite_stmt
-from akg.ir.stmt import Alloc, Kernel, Param, Stmt, Store
+from akg.ir.stmt import Alloc, Kernel, Stmt, Store
 
 NARROW = (float16, bfloat16)
 # Functions that machines have as instructions.
@@ -62,7 +62,7 @@ def legalize(kernel: Kernel, native: frozenset[str] = frozenset()) -> Kernel:
         return None
 
     params = tuple(
-        Param(buffer_of(p.value), p.role) if isinstance(p.value, Buffer) and p.value.dtype is bool_ else p
+        replace(p, value=buffer_of(p.value)) if isinstance(p.value, Buffer) and p.value.dtype is bool_ else p
         for p in kernel.params
     )
     return replace(kernel, params=params, body=rewrite_stmt(kernel.body, on_stmt, on_expr))

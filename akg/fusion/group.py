@@ -91,7 +91,7 @@ def define(group: Group, graph: Graph) -> Definition:
     updates = {tensors[target]: tensors[v] for target, v in group.updates.items()}
     found = arguments_of(outputs, updates)
     inputs = [t for t in values if t in found] + [a for a in found if isinstance(a, Var)]
-    return Definition(lower_te(outputs, inputs, group.name, updates), tuple(inputs), values)
+    return Definition(lower_te(outputs, inputs, group.name, updates, fewer_dimensions=True), tuple(inputs), values)
 
 
 def _number(value: Value, number: float) -> Tensor:

@@ -14,6 +14,7 @@ from akg.base.dtype import index
 from akg.base.errors import AkgError, Span, user_facing
 from akg.ir.affine import is_affine_condition
 from akg.ir.buffer import Buffer
+from akg.ir.collapse import collapse, without_ones
 from akg.ir.expr import Axis, Binary, Combiner, Const, Expr, Load, Select, Var, binary
 from akg.ir.inline import inline_stages
 from akg.ir.lower_scan import first_element, next_element
@@ -21,7 +22,7 @@ from akg.ir.rewrite import rewrite, variables_of
 from akg.ir.simplify import simplify_stmt
 from akg.ir.split_axes import split_axes
 from akg.ir.stage import Stage, assignments, build_stages, old_values_read
-from akg.ir.stmt import REDUCTIONS, Alloc, For, If, Kernel, Param, Stmt, Store, block
+from akg.ir.stmt import REDUCTIONS, Alloc, For, If, Kernel, Param, Role, Stmt, Store, block
 from akg.ir.te.scan import Scan
 from akg.ir.te.tensor import Compute, Placeholder, Tensor, is_axis_var, plain_name, shape_text
 
@@ -59,7 +60,7 @@ class Names:
 @user_facing
 def lower_te(
     outputs: Tensor | Sequence[Tensor], inputs: Sequence[Argument] | None = None, name: str | None = None,
-    updates: Mapping[Tensor, Tensor] | None = None,
+    updates: Mapping[Tensor, Tensor] | None = None, *, fewer_dimensions: bool = False,
 ) -> Kernel:  # fmt: skip
     """The kernel that computes `outputs`.
 
@@ -68,6 +69,7 @@ def lower_te(
         inputs: placeholders and scalars in calling order; by default those in use, in order of first use.
         name: of the kernel; by default that of the last output.
         updates: for placeholders, what they hold when the kernel is done; every definition reads the old elements.
+        fewer_dimensions: whether loops see arrays with dimensions merged, see `akg.ir.collapse`; callers do not.
 
     Raises:
         AkgError: AKG-E244 for an output that cannot be one, AKG-E248 if `inputs` does not match what is in use,
@@ -80,10 +82,18 @@ def lower_te(
     roots = tuple(dict.fromkeys((*results, *targets.values())))
     stages = [*build_stages(roots), *assignments(targets)]
     arguments = _check_inputs(stages, inputs, (*results, *targets))
-    stages = [split_axes(stage) for stage in inline_stages(stages, frozenset(results))]
+    shapes: dict[Buffer, Buffer] = {}
+    if fewer_dimensions:
+        stages, shapes = without_ones(stages)
+    stages = inline_stages(stages, frozenset([shapes.get(t, t) for t in results]))
+    if fewer_dimensions:
+        stages, merged = collapse(stages)
+        again = {old: merged.get(new, new) for old, new in shapes.items()}
+        shapes = {**merged, **again}
+    stages = [split_axes(stage) for stage in stages]
     sizes = _sizes(stages, arguments, results)
     title = name or (results or roots)[-1].op.name
-    return _Emitter(arguments, results, sizes, targets).kernel(stages, title)
+    return _Emitter(arguments, results, sizes, targets, shapes).kernel(stages, title)
 
 
 def _check_outputs(outputs: tuple[Tensor, ...]) -> None:
@@ -225,12 +235,14 @@ class _Emitter:
     """Gives everything its final name and writes the stages as loops."""
 
     def __init__(
-        self, arguments: list[Argument], outputs: tuple[Tensor, ...], sizes: list[Var], updated: Container[Tensor]
-    ) -> None:
+        self, arguments: list[Argument], outputs: tuple[Tensor, ...], sizes: list[Var], updated: Container[Tensor],
+        shapes: Mapping[Buffer, Buffer],
+    ) -> None:  # fmt: skip
         self.names = Names()
         self.statements = Names()
         self.variables: dict[Var, Expr] = {}
         self.buffers: dict[Buffer, Buffer] = {}
+        self.shapes = shapes  # what stages have in place of a tensor
         self.memo: dict[Expr, Expr] = {}
         # sizes come first, so that shapes can be written; their names give way to those of the buffers
         labels = {id(a): self.names.unique(a.name) for a in (*arguments, *outputs, *sizes)}
@@ -243,9 +255,9 @@ class _Emitter:
                 self.params.append(Param(self._var(value), "scalar"))
             else:
                 role = "inout" if value in updated else "in"
-                self.params.append(Param(self._declare(value, labels[id(value)]), role))
+                self.params.append(self._param(value, labels[id(value)], role))
         for tensor in outputs:
-            self.params.append(Param(self._declare(tensor, labels[id(tensor)]), "out"))
+            self.params.append(self._param(tensor, labels[id(tensor)], "out"))
         self.params.extend(Param(self._var(v), "size") for v in sizes)
 
     def kernel(self, stages: list[Stage], name: str) -> Kernel:
@@ -266,6 +278,13 @@ class _Emitter:
         new = self.variables[v]
         assert isinstance(new, Var)
         return new
+
+    def _param(self, tensor: Tensor, name: str, role: Role) -> Param:
+        inner = self.shapes.get(tensor)
+        if inner is None:
+            return Param(self._declare(tensor, name), role)
+        buffer = self.buffers[tensor] = self._declare(inner, name)
+        return Param(buffer, role, tuple([self._final(s) for s in tensor.shape]))
 
     def _declare(self, old: Buffer, name: str) -> Buffer:
         new = Buffer(name, tuple([self._final(s) for s in old.shape]), old.dtype)

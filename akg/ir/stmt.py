@@ -1,7 +1,7 @@
 """Loop IR: what frontends lower to, what the scheduler rewrites, and the only thing a backend reads.
 
     kernel := Kernel(name, param*, stmt)
-    param  := Param(buffer | var, role)         role: in | out | inout | scalar | size
+    param  := Param(buffer | var, role, shape?)  role: in | out | inout | scalar | size
     stmt   := Block(stmt*) | For(var, begin, end, step, kind, stmt) | If(cond, stmt, stmt?)
             | Store(buffer, index*, value, reduction?, name) | Alloc(buffer, stmt) | Barrier(scope)
     kind   := serial | parallel | vector | unroll | block | thread
@@ -124,10 +124,14 @@ Stmt: TypeAlias = "Block | For | If | Store | Alloc | Barrier"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Param:
-    """An argument of a kernel, in calling order: buffers as pointers, sizes as int64, scalars by value."""
+    """An argument of a kernel, in calling order: buffers as pointers, sizes as int64, scalars by value.
+
+    `shape` is that of the arrays that callers pass, where the buffer has another one of as many elements.
+    """
 
     value: Buffer | Var
     role: Role
+    shape: tuple[Expr, ...] | None = None
 
     @property
     def name(self) -> str:

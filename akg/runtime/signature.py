@@ -133,7 +133,8 @@ class Signature:
             if param.role == "size":
                 sizes.append(param.name)
                 continue
-            shape = tuple(Dim(e) for e in value.shape) if isinstance(value, Buffer) else None
+            sizes_of = value.shape if isinstance(value, Buffer) and param.shape is None else param.shape
+            shape = None if sizes_of is None else tuple(Dim(e) for e in sizes_of)
             spec = ParamSpec(param.name, param.role, value.dtype, shape)
             if sizes or (outputs and param.role != "out"):
                 raise InternalError(f"kernel {kernel.name}: parameter {param.name} comes too late")

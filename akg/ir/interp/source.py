@@ -41,7 +41,13 @@ def generate(kernel: Kernel, check_uninitialised: bool) -> Source:
     for param in kernel.params:
         if isinstance(param.value, Buffer):
             shape = emitter.tuple(param.value.shape, f"shape of {param.name}")
-            emitter.line(f"check_shape({param.name!r}, {emitter.array(param.value)}, {shape})")
+            array = emitter.array(param.value)
+            if param.shape is None:
+                emitter.line(f"check_shape({param.name!r}, {array}, {shape})")
+            else:
+                given = emitter.tuple(param.shape, f"shape of {param.name}")
+                emitter.line(f"check_shape({param.name!r}, {array}, {given})")
+                emitter.line(f"{array} = {array}.reshape({shape}, copy=False)")
             if check_uninitialised and param.role == "out":
                 emitter.track(param.value, shape)
     emitter.statement(kernel.body, _Context())

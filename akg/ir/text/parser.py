@@ -209,21 +209,25 @@ class _Parser:
             self.fail(f"parameter {name!r} is defined twice", token)
         if shapes:
             self.buffers[name] = buffer
-        return Param(buffer, cast(Role, role))
+        given = self.shape(shapes) if self.accept("as") else None
+        return Param(buffer, cast(Role, role), given)
 
     def array(self, name: str, shapes: bool = True) -> Buffer:
         dtype = self.one_of(_DTYPES, "dtype")
-        if shapes:
-            shape = self.subscripts()
-        else:
-            shape, depth = (), 0
-            while True:
-                token = self.next()
-                depth += (token.text == "[") - (token.text == "]")
-                if depth == 0 or token.kind == "end":
-                    break
-        scope = self.name() if self.token.kind in ("name", "string") else "global"
+        shape = self.shape(shapes)
+        scope = self.name() if self.token.kind in ("name", "string") and self.token.text != "as" else "global"
         return Buffer(name, shape, dtype, cast(Scope, scope))
+
+    def shape(self, read: bool) -> tuple[Expr, ...]:
+        """Sizes in brackets; skipped where the variables in them are not known yet."""
+        if read:
+            return self.subscripts()
+        depth = 0
+        while True:
+            token = self.next()
+            depth += (token.text == "[") - (token.text == "]")
+            if depth == 0 or token.kind == "end":
+                return ()
 
     def suite(self, indent: int) -> Stmt:
         return _as_body(self.indented(indent))
