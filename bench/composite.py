@@ -173,7 +173,8 @@ def main() -> None:
     summary(rows)
     print("\nslowest against a copy, weighted by time:")
     for r in sorted(rows, key=lambda r: r["copy_us"] - r["us"])[: args.worst]:
-        print(f"{r['us']:10.0f} us, copy {r['copy_us']:8.0f} us, {r['class']}, {r['bytes'] / 1e6:.1f} MB  {r['op'][:90]}")
+        us = f"{r['us']:10.0f} us, copy {r['copy_us']:8.0f} us"
+        print(f"{us}, {r['class']}, {r['bytes'] / 1e6:.1f} MB  {r['op'][:90]}")
 
 
 if __name__ == "__main__":
