@@ -16,7 +16,7 @@ from akg.poly.dependence import is_accumulation
 from akg.poly.scop import Access, Scop, Statement
 from akg.poly.tree import Domain, Member, Step, paths
 
-WINDOWS = {0: 1, 1: 10, 2: 8, 3: 6, 4: 5, 5: 4, 6: 3}  # iterations of each loop, by the depth of the deepest nest
+WINDOWS = {0: 1, 1: 10, 2: 10, 3: 6, 4: 5, 5: 4, 6: 3}  # iterations of each loop, by the depth of the deepest nest
 MOST_INSTANCES = 4000
 Env = dict[Var, int]
 Time = tuple[int, ...]
@@ -184,12 +184,19 @@ def value_of(member: Member, name: str, env: Env, tiles: Mapping[int, int] | Non
 
 
 def small_tiles(tree: Domain, window: int) -> dict[int, int]:
-    """Sizes of tiles for a picture, by the sizes of the schedule: 2 or 3, the next larger ones twice that."""
-    members = [s.member for path in paths(tree).values() for s in path if s.member is not None]
+    """Sizes of tiles for a picture, by the sizes of the schedule: 2 or 3, the next larger ones twice that.
+
+    Tiles of skewed rows are wider by their largest coefficient, so that they keep their shape.
+    """
+    widths: dict[int, int] = {}
+    for path in paths(tree).values():
+        for member in [s.member for s in path if s.member is not None and s.member.tile]:
+            coefficients = [abs(c) for row in member.rows.values() for c in row.terms.values()]
+            widths[member.tile] = max(widths.get(member.tile, 1), *coefficients, 1)
     result: dict[int, int] = {}
     drawn = 3 if window >= 6 else 2
-    for size in sorted({m.tile for m in members if m.tile}):
-        result[size] = min(size, drawn)
+    for size, width in sorted(widths.items()):
+        result[size] = min(size, drawn * width)
         drawn *= 2
     return result
 

@@ -97,14 +97,14 @@ def drawn(page: str) -> Any:
 
 def test_what_is_drawn_is_the_program(page: str) -> None:
     data = drawn(page)["picture"]
-    assert [(s["name"], len(s["points"])) for s in data["statements"]] == [("S0", 48), ("S1", 48)]
+    assert [(s["name"], len(s["points"])) for s in data["statements"]] == [("S0", 80), ("S1", 80)]
     flows = {
         (data["statements"][a[1]]["points"][a[2]][0][0], a[1], data["statements"][a[3]]["points"][a[4]][0][0], a[3],
          data["statements"][a[3]]["points"][a[4]][0][1] - data["statements"][a[1]]["points"][a[2]][0][1])
         for a in data["arrows"] if a[0] == "flow"
     }  # fmt: skip
-    same = {(t, 0, t, 1, d) for t in range(8) for d in (-1, 0, 1)}
-    following = {(t, 1, t + 1, 0, d) for t in range(7) for d in (-1, 0, 1)}
+    same = {(t, 0, t, 1, d) for t in range(10) for d in (-1, 0, 1)}
+    following = {(t, 1, t + 1, 0, d) for t in range(9) for d in (-1, 0, 1)}
     assert flows == same | following
     for kind, s, p, t, q, *_ in data["arrows"]:  # the new order keeps every one of them
         assert data["statements"][s]["points"][p][2] < data["statements"][t]["points"][q][2], kind
@@ -232,9 +232,9 @@ def test_what_a_person_sees(page: str, tmp_path: Path) -> None:
     data = drawn(page)["picture"]
     assert start["ready"] == "yes" and not any(r["errors"] for r in report.values() if isinstance(r, dict))
     assert start["rows"] == 5 and start["panels"] == 4 and not start["overflow"]
-    assert start["points"] == 3 * 96  # two pictures of all statements, one of each
+    assert start["points"] == 3 * 160  # two pictures of all statements, one of each
     flows = sum(a[0] == "flow" for a in data["arrows"])
-    assert start["arrows"] == 2 * flows and start["captions"][0].startswith(f"96 points, {flows} arrows")
+    assert start["arrows"] == 2 * flows and start["captions"][0].startswith(f"160 points, {flows} arrows")
     assert start["tiles"] > 0 and start["code"] == 1 and start["later"] == 0
 
     assert report["without_flow"]["arrows"] == 0
