@@ -68,9 +68,8 @@ def witness(model: Model, dependence: Dependence, points: isl.Set) -> Witness | 
     source, sink = model.scop.statements[dependence.source], model.scop.statements[dependence.sink]
     split = len(source.loops)
     first, second = instance(source, values[:split]), instance(sink, values[split:])
-    element = _element(sink, dependence, sizes, second)
-    if element is None or sink.write.buffer is not dependence.buffer:
-        element = _element(source, dependence, sizes, first) or element
+    writer, where = (sink, second) if dependence.kind == "anti" else (source, first)
+    element = _element(writer, dependence, sizes, where)
     return Witness(dependence.kind, first, second, dependence.buffer.name, element, tuple(sizes.items()))
 
 
@@ -82,9 +81,7 @@ def instance(statement: Statement, values: list[int]) -> Instance:
 def _element(
     statement: Statement, dependence: Dependence, sizes: dict[str, int], where: Instance
 ) -> tuple[int, ...] | None:
-    """The element that the instance writes, if its subscripts are affine and it is the dependence's array."""
-    if statement.write.buffer is not dependence.buffer:
-        return None
+    """The element that the instance writes, if its subscripts are affine."""
     env = {**sizes, **dict(where.values)}
     result: list[int] = []
     for index in statement.write.indices:

@@ -43,6 +43,9 @@ def test_witnesses_are_real() -> None:
                 by_place = {(e.name, e.values): e for e in run}
                 source, sink = (by_place[x.statement, tuple(v for _, v in x.values)] for x in (w.source, w.sink))
                 assert (source, sink) in kernels.conflicts(run)
+                writer, other = (sink, source) if w.kind == "anti" else (source, sink)
+                place = (w.buffer, *(w.element or ()))
+                assert writer.write == place and place in {other.write, *other.reads}
                 times: list[int] = []
                 for x in (w.source, w.sink):
                     env = {**dict(x.values), **dict(w.sizes)}
