@@ -32,6 +32,7 @@ from akg.poly.isl_scheduler import NoScheduleError
 from akg.poly.lanes import LaneModel
 from akg.poly.legality import Legality, prove
 from akg.poly.mapping import Decisions, map_cpu
+from akg.poly.privatize import privatize
 from akg.poly.promote import promote_tiles
 from akg.poly.scan import NotRectangularError, scan
 from akg.poly.scop import Scop, extract_scop
@@ -82,7 +83,7 @@ def start(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilatio
     """A compilation of `kernel`, its statements read off."""
     with phase("scop"):
         # temporaries of one iteration become arrays over all of them: only values order the loops then
-        expanded = expand_temporaries(kernel)
+        expanded = expand_temporaries(privatize(kernel))
         return Compilation(expanded, strategy, target, extract_scop(expanded))
 
 

@@ -56,7 +56,7 @@ def _declare(body: Stmt, buffer: Buffer) -> Stmt:
     found = sites(body, buffer)
     if not found:
         return body
-    common = _common_loops([s.loops for s in found])
+    common = common_loops([s.loops for s in found])
     while True:
         windows = _windows(buffer, found, common)
         if windows is not None or not common:
@@ -77,7 +77,7 @@ def _declare(body: Stmt, buffer: Buffer) -> Stmt:
     target = common[-1] if common else None
     if target is None:
         return Alloc(small, replace_buffer(body, buffer, access))
-    return _inside(body, target, lambda inner: Alloc(small, replace_buffer(inner, buffer, access)))
+    return inside_of(body, target, lambda inner: Alloc(small, replace_buffer(inner, buffer, access)))
 
 
 def _is_small(shape: tuple[Expr, ...], buffer: Buffer) -> bool:
@@ -89,14 +89,14 @@ def _is_small(shape: tuple[Expr, ...], buffer: Buffer) -> bool:
     return elements * buffer.dtype.itemsize_bytes <= 64
 
 
-def _inside(stmt: Stmt, loop: For, change: Callable[[Stmt], Stmt]) -> Stmt:
+def inside_of(stmt: Stmt, loop: For, change: Callable[[Stmt], Stmt]) -> Stmt:
     """`stmt` with the body of one of its loops changed."""
     if stmt is loop:
         return replace(loop, body=change(loop.body))
-    return map_children(stmt, lambda inner: _inside(inner, loop, change))
+    return map_children(stmt, lambda inner: inside_of(inner, loop, change))
 
 
-def _common_loops(paths: list[tuple[For, ...]]) -> tuple[For, ...]:
+def common_loops(paths: list[tuple[For, ...]]) -> tuple[For, ...]:
     shared: list[For] = []
     for level in zip(*paths, strict=False):
         if any(loop is not level[0] for loop in level) or level[0].kind == "vector":
