@@ -97,6 +97,7 @@ def inside_of(stmt: Stmt, loop: For, change: Callable[[Stmt], Stmt]) -> Stmt:
 
 
 def common_loops(paths: list[tuple[For, ...]]) -> tuple[For, ...]:
+    """The loops, other than vector loops, that all paths begin with."""
     shared: list[For] = []
     for level in zip(*paths, strict=False):
         if any(loop is not level[0] for loop in level) or level[0].kind == "vector":

@@ -27,6 +27,7 @@ class Choice:
     statement: Statement
     vector: Var | None
     tiles: dict[Var, int]
+    streams: bool = False  # each element is used once: rows pass by a strip of sums
 
 
 class ReuseModel:
@@ -43,21 +44,31 @@ class ReuseModel:
         The first `given` members are points of an outer tile. Loops that carry dependences, as in an update in place,
         may be rows of a tile where all loops of the nest are one permutable band.
         """
-        inner = _inner_band(child)
-        if inner is None:
-            below: tuple[Member, ...] = ()
-            names = list(members[0].rows) if isinstance(child, Leaf) else []
-        else:
-            names, below = list(inner.members[0].rows), inner.members
-            if not isinstance(inner.child, Leaf):
-                return None
-        if len(names) != 1 or not is_box(below):
+        inner = _inner_bands(child)
+        if inner is None or not all(is_box(b.members) for b in inner):
+            return None
+        if not inner:
+            return self.choice(members, (), child, given, permutable) if isinstance(child, Leaf) else None
+        choices = [self.choice(members, b.members, b.child, given, False) for b in inner]
+        first = choices[0]
+        if len(choices) == 1 or first is None:
+            return first
+        lanes = [m for m in members if var_of(m, first.statement) is first.vector]
+        together = all(c is not None and c.streams and var_of(lanes[0], c.statement) is c.vector for c in choices)
+        return first if lanes and together else None
+
+    def choice(
+        self, members: tuple[Member, ...], below: tuple[Member, ...], leaf: Node, given: int, permutable: bool
+    ) -> Choice | None:
+        """The register tile for the one statement under the loops of a nest and those of a band `below` in it."""
+        names = list((below or members)[0].rows)
+        if len(names) != 1 or not isinstance(leaf, Leaf):
             return None
         statement = self.scop.statements[names[0]]
         if statement.store.reduction is None:
             return None
         nest = (*members, *below)
-        if any(not m.coincident and not m.reduction for m in nest) and (not permutable or inner is not None):
+        if not permutable and any(not m.coincident and not m.reduction for m in nest):
             return None
         outer = [v for m in members if not is_summed(m, statement) and (v := var_of(m, statement)) is not None]
         inside = [v for m in nest if is_summed(m, statement) and (v := var_of(m, statement)) is not None]
@@ -127,7 +138,7 @@ class ReuseModel:
         share = 64 * lanes if trips >= UNKNOWN_TRIPS else -(-trips // max(self.target.cores, 1))  # a strip a thread
         width = min(STREAM_LANES, max(-(-share // lanes), 4) * lanes, max(trips, 1))
         rows = min(STREAM_ROWS, self.lanes.trips_of(statement, inside))
-        return Choice(statement, vector, {vector: width, inside: rows})
+        return Choice(statement, vector, {vector: width, inside: rows}, True)
 
     def reduction_block(self, choice: Choice) -> int:
         """How many steps of the reduction to take at a time; 0 for all at once.
@@ -167,11 +178,11 @@ def is_box(members: tuple[Member, ...]) -> bool:
     return all(single_iterator(row) is not None for m in members for row in m.rows.values())
 
 
-def _inner_band(node: Node) -> Band | None:
-    """The one band among the children of a sequence whose other children are statements."""
+def _inner_bands(node: Node) -> list[Band] | None:
+    """The bands among the children of a sequence whose other children are statements; None for deeper trees."""
     if isinstance(node, Band):
-        return node
+        return [node]
     if not isinstance(node, Sequence):
-        return None
+        return []
     found = [f.child for f in node.children if not isinstance(f.child, Leaf)]
-    return found[0] if len(found) == 1 and isinstance(found[0], Band) else None
+    return [b for b in found if isinstance(b, Band)] if all(isinstance(b, Band) for b in found) else None

@@ -131,11 +131,11 @@ class _Scanner:
         middle = joint.begin
         parts: list[Stmt] = []
         if joint.full_begin is not joint.begin:
-            middle = simplify(binary("min", joint.full_begin, joint.end))
+            middle = _least(states, joint.full_begin, joint.end)
             parts.append(self.point_loop(member, states, inner, joint, joint.begin, middle, full=False))
         parts.append(self.point_loop(member, states, inner, joint, middle, joint.full_end, full=True))
         if joint.full_end is not joint.end:
-            start = simplify(binary("max", joint.full_end, middle))
+            start = _greatest(states, joint.full_end, middle)
             parts.append(self.point_loop(member, states, inner, joint, start, joint.end, full=False))
         return block(*parts)
 
@@ -230,10 +230,10 @@ class _Scanner:
         parts: list[Stmt] = []
         start = begin
         if joint.full_begin is not begin:
-            start = simplify(binary("min", joint.full_begin, end))
+            start = _least(states, joint.full_begin, end)
             parts.append(rest(begin, start, member.kind, full=False))
         span = simplify(joint.full_end - start)
-        if not _is_size(span) and not all(_implied(s, span) for s in states.values()):
+        if not _is_size(span) and not _implied(states, span):
             span = binary("max", span, Const(0))
         stop = simplify(start + span - binary("mod", span, Const(size)))
         parts.append(loop(start, stop, size, member.kind, whole=True, full=True))
@@ -313,9 +313,19 @@ def _is_size(extent: Expr) -> bool:
     return form is not None and form.const >= 0 and all(c > 0 for c in form.terms.values())
 
 
-def _implied(state: State, extent: Expr) -> bool:
+def _implied(states: States, extent: Expr) -> bool:
+    """Whether all statements know that an extent is not negative."""
     form = Affine.of(extent)
-    return form is not None and state.implies(form)
+    return form is not None and all(s.implies(form) for s in states.values())
+
+
+def _least(states: States, a: Expr, b: Expr) -> Expr:
+    """The lesser one, where that is known."""
+    return a if _implied(states, b - a) else simplify(binary("min", a, b))
+
+
+def _greatest(states: States, a: Expr, b: Expr) -> Expr:
+    return a if _implied(states, a - b) else simplify(binary("max", a, b))
 
 
 def _shift(member: Member, name: str) -> int:
