@@ -97,18 +97,9 @@ def _facts(error: BaseException, strategy: Strategy, target: Target) -> dict[str
         "versions": store.versions(),
         "platform": platform.platform(),
         "options": {s.name: s.value for s in config.table() if s.origin != "default"},
-        "strategy": document(strategy),
+        "strategy": strategy.document(),
         "target": {f.name: getattr(target, f.name) for f in dataclasses.fields(target)},
     }
-
-
-def document(strategy: Strategy) -> dict[str, object]:
-    """A document that `resolve_strategy` reads as this strategy."""
-    values = {f.name: getattr(strategy, f.name) for f in dataclasses.fields(strategy)}
-    values.pop("plan")  # read off `scheduling`
-    scheduling: Mapping[str, object] = values.pop("scheduling")
-    fuse_outer = values.pop("fusion") == "outer"
-    return {name: v for name, v in values.items() if v or v is False} | {"fuse_outer": fuse_outer, **scheduling}
 
 
 def _plain(value: object) -> object:

@@ -87,6 +87,16 @@ class Strategy:
         values["schedule"] = None if self.schedule is None else dict(self.schedule)
         return json.dumps(values, sort_keys=True)
 
+    def document(self) -> dict[str, Any]:
+        """A document that `resolve_strategy` reads as this strategy, without a preset."""
+        plain = ("name", "about", "scheduler", "isl", "parallel", "vectorize", "tile", "schedule")
+        values = {name: getattr(self, name) for name in plain}
+        result = {name: v for name, v in values.items() if v or v is False}
+        result |= {"fuse_outer": self.fusion == "outer", **self.scheduling}
+        if self.tiles:
+            result["options"] = {**self.scheduling.get("options", {}), **self.tiles}
+        return result
+
 
 StrategyLike: TypeAlias = "Strategy | str | Path | Mapping[str, Any] | None"
 Scheduler: TypeAlias = Callable[[Scop, list[Dependence], Strategy], Domain]

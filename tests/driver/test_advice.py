@@ -64,7 +64,7 @@ def parallel_loops(script: Any, document: Any) -> list[Loop]:
 
 
 def test_a_wavefront_is_found() -> None:
-    changes = changes_of(seidel, "auto")
+    changes = changes_of(seidel, "original")
     found = changes["i"]
     assert set(found.document or ()) == {"preset"} and not found.is_full
     assert "is parallel inside loop t" in found.effect
@@ -85,16 +85,16 @@ def test_loops_that_the_strategy_itself_keeps_in_order() -> None:
 
 
 def test_none_is_said() -> None:
-    loops, advice, state = advice_of(chain, "auto")
+    loops, advice, state = advice_of(chain, "original")
     assert advice.changes == {} and advice.open == (1,) and advice.left == 0
     assert advice.tried == len(list(candidates(state.strategy, 1)))
     assert advice.of(loops[0]) == f"change: none found among {advice.tried} single changes of the strategy"
-    kernel = akg.build(chain)
+    kernel = akg.build(chain, strategy="original")
     assert f"change: none found among {advice.tried} single" in kernel.explain()
 
 
 def test_the_budget() -> None:
-    state = akg.lower(seidel).schedule("auto").state
+    state = akg.lower(seidel).schedule("original").state
     loops = [e for e in loops_of(state.scop, state.tree, state.dependences) if isinstance(e, Loop)]
     none = advise(state, loops, 0.0)
     assert none.tried == 0 and not none.changes and none.of(loops[0]) == ""

@@ -15,7 +15,6 @@ import akg
 from akg import te
 from akg.base.errors import InternalError
 from akg.driver import pipeline
-from akg.driver.crash import document
 from akg.poly.strategy import resolve_strategy, strategy_names
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +72,7 @@ def test_the_message_names_the_bundle(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", strategy_names())
 def test_a_strategy_is_its_document(name: str) -> None:
     strategy = resolve_strategy(name)
-    assert resolve_strategy(json.loads(json.dumps(document(strategy), default=dict))) == strategy
+    assert resolve_strategy(json.loads(json.dumps(strategy.document(), default=dict))) == strategy
 
 
 @pytest.mark.usefixtures("broken_pass")

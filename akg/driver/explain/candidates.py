@@ -35,19 +35,10 @@ def candidates(strategy: Strategy, depth: int) -> Iterator[Json]:
 
 
 def document_of(strategy: Strategy) -> Json:
-    """A document of a strategy: the name of a shipped one, or all that differs from the defaults."""
+    """A document of a strategy: the name of a shipped one, or all of it."""
     if strategy.name in strategy_names() and resolve_strategy(strategy.name).key() == strategy.key():
         return {"preset": strategy.name}
-    default, result = Strategy(), dict[str, Any]()
-    for key in [f.name for f in fields(Strategy)]:
-        value = getattr(strategy, key)
-        if key in schema()["properties"] and key not in ("name", "about", "fusion") and value != getattr(default, key):
-            result[key] = dict(value) if isinstance(value, Mapping) else value
-    result["scheduler"] = strategy.scheduler
-    result.update(strategy.scheduling)
-    if strategy.scheduler != "polytops":
-        result["fuse_outer"] = strategy.fusion == "outer"
-    return result
+    return {k: v for k, v in strategy.document().items() if k not in ("name", "about")}
 
 
 def _keys(strategy: Strategy, base: Json, depth: int) -> Iterator[Json]:
@@ -56,7 +47,7 @@ def _keys(strategy: Strategy, base: Json, depth: int) -> Iterator[Json]:
     for heuristic in HEURISTICS:
         if heuristic != scheduling.get("fusion", "smartfuse"):
             yield {**base, "fusion": heuristic}
-    given = scheduling.get("options", {})
+    given = {**scheduling.get("options", {}), **strategy.tiles}
     for change in _switches(schema()["$defs"]["options"], given, _options(strategy)):
         # a preset's other options stay; a document without one has them all itself
         yield {**base, "options": change if "preset" in base else {**given, **change}}
