@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -398,3 +399,60 @@ def test_one_lane_of_a_narrowed_value(check: Check, name: str) -> None:
     x, y = Buffer("X", consts(2, 17), wide), Buffer("Y", consts(2, 17), narrow)
     body = loop(j, 17, Store(y, (ZERO, j), cast(Load(x, (ZERO, j)), narrow), "S0"), "vector")
     check(kernel(body, x, y), random((2, 17), wide.name), random((2, 17), name))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "int8"])
+@pytest.mark.parametrize("stride", [2, 3, 4, 7, 8, 9])
+def test_small_strides_are_vectors_and_shuffles(check: Check, stride: int, dtype: str) -> None:
+    kind = dtype_of(dtype)
+    for size in (5, 16, 64, 77, 150):
+        room = (size - 1) * stride + 1
+        x, y = Buffer("X", consts(room), kind), Buffer("Y", consts(size), kind)
+        body = loop(i, size, Store(y, (i,), Load(x, (i * stride,)), "S0"), "vector")
+        module = check(kernel(body, x, y), random((room,), dtype), np.zeros(size, kind.numpy))
+        assert ("gather" in module.text) == (stride == 9 or (dtype == "float64" and stride == 8)) or size == 5
+
+
+def test_strided_tail_of_a_temporary(check: Check) -> None:
+    x, y, t = Buffer("X", (n,), float32), Buffer("Y", (m,), float32), Buffer("t", (n,), float32, "local")
+    i2 = Var("i2")
+    first = loop(i, n, Store(t, (i,), Load(x, (i,)) + 1.0, "S0"), "vector")
+    second = loop(i2, m, Store(y, (i2,), Load(t, (i2 * 2,)) + Load(t, (i2 * 2 + 1,)), "S1"), "vector")
+    made = kernel(Alloc(t, block(first, second)), x, y, n, m)
+    for size in (1, 8, 29, 100):
+        check(made, random((2 * size,)), np.zeros(size, np.float32), 2 * size, size)
+
+
+@pytest.mark.parametrize("size", [3, 37, 114])
+@pytest.mark.parametrize("is_symbolic", [False, True])
+def test_loops_are_cut_where_conditions_change(check: Check, size: int, is_symbolic: bool) -> None:
+    extent: Expr = n if is_symbolic else Const(size)
+    x, y = Buffer("X", (extent,), float32), Buffer("Y", (extent + 5,), float32)
+    inside = (i >= 2) & (i < extent + 2)
+    edges = select(binary("le", i, 1), 3.0, select(binary("gt", 4 - i, 5 - extent - 4), 4.0, 5.0))
+    body = loop(i, extent + 5, Store(y, (i,), select(inside, Load(x, (i - 2,)), edges), "S0"), "vector")
+    sizes = (size,) if is_symbolic else ()
+    made = kernel(body, x, y, n) if is_symbolic else kernel(body, x, y)
+    module = check(made, random((size,)), np.zeros(size + 5, np.float32), *sizes)
+    assert size < 114 or is_symbolic or re.search(r"= load <\d+ x float>", module.text)
+
+
+def test_cut_loops_still_reduce(check: Check) -> None:
+    x, y = Buffer("X", (n, m), float32), Buffer("Y", (n,), float32)
+    term = select(j < 40, Load(x, (i, j)), select(j >= m - 3, Const(-1.0, float32), Const(2.0, float32)))
+    body = loop(i, n, loop(j, m, _update("sum", y, (i,), term), "vector"))
+    for size in (1, 39, 42, 100):
+        check(kernel(body, x, y, n, m), random((3, size)), random((3,), seed=1), 3, size, rtol=2e-5)
+
+
+def test_short_loops_are_straight_code(check: Check) -> None:
+    x, out = Buffer("X", (n + 2, m), float32), Buffer("Y", (n,), float32)
+    total = Buffer("t", (), float32, "local")
+    body = loop(i, n, Alloc(total, block(
+        Store(total, (), Const(0.0, float32), "S0"),
+        loop(k, 3, loop(j, 3, _update("sum", total, (), Load(x, (i + k, j))))),
+        Store(out, (i,), Load(total, ()), "S1"),
+    )))  # fmt: skip
+    made = kernel(body, x, out, n, m)
+    y = np.zeros(10, np.float32)
+    check(made, random((12, 3)), y, 10, 3, rtol=tolerance(float32, 9))

@@ -66,6 +66,7 @@ class Place:
         level: the level of the scope that holds `pointer`.
         born: the level of the scope in which the buffer lives; its elements mean nothing further out.
         is_stack: a temporary on the stack, all of which may be read at any time.
+        has_slack: a temporary behind which `workspace.SLACK_BYTES` may be read, so that lanes off need no mask to read.
     """
 
     pointer: str
@@ -75,6 +76,7 @@ class Place:
     level: int = 0
     born: int = 0
     is_stack: bool = False
+    has_slack: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

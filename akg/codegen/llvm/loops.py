@@ -15,18 +15,22 @@ from akg.codegen.llvm.control import counted_loop, trip_count
 from akg.codegen.llvm.convert import convert
 from akg.codegen.llvm.memory import row_major_strides, store
 from akg.codegen.llvm.parallel import emit_parallel
+from akg.codegen.llvm.peel import cut_at_conditions
 from akg.codegen.llvm.promote import promote_reductions
 from akg.codegen.llvm.reduction import emit_lane_reduction, split_update, updated
 from akg.codegen.llvm.transpose import emit_blocks
 from akg.codegen.llvm.types import in_memory, llvm_type
 from akg.codegen.llvm.vector import emit_vector
-from akg.codegen.llvm.workspace import is_on_stack
+from akg.codegen.llvm.workspace import SLACK_BYTES, is_on_stack
 from akg.codegen.subscripts import depends_on_data
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, binary
 from akg.ir.rewrite import substitute_stmt
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Barrier, Block, For, If, Stmt, Store
+
+MAX_UNROLLED = 4  # iterations of a loop that becomes straight-line code, so that loads of several iterations are one
+MAX_INSTANCES = 150  # vectors of stores in such code
 
 
 def emit_for(f: Function, loop: For) -> None:
@@ -41,16 +45,43 @@ def emit_for(f: Function, loop: For) -> None:
     elif loop.kind == "unroll":
         _unroll(f, loop, trips)
     elif loop.kind == "vector" and f.lanes is None:
-        if not emit_blocks(f, loop) and not emit_vector(f, loop, trips):
-            emit_serial(f, loop, trips)
+        if not emit_blocks(f, loop):
+            _emit_lanes(f, loop, trips)
     elif loop.kind == "parallel" and not f.is_parallel and f.lanes is None:
         emit_parallel(f, loop)
     else:
         emit_serial(f, loop, trips)
 
 
+def _emit_lanes(f: Function, loop: For, trips: int | None) -> None:
+    """A vector loop, cut where conditions change along it."""
+    lanes = f.unit.target.lanes(32)
+    for part in cut_at_conditions(loop, lanes) or (loop,):
+        count = trips if part is loop else trip_count(f, part)
+        if count == 1:
+            f.emit(substitute_stmt(part.body, {part.var: part.begin}))
+        elif count != 0 and not emit_vector(f, part, count):
+            emit_serial(f, part, count)
+
+
+def _instances(f: Function, stmt: Stmt) -> int:
+    """Vectors of stores that straight-line code for a statement has; more than `MAX_INSTANCES` if there is none."""
+    if isinstance(stmt, Store):
+        return 1
+    if isinstance(stmt, Block):
+        return sum(_instances(f, s) for s in stmt.body)
+    if isinstance(stmt, For) and stmt.const_trips is not None and stmt.kind in ("serial", "unroll", "vector"):
+        lanes = f.unit.target.lanes(32) if stmt.kind == "vector" else 1
+        return -(-stmt.const_trips // lanes) * _instances(f, stmt.body)
+    return MAX_INSTANCES + 1
+
+
 def emit_serial(f: Function, loop: For, trips: int | None) -> None:
     """One iteration after the other."""
+    if trips is not None and trips <= MAX_UNROLLED and f.lanes is None:
+        if trips * _instances(f, loop.body) <= MAX_INSTANCES:
+            _unroll(f, loop, trips)
+            return
     promoted = promote_reductions(f, loop)
     if promoted is not None:
         f.emit(promoted if trips is not None else If(binary("lt", loop.begin, loop.end), promoted))
@@ -134,10 +165,10 @@ def _stack_place(f: Function, buffer: Buffer, shape: tuple[Expr, ...], lanes: in
         if not isinstance(size, Const):
             raise InternalError(f"{buffer.name} has a symbolic shape on the stack")
         count *= int(size)
-    if private and not lanes:  # a vector may start at the last element
-        count += 64 // in_memory(buffer.dtype).itemsize_bytes
+    if not lanes:  # a vector may start at the last element, and lanes that are off read behind it
+        count += (64 if private else SLACK_BYTES) // in_memory(buffer.dtype).itemsize_bytes
     pointer = f.alloca(f"[{max(count, 1)} x {llvm_type(in_memory(buffer.dtype), lanes)}]")
-    return Place(pointer, row_major_strides(shape), lanes, private, born=f.level, is_stack=True)
+    return Place(pointer, row_major_strides(shape), lanes, private, f.level, f.level, True, not lanes and not private)
 
 
 def emit_block(f: Function, stmt: Block) -> None:

@@ -14,6 +14,8 @@ from akg.codegen.llvm.types import in_memory, llvm_type, mangled
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load
 
+MAX_SHUFFLED_STRIDE = 8  # of loads that are vectors and shuffles rather than gathers
+MAX_SLACK_STRIDE = 4  # of loads that may reach behind a temporary
 ZEROS = "akg.zeros"  # 64 readable bytes for loads whose condition does not hold
 
 
@@ -195,16 +197,21 @@ def _load_lanes(f: Function, where: Access, node: Load, barrier: int) -> Value:
     if mask is not None and not mask.lanes and where.stride == 1:
         pointer, level = _safe_pointer(f, pointer, level, mask)
         mask = None
+    stride = where.stride
+    if stride is not None and 1 <= stride <= MAX_SLACK_STRIDE and f.guard is None and f.places[node.buffer].has_slack:
+        mask = None
     level = max(level, barrier, mask.level if mask is not None else 0)
-    if where.stride == 1 and mask is None:
+    if stride == 1 and mask is None:
         return Value(f.at(level, f"load {kind}, ptr {pointer}, align {where.align_bytes}"), dtype, lanes, level)
-    if where.stride == -1:
+    if stride == -1:
         return _load_reversed(f, Access(pointer, -1, level, where.align_bytes), node, mask)
-    if where.stride == 2 and mask is None:
-        return _load_alternate(f, pointer, level, node)
+    if stride is not None and 2 <= stride <= MAX_SHUFFLED_STRIDE and lanes > stride:
+        count = lanes if mask is None else _prefix(f, mask)
+        if count:
+            return _load_strided(f, Access(pointer, stride, level, where.align_bytes), node, count)
     full = mask or Value("true", bool_, 0, 0, True)
     full = f.splat(full, lanes)
-    if where.stride == 1:
+    if stride == 1:
         name = f"llvm.masked.load.{mangled(dtype, lanes)}.p0"
         address = f"ptr {pointer}"
     else:
@@ -213,6 +220,56 @@ def _load_lanes(f: Function, where: Access, node: Load, barrier: int) -> Value:
     callee = f.unit.declare(name, f"declare {kind} @{name}({address.rpartition(' ')[0]}, i32, {full.type}, {kind})")
     text = f.at(level, f"call {kind} {callee}({address}, i32 {where.align_bytes}, {full}, {kind} zeroinitializer)")
     return Value(text, dtype, lanes, level)
+
+
+def _prefix(f: Function, mask: Value) -> int:
+    """How many lanes are on, where a constant says that the first ones are; 0 if unknown."""
+    assert f.lanes is not None
+    constant = f.guard is None and mask is f.lanes.mask and mask.text.startswith("<i1")
+    return mask.text.count("true") if constant else 0
+
+
+def _load_strided(f: Function, where: Access, node: Load, count: int) -> Value:
+    """`count` elements a small constant apart: vectors that cover them, and nothing behind, picked by shuffles."""
+    assert f.lanes is not None and where.stride is not None
+    lanes, dtype, stride, level = f.lanes.count, in_memory(node.dtype), where.stride, where.level
+    kind, element = llvm_type(dtype, lanes), llvm_type(dtype)
+    span = (count - 1) * stride + 1
+    starts = [*range(0, span - lanes, lanes), max(span - lanes, 0)]
+    total = ""
+    for number, start in enumerate(starts):
+        pointer = where.pointer
+        if start:
+            pointer = f.at(level, f"getelementptr inbounds {element}, ptr {pointer}, i64 {start}")
+        if span < lanes:
+            part = _load_first(f, where, node, span)
+        else:
+            part = f.at(level, f"load {kind}, ptr {pointer}, align {where.align_bytes}")
+        if not number:
+            total = part
+            continue
+        known, picks = starts[number - 1] + lanes, list[int]()
+        for lane in range(lanes):
+            at = min(lane, count - 1) * stride
+            is_new = known <= at < start + lanes
+            picks.append(lanes + at - start if is_new else at if number == 1 and at < known else lane)
+        order = ", ".join(f"i32 {p}" for p in picks)
+        total = f.at(level, f"shufflevector {kind} {total}, {kind} {part}, <{lanes} x i32> <{order}>")
+    if len(starts) == 1:
+        order = ", ".join(f"i32 {min(lane, count - 1) * stride}" for lane in range(lanes))
+        total = f.at(level, f"shufflevector {kind} {total}, {kind} poison, <{lanes} x i32> <{order}>")
+    return Value(total, dtype, lanes, level)
+
+
+def _load_first(f: Function, where: Access, node: Load, count: int) -> str:
+    """A vector of which only the first `count` elements are read."""
+    assert f.lanes is not None
+    lanes, dtype = f.lanes.count, in_memory(node.dtype)
+    kind, name = llvm_type(dtype, lanes), f"llvm.masked.load.{mangled(dtype, lanes)}.p0"
+    bits = ", ".join(f"i1 {'true' if lane < count else 'false'}" for lane in range(lanes))
+    callee = f.unit.declare(name, f"declare {kind} @{name}(ptr, i32, <{lanes} x i1>, {kind})")
+    arguments = f"ptr {where.pointer}, i32 {where.align_bytes}, <{lanes} x i1> <{bits}>, {kind} zeroinitializer"
+    return f.at(where.level, f"call {kind} {callee}({arguments})")
 
 
 def _lane_pointers(f: Function, where: Access, level: int, buffer: Buffer) -> str:
@@ -249,20 +306,6 @@ def reverse(f: Function, value: Value) -> Value:
     order = ", ".join(f"i32 {lane}" for lane in reversed(range(value.lanes)))
     text = f.at(value.level, f"shufflevector {value}, {value.type} poison, <{value.lanes} x i32> <{order}>")
     return Value(text, value.dtype, value.lanes, value.level)
-
-
-def _load_alternate(f: Function, pointer: str, level: int, node: Load) -> Value:
-    """Stride 2: two loads that together cover 2N - 1 elements, and one shuffle."""
-    assert f.lanes is not None
-    lanes, dtype = f.lanes.count, in_memory(node.dtype)
-    kind, element, align = llvm_type(dtype, lanes), llvm_type(dtype), node.dtype.itemsize_bytes
-    upper = f.at(level, f"getelementptr inbounds {element}, ptr {pointer}, i64 {lanes - 1}")
-    low = f.at(level, f"load {kind}, ptr {pointer}, align {align}")
-    high = f.at(level, f"load {kind}, ptr {upper}, align {align}")
-    picks = [2 * k if 2 * k < lanes else 2 * k - (lanes - 1) + lanes for k in range(lanes)]
-    order = ", ".join(f"i32 {p}" for p in picks)
-    text = f.at(level, f"shufflevector {kind} {low}, {kind} {high}, <{lanes} x i32> <{order}>")
-    return Value(text, dtype, lanes, level)
 
 
 # --- stores -------------------------------------------------------------------------------------------

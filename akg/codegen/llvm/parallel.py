@@ -9,12 +9,12 @@ itself.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from akg.base.dtype import bool_, index
 from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.bounds import as_index
-from akg.codegen.llvm.builder import Function, Place, Value
+from akg.codegen.llvm.builder import Function, Value
 from akg.codegen.llvm.control import counted_loop
 from akg.codegen.llvm.cost import work
 from akg.codegen.llvm.streaming import fence
@@ -116,7 +116,7 @@ def _outline(f: Function, loop: For, capture: Capture) -> tuple[str, bool]:
     inner = Function(f.unit, name, is_parallel=True)
     for buffer in capture.buffers:
         outer = f.places[buffer]
-        inner.places[buffer] = Place(f"%b.{buffer.name}", outer.strides, 0, outer.is_private, is_stack=outer.is_stack)
+        inner.places[buffer] = replace(outer, pointer=f"%b.{buffer.name}", lanes=0, level=0, born=0)
     for var in capture.variables:
         inner.vars[var] = Value(f"%s.{var.name}", f.vars[var].dtype)
     inner.from_data |= f.from_data

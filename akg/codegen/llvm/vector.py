@@ -25,7 +25,7 @@ from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, expressions, 
 MAX_STRAIGHT = 8  # vectors in a loop that becomes straight-line code
 MAX_STRAIGHT_NODES = 1500  # and the size of that code
 MAX_BOUNDED = 4  # vectors in a loop of unknown but bounded extent that becomes straight-line code
-MIN_STREAMED = 4  # vectors in a loop that bypasses the caches
+MIN_STREAMED = 16  # vectors in a loop that bypasses the caches
 
 log = logger("codegen.llvm")
 

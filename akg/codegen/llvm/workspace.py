@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from akg.base.dtype import bool_, index
 from akg.codegen.llvm.arith import apply
-from akg.codegen.llvm.builder import Function, Place, Value
+from akg.codegen.llvm.builder import Function, Place, Value, index_value
 from akg.codegen.llvm.memory import row_major_strides
 from akg.codegen.llvm.types import in_memory
 from akg.ir.buffer import Buffer
@@ -15,6 +15,7 @@ from akg.ir.stmt import Alloc, For, Stmt, sub_statements
 
 STACK_LIMIT_BYTES = 64 * 1024
 ALIGN_BYTES = 64
+SLACK_BYTES = 1024  # behind a temporary that may be read: lanes that are off lie up to four vectors of stride 4 behind
 
 
 def is_on_stack(buffer: Buffer) -> bool:
@@ -69,7 +70,7 @@ def with_workspace(f: Function, body: Stmt, emit: Callable[[], None]) -> Value |
         return None
     malloc = f.unit.declare("malloc", "declare noalias ptr @malloc(i64)")
     free = f.unit.declare("free", "declare void @free(ptr)")
-    padded = apply(f, index, "add {t} {0}, {1}", f.value(size), Value(str(ALIGN_BYTES), index, 0, 0, True))
+    padded = apply(f, index, "add {t} {0}, {1}", f.value(size), index_value(ALIGN_BYTES + SLACK_BYTES))
     raw = f.here(f"call ptr {malloc}({padded})")
     got = Value(f.here(f"icmp ne ptr {raw}, null"), bool_, 0, f.level)
     with f.branch(got):
@@ -79,7 +80,7 @@ def with_workspace(f: Function, body: Stmt, emit: Callable[[], None]) -> Value |
         base = f.here(f"getelementptr i8, ptr {raw}, i64 {gap}")
         for buffer, offset in offsets.items():
             where = f.here(f"getelementptr i8, ptr {base}, {f.value(offset)}")
-            f.workspace[buffer] = Place(where, row_major_strides(buffer.shape), level=f.level)
+            f.workspace[buffer] = Place(where, row_major_strides(buffer.shape), level=f.level, has_slack=True)
         emit()
         f.line(f"call void {free}(ptr {raw})")
     return got
