@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from akg.ir.script import script as script
     from akg.ops.gradient import differentiate as differentiate
     from akg.runtime.kernel import Kernel as Kernel
+    from akg.runtime.pool import set_allocator as set_allocator
 
 __version__ = "0.1.0"
 
@@ -64,6 +65,7 @@ _PUBLIC: dict[str, str] = {
     "Kernel": "akg.runtime.kernel:Kernel",
     "onnx": "akg.frontends.onnx",
     "ms": "akg.frontends.ms",
+    "set_allocator": "akg.runtime.pool:set_allocator",
     "Target": "akg.base.target:Target",
     "config": "akg.base.config:config",
     "AkgError": "akg.base.errors:AkgError",

@@ -159,6 +159,7 @@ class Config:
     num_threads = Option(lambda: 0, _count, "threads of a parallel loop; 0: OMP_NUM_THREADS, else the cores we may use")
     cache = Option[CacheMode](lambda: "rw", _cache_mode, "kernel cache on disk: rw | ro | off")
     cache_dir = Option(_default_cache_dir, _path, "directory of the kernel cache")
+    pool_bytes = Option(lambda: 1 << 29, _count, "memory of outputs that are gone, kept for new ones; 0: none")
     dump = Option(lambda: "", str, "directory for the program after each pass, NN_pass_kernel.txt; empty: none")
     debug = Option(lambda: 0, _count, "1 cache and timing, 2 passes that changed something, 3 schedules, 5 everything")
     debug_kernel = Option(lambda: "*", str, "kernels that dump and debug apply to, a glob pattern")

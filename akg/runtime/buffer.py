@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 from akg.base.dtype import BUFFER_DTYPES, DType, bfloat16
 from akg.base.errors import AkgError
+from akg.runtime import pool
 
 ALIGN_BYTES = 64  # a cache line, and the widest vector
-PAGE_BYTES = 4096
 LARGE_BYTES = 1 << 20  # from here on outputs are aligned to pages
 _CPU_DEVICES = (1, 3, 11, 13)  # DLPack: CPU, and host memory pinned for or managed by CUDA and ROCm
 _DEVICE_NAMES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 12: "an extension device", 14: "oneAPI"}
@@ -203,7 +203,7 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 
 def empty_aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """An uninitialised array that begins at a page.
+    """An uninitialised array that begins at a page, from the pool or the user's allocator.
 
     An array that begins some lines further into its page than the inputs do is written a few lines ahead of where
     they are read, and the low bits of the addresses make loads wait for unrelated stores (measured: a third slower).
@@ -211,9 +211,7 @@ def empty_aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[A
     size = dtype.itemsize
     for extent in shape:
         size *= extent
-    raw = np.empty(size + PAGE_BYTES, np.uint8)
-    start = -int(raw.ctypes.data) % PAGE_BYTES
-    return raw[start : start + size].view(dtype).reshape(shape)
+    return pool.allocate(shape, dtype, size)
 
 
 def to_library_of(example: Any, array: npt.NDArray[Any]) -> Any:

@@ -103,8 +103,8 @@ def test_unknown_option() -> None:
     caught.value.span = None
     assert str(caught.value) == (
         "AKG-E111: unknown option 'num_thread'\n"
-        "because: the options are num_threads, cache, cache_dir, dump, debug, debug_kernel, log, target, strategy, "
-        "legality\nhint: did you mean 'num_threads'?"
+        "because: the options are num_threads, cache, cache_dir, pool_bytes, dump, debug, debug_kernel, log, target, "
+        "strategy, legality\nhint: did you mean 'num_threads'?"
     )
 
 
