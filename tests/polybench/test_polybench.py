@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
 
 import akg
 from akg.base.dtype import float64, tolerance
+from akg.poly.strategy import strategy_names
 from bench.polybench import __main__ as runner
 from bench.polybench.catalogue import CATALOGUE, Benchmark, relative_error
 from bench.polybench.datasets import DATASETS, sizes
@@ -45,10 +47,8 @@ def test_script_as_python(name: str) -> None:
     compare(benchmark, given, expected)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("name", CATALOGUE)
-def test_built(name: str, strategy: str) -> None:
+def check(name: str, strategy: str | dict[str, Any]) -> None:
+    """Build, and run several times; every run gives what NumPy does, at sizes that are no multiple of a tile's."""
     benchmark = CATALOGUE[name]
     given = benchmark.arguments("TEST")
     expected = copy.deepcopy(given)
@@ -60,6 +60,41 @@ def test_built(name: str, strategy: str) -> None:
         positional, by_name = benchmark.call(work)
         kernel(*positional, **by_name)
         compare(benchmark, work, expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_built(name: str, strategy: str) -> None:
+    check(name, strategy)
+
+
+def variants(strategy: str) -> dict[str, dict[str, Any]]:
+    """A strategy in the mapping's own tiles, without any, and in small odd tiles, also of single loops."""
+    given = {"tile": {"sizes": [7, 6, 9, 8], "min_band": 1}}
+    return {
+        "mapped": {"preset": strategy},
+        "untiled": {"preset": strategy, "tile": False},
+        "tiled": {"preset": strategy, "options": given},
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_built_some(name: str) -> None:
+    """Each kernel with one of all strategies, without tiles and in given ones."""
+    names = strategy_names()
+    strategy = names[list(CATALOGUE).index(name) % len(names)]
+    check(name, variants(strategy)["untiled"])
+    check(name, variants(strategy)["tiled"])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("variant", variants("auto"))
+@pytest.mark.parametrize("strategy", strategy_names())
+@pytest.mark.parametrize("name", CATALOGUE)
+def test_built_all(name: str, strategy: str, variant: str) -> None:
+    check(name, variants(strategy)[variant])
 
 
 def test_inputs_are_deterministic() -> None:
