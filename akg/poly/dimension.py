@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from akg.poly import isl
 from akg.poly.constraints import constraint_rows
 from akg.poly.cost import Stage, Terms, terms_of, variables_of, without_constant
 from akg.poly.domain import Model
@@ -16,8 +17,9 @@ from akg.poly.ilp.simplex import Work
 from akg.poly.ilp.solve import Problem, solve
 from akg.poly.plan import CostSpec, DimensionPlan, Plan
 from akg.poly.progression import Row, complement
-from akg.poly.unknowns import Unknowns, side_name
+from akg.poly.unknowns import Unknowns
 
+BRANCHES = 64  # problems for one row with negative coefficients
 History = Mapping[str, tuple[Row, ...]]  # statement -> the iterator parts of its rows so far
 Rows = dict[str, Matrix]  # statement -> its row over (iterators, parameters, constant)
 
@@ -127,12 +129,50 @@ class BandProblem:
         parts = [prepared.rows, *[w.rows for w in wishes]]
         if parallel:
             parts.append(self.zero_rows(prepared))
+        if progress == "each" and self.plan.options.negative_coefficients:
+            return self.signed(prepared, parts, history)
         if progress != "none":
             parts.append(_progress(unknowns, history, -1 if progress == "mirror" else 1))
-        width = unknowns.count
-        objectives = np.array(prepared.objectives, np.int64).reshape(len(prepared.objectives), width)
-        point = solve(Problem(width, objectives, stack(parts, width + 1)), self.plan.options.solver, self.work)
+        point = self.least(prepared, parts)
         return None if point is None else unknowns.rows_of(point)
+
+    def least(self, prepared: _Prepared, parts: Sequence[Matrix]) -> list[int] | None:
+        """The least point of some inequalities."""
+        width = prepared.unknowns.count
+        objectives = np.array(prepared.objectives, np.int64).reshape(len(prepared.objectives), width)
+        return solve(Problem(width, objectives, stack(parts, width + 1)), self.plan.options.solver, self.work)
+
+    def signed(self, prepared: _Prepared, parts: Sequence[Matrix], history: History) -> Rows | None:
+        """The best rows where coefficients may be negative: branch and bound over the sides on which rows lie.
+
+        The linear independence that Acharya and Bondhugula (2015) put into one problem with large constants is left
+        to a few problems without: one that only asks for coefficients, and two more for each statement whose row then
+        depends on its history.
+        """
+        unknowns = prepared.unknowns
+        leaders = [n for n, leader in unknowns.leaders.items() if n == leader]
+        free = {n: rows for n in leaders if (rows := complement(history[n], unknowns.depth(n)))}
+        best: tuple[list[int], Rows] | None = None
+        waiting: list[dict[str, int]] = [{}]
+        for _ in range(BRANCHES):
+            if not waiting:
+                break
+            signs = waiting.pop()
+            point = self.least(prepared, [*parts, _signed(unknowns, free, signs)])
+            if point is None:
+                continue
+            value = [*[int(np.dot(o, point)) for o in prepared.objectives], *point]
+            if best is not None and value >= best[0]:
+                continue
+            rows = unknowns.rows_of(point)
+            same = next((n for n in free if not (np.array(free[n]) @ rows[n][: unknowns.depth(n)]).any()), None)
+            if same is None:
+                best = value, rows
+            else:
+                waiting += [{**signs, same: -1}, {**signs, same: 1}]
+        if best is None and waiting:
+            raise isl.Unknown(f"no independent rows in {BRANCHES} problems")
+        return None if best is None else best[1]
 
     def has_mirror(self, history: History) -> bool:
         """Whether a row may be independent of the history on its other side."""
@@ -147,21 +187,26 @@ class BandProblem:
         return len(self.model.scop.statements[name].loops)
 
 
-def _either_side(products: Matrix, sizes: Sequence[int], side: int) -> list[Matrix]:
-    """Some product is not zero, of whatever sign: a sum of them with weights that none of the others can cancel.
+def _signed(unknowns: Unknowns, free: Mapping[str, tuple[Row, ...]], signs: Mapping[str, int]) -> Matrix:
+    """For every statement: some product with a row of the complement is not zero; with a sign, where that is chosen.
 
-    The 0-1 variable `side` tells whether that sum is positive or negative (Acharya and Bondhugula 2015).
+    With a sign it is exact: a sum of the products is positive (or negative), with weights that nothing cancels, as
+    coefficients are bounded. Without, some iterator that the complement speaks of has a coefficient.
     """
-    weights, largest = [], 0
-    for size in sizes:
-        weights.append(largest + 1)
-        largest += weights[-1] * size
-    total = np.append(np.array(weights, np.int64) @ products, -1)
-    positive, negative, limit = total.copy(), total * np.int64(-1), np.zeros_like(total)
-    negative[-1] = largest
-    positive[side], negative[side] = largest + 1, -(largest + 1)
-    limit[side], limit[-1] = -1, 1
-    return [positive, negative, limit]
+    rows: list[Matrix] = []
+    for name, independent in free.items():
+        form = unknowns.forms[name]
+        if name not in signs:
+            used = np.any(np.array(independent) != 0, axis=0)
+            rows.append(np.append(np.abs(form[: len(used)][used]).sum(axis=0), -1))
+            continue
+        weights, largest = [], 0
+        for row in independent:
+            weights.append(largest + 1)
+            largest += weights[-1] * sum(map(abs, row)) * unknowns.options.coefficient_limit
+        total = np.array(weights, np.int64) @ np.array(independent, np.int64)
+        rows.append(np.append(signs[name] * total @ form[: len(total)], -1))
+    return np.array(rows, np.int64).reshape(len(rows), unknowns.count + 1)
 
 
 def _progress(unknowns: Unknowns, history: History, sign: int) -> Matrix:
@@ -175,10 +220,6 @@ def _progress(unknowns: Unknowns, history: History, sign: int) -> Matrix:
         if not free:
             continue
         products = sign * np.array(free, np.int64) @ unknowns.forms[name][:depth]
-        if unknowns.options.negative_coefficients:
-            sizes = [sum(map(abs, row)) * unknowns.options.coefficient_limit for row in free]
-            rows.extend(_either_side(products, sizes, unknowns.columns[side_name(name)]))
-            continue
         rows.extend(np.append(p, 0) for p in products)
         rows.append(np.append(products.sum(axis=0), -1))
     return np.array(rows, np.int64).reshape(len(rows), unknowns.count + 1)

@@ -344,7 +344,8 @@ class _Mapper:
                     continue
                 for k, member in enumerate(members):
                     var = var_of(member, statement)
-                    if var is not None and member.coincident and abs(stride(access, var)) == 1:
+                    is_free = member.coincident and not member.directive
+                    if var is not None and is_free and abs(stride(access, var)) == 1:
                         return k if self.lanes.trips(member) >= BLOCK_LEAST else None
         return None
 

@@ -19,11 +19,6 @@ from akg.poly.ilp.rows import Matrix
 from akg.poly.plan import SchedulerOptions
 
 
-def side_name(statement: str) -> str:
-    """The 0-1 variable of the side on which a statement's new row lies: the positive one is preferred."""
-    return f"{statement} side"
-
-
 class Unknowns:
     """Columns by name, and each statement's row as a function of them.
 
@@ -68,8 +63,6 @@ class Unknowns:
         return len(self.model.scop.statements[name].loops)
 
     def _add_statement(self, name: str) -> None:
-        if self.options.negative_coefficients:
-            self._add(side_name(name))
         for k in reversed(range(self.depth(name))):
             if self.options.negative_coefficients:
                 self._add(f"{name}_it_{k}-", "iterators", "negative")

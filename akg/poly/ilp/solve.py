@@ -14,7 +14,7 @@ from akg.poly.ilp.simplex import OutOfWorkError, Work, lexmin
 
 WORK = 12_000_000  # of one problem, about a tenth of a second
 ISL_OPERATIONS = 4_000_000  # about a second
-ISL_VARIABLES = 60  # larger problems can take isl minutes between two looks at its budget
+ISL_VARIABLES = 40  # larger problems can take isl minutes between two looks at its budget
 
 
 @dataclass(frozen=True, slots=True, eq=False)
