@@ -17,7 +17,7 @@ from akg.poly.legality import prove
 from akg.poly.strategy import resolve_strategy
 from akg.poly.tree import Band, bands
 from tests.helpers import assert_close, copy_args, written
-from tests.poly import nests
+from tests.poly.nests import NESTS
 from tests.poly.kernels import arguments, number
 
 # ruff: noqa: F821, UP037  (shapes and dtypes are strings inside annotations)
@@ -101,16 +101,16 @@ def rows_of(source: Script, strategy: Any = "stencil") -> dict[str, list[str]]:
 
 # What Pluto 0.13 finds by default, from its output for these kernels; names of iterators are ours.
 PUBLISHED: list[tuple[Script, dict[str, list[str]]]] = [
-    (nests.jacobi_1d, {"S0": ["t * 2 - i", "t * 2 + i"], "S1": ["t * 2 - i_1 + 1", "t * 2 + i_1 + 1"]}),
+    (NESTS["jacobi_1d"], {"S0": ["t * 2 - i", "t * 2 + i"], "S1": ["t * 2 - i_1 + 1", "t * 2 + i_1 + 1"]}),
     (
-        nests.jacobi_2d,
+        NESTS["jacobi_2d"],
         {
             "S0": ["t * 2 - i", "t * 2 + i", "t * 2 + j"],
             "S1": ["t * 2 - i_1 + 1", "t * 2 + i_1 + 1", "t * 2 + j_1 + 1"],
         },
     ),
     (
-        nests.heat_3d,
+        NESTS["heat_3d"],
         {
             "S0": ["t * 2 - i", "t * 2 + i", "t * 2 + j", "t * 2 + k"],
             "S1": ["t * 2 - i_1 + 1", "t * 2 + i_1 + 1", "t * 2 + j_1 + 1", "t * 2 + k_1 + 1"],
@@ -130,7 +130,7 @@ def test_diamonds_leave_contiguous_loops_alone() -> None:
 
     Rows of a tile then are as long as the tile's third dimension is.
     """
-    assert rows_of(nests.fdtd_2d)["S3"] == ["t - i_2", "t + i_2 + 1", "t + j_3 + 1"]
+    assert rows_of(NESTS["fdtd_2d"])["S3"] == ["t_1 - i_2", "t_1 + i_2 + 1", "t_1 + j_3 + 1"]
 
 
 def test_no_concurrent_start_is_reported() -> None:
@@ -144,7 +144,7 @@ def test_all_tiles_of_a_wavefront_start_at_once() -> None:
     """The number of diamonds in a wavefront is that of the space divided by the width, from the first one on."""
     steps, n, width = 40, 64, 8
     for strategy, full in (("stencil", True), ("pluto", False)):
-        state = compiled(nests.jacobi_1d, strategy)
+        state = compiled(NESTS["jacobi_1d"], strategy)
         assert state.result is not None
         waves = next(s for s in walk(state.result.body) if isinstance(s, For) and s.kind == "serial")
         tiles = next(s for s in walk(state.result.body) if isinstance(s, For) and s.kind == "parallel")
@@ -163,15 +163,15 @@ def trip_counts(outer: For, inner: For, sizes: dict[str, int]) -> list[int]:
 
 
 CASES: list[tuple[Script, dict[str, int]]] = [
-    (nests.jacobi_1d, {"n": 45, "steps": 13}),
-    (nests.jacobi_1d, {"n": 45, "steps": 1}),
-    (nests.jacobi_1d, {"n": 4, "steps": 30}),
-    (nests.jacobi_2d, {"n": 21, "steps": 9}),
-    (nests.jacobi_2d, {"n": 37, "steps": 2}),
-    (nests.jacobi_2d, {"n": 3, "steps": 11}),
-    (nests.heat_3d, {"n": 11, "steps": 5}),
-    (nests.fdtd_2d, {"n": 19, "m": 23, "steps": 11}),
-    (nests.fdtd_2d, {"n": 2, "m": 35, "steps": 3}),
+    (NESTS["jacobi_1d"], {"n": 45, "steps": 13}),
+    (NESTS["jacobi_1d"], {"n": 45, "steps": 1}),
+    (NESTS["jacobi_1d"], {"n": 4, "steps": 30}),
+    (NESTS["jacobi_2d"], {"n": 21, "steps": 9}),
+    (NESTS["jacobi_2d"], {"n": 37, "steps": 2}),
+    (NESTS["jacobi_2d"], {"n": 3, "steps": 11}),
+    (NESTS["heat_3d"], {"n": 11, "steps": 5}),
+    (NESTS["fdtd_2d"], {"x": 19, "y": 23, "t": 11}),
+    (NESTS["fdtd_2d"], {"x": 2, "y": 35, "t": 3}),
     (seidel_2d, {"n": 27, "steps": 9}),
     (upwind, {"n": 43, "steps": 17}),
     (lopsided, {"n": 23, "m": 29, "steps": 10}),
