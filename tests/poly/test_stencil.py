@@ -17,8 +17,8 @@ from akg.poly.legality import prove
 from akg.poly.strategy import resolve_strategy
 from akg.poly.tree import Band, bands
 from tests.helpers import assert_close, copy_args, written
-from tests.poly.nests import NESTS
 from tests.poly.kernels import arguments, number
+from tests.poly.nests import NESTS
 
 # ruff: noqa: F821, UP037  (shapes and dtypes are strings inside annotations)
 
