@@ -1,0 +1,148 @@
+"""Which nodes become kernels: those that akg converts, in the largest parts without cycles; others run in eager mode."""
+
+from __future__ import annotations
+
+import operator
+from collections import Counter
+from typing import Any
+
+from akg.base.errors import AkgError
+from akg.base.target import Target
+from akg.base.trace import logger
+from akg.frontends.torch.context import dtype_or_refusal
+from akg.frontends.torch.package import fx, operator_support, partitioner, torch
+from akg.frontends.torch.run import TorchRunner
+from akg.frontends.torch.table import find, is_view, name_of
+from akg.poly.strategy import StrategyLike
+
+_log = logger("torch")
+
+
+class _Support(operator_support.OperatorSupportBase):
+    """Whether akg converts a node; keeps the reasons why not."""
+
+    def __init__(self, refused: dict[str, str]) -> None:
+        super().__init__()
+        self.reasons: Counter[str] = Counter()
+        self.refused = refused
+
+    def is_node_supported(self, submodules: Any, node: Any) -> bool:
+        """Asked by the partitioner for each node."""
+        del submodules
+        why = self.obstacle(node)
+        if why and node.target is not operator.getitem:
+            self.reasons[why] += 1
+        return not why
+
+    def obstacle(self, node: Any) -> str:
+        """Why a node stays in eager mode; empty if it need not."""
+        if node.op != "call_function":
+            return f"{node.op} {node.target}" if node.op not in ("placeholder", "output", "get_attr") else node.op
+        if node.target is operator.getitem:
+            return self.obstacle(node.args[0])
+        if node.name in self.refused:
+            return self.refused[node.name]
+        name = name_of(node.target)
+        if find(name) is None:
+            return f"{name}: no converter"
+        if name.startswith("max_pool2d_with_indices") and _reads(node, 1):
+            return f"{name}: the positions are read"
+        return _unknown_types(node, name)
+
+
+def _reads(node: Any, position: int) -> bool:
+    return any(u.target is operator.getitem and u.args[1] == position and u.users for u in node.users)
+
+
+def _unknown_types(node: Any, name: str) -> str:
+    tensors = [n.meta.get("val") for n in (*node.all_input_nodes, node)]
+    for fake in tensors:
+        for part in fake if isinstance(fake, (tuple, list)) else [fake]:
+            if isinstance(part, torch.Tensor):
+                if part.device.type != "cpu":
+                    return f"{name}: on {part.device.type}"
+                if part.layout != torch.strided:
+                    return f"{name}: layout {part.layout}"
+                try:
+                    dtype_or_refusal(part.dtype, name)
+                except AkgError:
+                    return f"{name}: {part.dtype}"
+    return ""
+
+
+def compile_module(module: Any, name: str, target: str | Target | None, strategy: StrategyLike) -> Any:
+    """A module whose supported parts run on akg's kernels.
+
+    Returns:
+        A `TorchRunner` where everything is supported, else the GraphModule with parts replaced.
+    """
+    refused: dict[str, str] = {}
+    while True:
+        parts, support = _parted(module, refused)
+        runners = [(n, getattr(parts, n.target)) for n in parts.graph.nodes if n.op == "call_module"]
+        done = True
+        for k, (node, inner) in enumerate(runners):
+            runner = TorchRunner(inner, f"{name}_{k}", target, strategy)
+            try:
+                runner.prepare()
+            except AkgError as error:
+                culprit = _culprit(inner, error)
+                if culprit in refused or not culprit:
+                    raise
+                refused[culprit] = error.message
+                done = False
+                break
+            setattr(parts, node.target, _Module(runner))
+        if done:
+            _report(name, support, len(runners))
+            return parts
+
+
+def _parted(module: Any, refused: dict[str, str]) -> tuple[Any, _Support]:
+    support = _Support(refused)
+    chosen = partitioner.CapabilityBasedPartitioner(
+        _copy(module), support, allows_single_node_partition=True
+    )
+    proposals = [p for p in chosen.propose_partitions() if _is_worth_it(p)]
+    return chosen.fuse_partitions(proposals), support
+
+
+def _copy(module: Any) -> Any:
+    graph = fx.Graph()
+    graph.output(graph.graph_copy(module.graph, {}))
+    return fx.GraphModule(module, graph)
+
+
+def _is_worth_it(partition: Any) -> bool:
+    """Whether a part computes something."""
+    return any(n.target is not operator.getitem and not is_view(name_of(n.target)) for n in partition.nodes)
+
+
+def _culprit(inner: Any, error: AkgError) -> str:
+    """The node of a part whose conversion failed: the first whose overload the message names."""
+    for node in inner.graph.nodes:
+        if node.op == "call_function" and name_of(node.target) in error.message:
+            return str(node.name)
+    return ""
+
+
+def _report(name: str, support: _Support, count: int) -> None:
+    left = {why: n for why, n in support.reasons.items() if why not in ("placeholder", "output", "get_attr")}
+    _log.info("%s: %d parts on akg's kernels", name, count)
+    for why, n in left.items():
+        _log.info("%s: in eager mode: %s (%d nodes)", name, why, n)
+
+
+class _Module(torch.nn.Module):
+    """A runner in the place of a submodule."""
+
+    def __init__(self, runner: TorchRunner) -> None:
+        super().__init__()
+        self.runner = runner
+        self.single = runner.returns_one
+
+    def forward(self, *args: Any) -> Any:
+        """The results of the part: a tensor, or a tuple of several."""
+        results = self.runner(*args)
+        return results[0] if self.single else results
+
