@@ -1,4 +1,4 @@
-"""Which nodes become kernels: those that akg converts, in the largest parts without cycles; others run in eager mode."""
+"""Which nodes become kernels: those that akg converts, in the largest parts without cycles; others run eagerly."""
 
 from __future__ import annotations
 
