@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path as FileName
 from typing import Any
 
 from akg.base.errors import AkgError, suggest
@@ -28,15 +31,27 @@ class Document:
     value: Any
     where: str
     text: str = ""
+    prefix: Path = ()  # of the value in the text
 
     def error(self, path: Path, message: str, because: str, hint: str) -> AkgError:
         """The error for a mistake at a path."""
-        place = path_text(path)
-        at = f"{place} of {self.where}" if place else self.where
-        spot = locate(self.text, path) if self.text else None
-        if spot is not None:
-            at += f" (line {spot[0]}, column {spot[1]})"
-        return AkgError("AKG-E302", f"{at}: {message}", because=because, hint=hint)
+        return AkgError("AKG-E302", f"{self.place(path)}: {message}", because=because, hint=hint)
+
+    def place(self, path: Path) -> str:
+        """``fusion[0].heuristic of mine.json (line 4, column 9)``."""
+        text = path_text(path)
+        at = f"{text} of {self.where}" if text else self.where
+        spot = locate(self.text, (*self.prefix, *path)) if self.text else None
+        return at if spot is None else f"{at} (line {spot[0]}, column {spot[1]})"
+
+    @contextmanager
+    def at(self, path: Path) -> Generator[None]:
+        """Say of mistakes inside the block where they stand."""
+        try:
+            yield
+        except AkgError as error:
+            message = f"{self.place(path)}: {error.message}"
+            raise AkgError(error.code, message, because=error.because, hint=error.hint) from None
 
 
 def path_text(path: Path) -> str:
@@ -47,13 +62,20 @@ def path_text(path: Path) -> str:
     return result
 
 
-def validate(document: Document, schema: Mapping[str, Any]) -> None:
-    """Check a document.
+@lru_cache(maxsize=1)
+def strategy_schema() -> Mapping[str, Any]:
+    """The JSON schema of strategy documents."""
+    return json.loads((FileName(__file__).parent / "strategies" / "strategy.schema.json").read_text(encoding="utf-8"))
+
+
+def validate(document: Document, schema: Mapping[str, Any], part: str = "") -> None:
+    """Check a document, or a part of one that has a name in the schema.
 
     Raises:
         AkgError: AKG-E302 for the first mistake, with its place.
     """
-    mistake = _Validator(document, schema).check(document.value, schema, ())
+    start = schema["$defs"][part] if part else schema
+    mistake = _Validator(document, schema).check(document.value, start, ())
     if mistake is not None:
         raise mistake
 
@@ -90,7 +112,8 @@ class _Validator:
             mistake = self.check(value, choice, path)
             if mistake is None:
                 return None
-            if deepest is None and "type" in choice and _has_type(value, choice["type"]):
+            fits = "type" in choice and _has_type(value, choice["type"])
+            if fits and (deepest is None or all(key in value for key in choice.get("required", ("",)))):
                 deepest = mistake  # the right kind of value, wrong inside: its mistake says most
         strings = [v for c in choices for v in c.get("enum", ())]
         if deepest is not None:

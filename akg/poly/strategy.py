@@ -34,7 +34,7 @@ from akg.poly.isl_scheduler import schedule_isl
 from akg.poly.legality import prove
 from akg.poly.plan import Plan
 from akg.poly.scheduler import schedule
-from akg.poly.schema import Document, validate
+from akg.poly.schema import Document, strategy_schema, validate
 from akg.poly.scop import Scop
 from akg.poly.strategy_plan import HEURISTICS, PLAN_KEYS, canonical, make_plan
 from akg.poly.tiling import TILE_OPTIONS, Tiling, make_tiling
@@ -204,16 +204,11 @@ def _read(path: Path) -> Document:
     return Document(document, str(path), text)
 
 
-@lru_cache(maxsize=1)
-def schema() -> Mapping[str, Any]:
-    """The JSON schema of strategy documents."""
-    return json.loads((_FOLDER / "strategy.schema.json").read_text(encoding="utf-8"))
-
-
 def _from_document(document: Document, name: str) -> Strategy:
     if set(document.value) == {"scheduling_strategy"}:
-        document = Document(document.value["scheduling_strategy"], document.where)
-    validate(document, schema())
+        key = "scheduling_strategy"
+        document = Document(document.value[key], document.where, document.text, (key,))
+    validate(document, strategy_schema())
     given: Mapping[str, Any] = document.value
     base = _named(given["preset"]) if "preset" in given else Strategy()
     values = {k: given[k] for k in ("about", "scheduler", "isl", "parallel", "vectorize", "tile") if k in given}
@@ -236,7 +231,7 @@ def _from_document(document: Document, name: str) -> Strategy:
     if "options" in own:
         merged["options"] = {**inherited.get("options", {}), **own["options"]}
     _refuse_idle(document, given, own, scheduler)
-    whole = Document(merged, document.where, document.text)
+    whole = Document(merged, document.where, document.text, document.prefix)
     rows = [rows_of(whole, k, entry)[1] for k, entry in enumerate(merged.get("soft constraints", ()))]
     tiling = make_tiling(tiles, [r for r in rows if r is not None])
     parts = {"scheduling": merged, "plan": make_plan(whole), "tiles": tiles, "tiling": tiling}

@@ -25,7 +25,7 @@ from akg.poly.plan import (
     SchedulerState,
 )
 from akg.poly.plan_check import used_variables
-from akg.poly.schema import Document
+from akg.poly.schema import Document, Path, strategy_schema, validate
 from akg.poly.tiling import TILE_OPTIONS
 
 PLAN_KEYS = ("new_variables", "ILP_construction", "fusion", "directives", "soft constraints", "options", "callback")
@@ -43,9 +43,9 @@ def make_plan(document: Document) -> Plan:
     values: Mapping[str, Any] = document.value
     variables = tuple(values.get("new_variables", ()))
     dimensions: dict[int, DimensionPlan] = {}
-    for entry in values.get("ILP_construction", ()):
-        plan = make_dimension(entry, variables)
-        _place(document, "ILP_construction", entry, plan, dimensions)
+    for k, entry in enumerate(values.get("ILP_construction", ())):
+        plan = make_dimension(entry, variables, document, k)
+        _place(document, ("ILP_construction", k), entry, plan, dimensions)
     for k, rows in enumerate(values.get("soft constraints", ())):
         for position, texts in enumerate(rows_of(document, k, rows)[0]):
             plan = dimensions.get(position, dimensions.get(-1, DimensionPlan()))
@@ -57,8 +57,8 @@ def make_plan(document: Document) -> Plan:
         if given in HEURISTICS:
             fusion[-1] = FusionPlan(given)  # pyright: ignore[reportArgumentType]
     else:
-        for entry in given:
-            _place(document, "fusion", entry, _fusion(entry), fusion)
+        for k, entry in enumerate(given):
+            _place(document, ("fusion", k), entry, _fusion(entry), fusion)
     options = {k: v for k, v in values.get("options", {}).items() if k not in TILE_OPTIONS}
     if "fallback" in options:
         chain = options["fallback"]
@@ -94,29 +94,34 @@ def _refuse_idle(document: Document, plan: Plan) -> None:
                 )  # fmt: skip
 
 
-def _place(document: Document, key: str, entry: Mapping[str, Any], plan: Any, result: dict[int, Any]) -> None:
+def _place(document: Document, path: Path, entry: Mapping[str, Any], plan: Any, result: dict[int, Any]) -> None:
     where = entry.get("scheduling_dimension", "default")
     for k in [-1] if where == "default" else [where] if isinstance(where, int) else where:
         if k in result:
-            raise document.error((key,), f"two entries for dimension {'default' if k < 0 else k}",
+            raise document.error(path, f"two entries for dimension {'default' if k < 0 else k}",
                                  "the second would have no effect", "join them")  # fmt: skip
         result[k] = plan
 
 
-def make_dimension(entry: Mapping[str, Any], variables: Sequence[str]) -> DimensionPlan:
-    """The plan of one dimension.
+def make_dimension(
+    entry: Mapping[str, Any], variables: Sequence[str], document: Document, position: int | None = None
+) -> DimensionPlan:
+    """The plan of one dimension, the entry at a position of a document's "ILP_construction", if it is of one.
 
     Raises:
         AkgError: AKG-E302, AKG-E304 as for `make_plan`.
     """
     constraints: list[ConstraintSpec] = []
-    for c in entry.get("constraints", ()):
+    path: Path = () if position is None else ("ILP_construction", position)
+    for k, c in enumerate(entry.get("constraints", ())):
         text, soft = (c, False) if isinstance(c, str) else (c["constraint"], c.get("soft", False))
-        parse_constraint(text)
+        with document.at((*path, "constraints", k)):
+            parse_constraint(text)
         constraints.append(ConstraintSpec(text, soft))
     given: Sequence[CostSpec] = entry.get("cost_functions", ("proximity",))
-    for spec in given:
-        _check_cost(spec, variables)
+    for k, spec in enumerate(given):
+        with document.at((*path, "cost_functions", k)):
+            _check_cost(spec, variables)
     parallel = entry.get("require_parallel", False)
     return DimensionPlan(tuple(given), tuple(constraints), parallel is True, parallel == "prefer")
 
@@ -168,11 +173,11 @@ def _callback(
         except AkgError:
             raise
         except Exception as error:
-            lines = traceback.format_exception(type(error), error, error.__traceback__)[1:]
+            lines = traceback.format_exception(type(error), error, error.__traceback__)
             raise AkgError(
                 "AKG-E307",
                 f"the strategy's call-back raised {type(error).__name__} at dimension {state.dimension}",
-                because="".join([line for line in lines if __file__ not in line]).strip(),
+                because="".join([line for line in lines if __file__ not in line]).rstrip(),
                 hint="it gets a SchedulerState and gives a dict as in ILP_construction, or None",
             ) from error
         if answer is None or isinstance(answer, DimensionPlan):
@@ -184,7 +189,12 @@ def _callback(
                 because="its answer is a dict as in ILP_construction, or None",
                 hint="return a dict",
             )
-        return make_dimension(answer, variables)
+        document = Document(dict(answer), f"the call-back's answer for dimension {state.dimension}")
+        validate(document, strategy_schema(), "dimension")
+        if "scheduling_dimension" in answer:
+            raise document.error(("scheduling_dimension",), "this key has no effect",
+                                 "an answer is for the dimension in the state", "leave it away")  # fmt: skip
+        return make_dimension(answer, variables, document)
 
     return call
 

@@ -195,7 +195,7 @@ def test_directives_reach_the_loops() -> None:
     sequential = {"type": "sequential", "stmts": ["S1"], "iterator": [0, 1]}
     found, notes = kinds("gemm", sequential)
     assert {"serial i", "serial k_1"} <= set(found["S1"])
-    assert not {"parallel i", "vector i", "unroll i", "vector k_1"} & set(found["S1"])
+    assert not {"parallel i", "vector i", "vector k_1"} & set(found["S1"])
     found, notes = kinds("gemm", {"type": "vectorize", "stmts": ["S_1"], "iterator": 0})
     assert found["S1"][-1] == "vector i"
     parallel = [{"type": "parallel", "stmts": [n], "iterator": k} for n, k in (("S0", 1), ("S1", 2))]
@@ -299,8 +299,34 @@ def test_callback_mistakes() -> None:
     for given, message in (("no.such.module:f", "cannot import"), ("json:lods", "no function 'lods'")):
         with pytest.raises(AkgError, match=message):
             resolve_strategy(dims(callback=given))
-    with pytest.raises(AkgError, match="returned int"):
-        scheduled("gemm", dims(callback=lambda state: 3))
+    answers: list[tuple[Any, str]] = [
+        (3, "returned int"),
+        ({"cost_function": []}, "cost_function of the call-back's answer for dimension 0: unknown key"),
+        ({"constraints": "no-skewing"}, "constraints of the call-back's answer"),
+        ({"cost_functions": ["proximty"]}, "did you mean 'proximity'?"),
+        ({"constraints": ["S9_it_0 = 0"]}, "speaks of 'S9'"),
+        ({"scheduling_dimension": 0}, "this key has no effect"),
+    ]
+    for answer, message in answers:
+        with pytest.raises(AkgError) as caught:
+            scheduled("gemm", dims(callback=lambda state, answer=answer: answer))
+        assert message in str(caught.value)
+
+
+def test_a_callback_that_raises_shows_the_users_own_lines() -> None:
+    """All of the user's frames, and none of ours."""
+    def look_up(name: str) -> int:
+        return {"S0": 1}[name]
+
+    def fails(state: SchedulerState) -> dict[str, Any]:
+        return {"constraints": [f"S0_it_0 = {look_up('S1')}"]}
+
+    with pytest.raises(AkgError, match="raised KeyError at dimension 0") as caught:
+        akg.build(PROGRAMS["gemm"], strategy=dims(callback=fails))
+    lines = caught.value.because.splitlines()
+    assert [line.split(", in ")[1] for line in lines if line.startswith("  File")] == ["fails", "look_up"]
+    assert all(__file__ in line for line in lines if line.startswith("  File"))
+    assert lines[-1] == "KeyError: 'S1'"
 
 
 # --- what is refused ------------------------------------------------------------------------------------
@@ -326,6 +352,31 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"directives": [{"type": "vectorize"}]}, "AKG-E302", "'iterator' is missing"),
     ({"options": {"solver": "cplex"}}, "AKG-E302", "options.solver"),
     ({"soft constraints": [{"statement": "S0", "coefficients": ["1, 2"]}]}, "AKG-E302", "is no row"),
+    ({"name": 3}, "AKG-E302", "name of the strategy: 3 is not of type string"),
+    ({"preset": "plutto"}, "AKG-E301", "did you mean 'pluto'?"),
+    ({"new_variables": ["2x"]}, "AKG-E302", "new_variables[0] of the strategy: '2x' is no name"),
+    ({"new_variables": "x"}, "AKG-E302", "'x' is not of type array"),
+    ({"ILP_construction": {}}, "AKG-E302", "is not of type array"),
+    (dims(at("first")), "AKG-E302", "ILP_construction[0].scheduling_dimension"),
+    (dims(at(0, cost_functions=[{"minimise": "S0_it_0"}])), "AKG-E302", "did you mean 'minimize'?"),
+    (dims(at(0, cost_functions=[{"minimize": "S0_it_0 +"}])), "AKG-E302", "cost_functions[0] of the strategy"),
+    (dims(at(0, cost_functions=[{"weighted": [[0, "proximity"]]}])), "AKG-E302", "0 is too small"),
+    (dims(at(0, cost_functions=[{"weighted": [[1]]}])), "AKG-E302", "1 elements"),
+    (dims(at(0, cost_functions=[{"weighted": [[1, "proximty"]]}])), "AKG-E304", "did you mean 'proximity'?"),
+    (dims(at(0, constraints=[{"soft": True}])), "AKG-E302", "the key 'constraint' is missing"),
+    (dims(at(0, require_parallel=1)), "AKG-E302", "ILP_construction[0].require_parallel"),
+    ({"fusion": [{"stmts_fusion": ["S0"]}]}, "AKG-E302", "'S0' is not of type array"),
+    ({"fusion": [{"total_distribution": "yes"}]}, "AKG-E302", "'yes' is not of type boolean"),
+    ({"fusion": [{}, {}]}, "AKG-E302", "fusion[1] of the strategy: two entries for dimension default"),
+    ({"directives": [{"type": "unroll", "iterator": "i"}]}, "AKG-E302", "directives[0].iterator"),
+    ({"directives": [{"type": "unroll", "iterator": 0, "stmts": "S0"}]}, "AKG-E302", "directives[0].stmts"),
+    ({"directives": {"S0": {"serial": [0]}}}, "AKG-E302", "did you mean 'serials'?"),
+    ({"options": {"max_coefficient": -1}}, "AKG-E302", "-1 is too small"),
+    ({"options": {"fallback": "feautrer"}}, "AKG-E302", "did you mean 'feautrier'?"),
+    ({"options": {"dependencies": "flow"}}, "AKG-E302", "unknown key 'dependencies'"),
+    ({"callback": 3}, "AKG-E302", "callback of the strategy"),
+    ({"soft constraints": [{"coefficients": []}]}, "AKG-E302", "the key 'statement' is missing"),
+    ({"soft constraints": [{"statement": "S0", "coefficients": ["[x]"]}]}, "AKG-E302", "'x' is no coefficient"),
     ({"soft constraints": [{"statement": "S0", "meta": [1, 0], "coefficients": ["[1]"]}]}, "AKG-E302", "asks for 2"),
 ]  # fmt: skip
 
@@ -369,5 +420,12 @@ def test_positions_in_files(tmp_path: Path) -> None:
     with pytest.raises(AkgError, match=place) as caught:
         resolve_strategy(path)
     assert "did you mean 'cost_functions'?" in caught.value.hint
+    inner = '{"scheduling_dimension": 0, "constraints": ["no-skewing", "no-shfit"], "cost_functions": ["proximity"]}'
+    path.write_text(f'{{"scheduling_strategy": {{"preset": "pluto",\n  "ILP_construction": [\n    {inner}]}}}}')
+    with pytest.raises(AkgError, match=r"constraints\[1\] of .*mine.json \(line 3, column 63\)"):
+        resolve_strategy(path)
+    path.write_text(path.read_text().replace("no-shfit", "no-shift").replace("proximity", "proximty"))
+    with pytest.raises(AkgError, match=r"cost_functions\[0\] of .*mine.json \(line 3, column 95\)"):
+        resolve_strategy(path)
     assert locate('{"a": [1, {"b": 2}]}', ("a", 1, "b")) == (1, 12)
     assert locate("[1]", (4,)) is None

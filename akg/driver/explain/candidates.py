@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
-from akg.poly.strategy import Strategy, resolve_strategy, schema, strategy_names
+from akg.poly.schema import strategy_schema
+from akg.poly.strategy import Strategy, resolve_strategy, strategy_names
 from akg.poly.strategy_plan import HEURISTICS
 
 Json = dict[str, Any]
@@ -48,7 +49,7 @@ def _keys(strategy: Strategy, base: Json, depth: int) -> Iterator[Json]:
         if heuristic != scheduling.get("fusion", "smartfuse"):
             yield {**base, "fusion": heuristic}
     given = {**scheduling.get("options", {}), **strategy.tiles}
-    for change in _switches(schema()["$defs"]["options"], given, _options(strategy)):
+    for change in _switches(strategy_schema()["$defs"]["options"], given, _options(strategy)):
         # a preset's other options stay; a document without one has them all itself
         yield {**base, "options": change if "preset" in base else {**given, **change}}
     dimensions: Sequence[Mapping[str, Any]] = scheduling.get("ILP_construction", ())
