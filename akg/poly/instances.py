@@ -17,7 +17,7 @@ from akg.poly.scop import Access, Scop, Statement
 from akg.poly.tree import Domain, Member, Step, paths
 
 WINDOWS = {0: 1, 1: 10, 2: 10, 3: 6, 4: 5, 5: 4, 6: 3}  # iterations of each loop, by the depth of the deepest nest
-MOST_INSTANCES = 4000
+MOST_INSTANCES = 1500
 Env = dict[Var, int]
 Time = tuple[int, ...]
 _Element = tuple[Buffer, tuple[int, ...]]

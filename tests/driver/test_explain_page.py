@@ -16,7 +16,9 @@ from akg import te
 from akg.cli import main
 from akg.driver.explain.picture import picture
 from akg.driver.pipeline import MAP, run
+from akg.poly.explain import Loop, loops_of
 from akg.runtime.explanation import Explanation
+from tests.poly.nests import NESTS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
@@ -121,6 +123,25 @@ def test_large_constants_are_drawn_by_their_corner(strategy: str) -> None:
     assert {s["name"]: len(s["points"]) for s in data["statements"]} == {"C_init": 36, "C": 216}
     kinds = [a[0] for a in data["arrows"]]
     assert kinds.count("flow") == 36 and kinds.count("reduction") == 180
+
+
+@pytest.mark.parametrize("strategy", ["pluto", "stencil", "isl", "feautrier"])
+@pytest.mark.parametrize("name", ["fdtd_2d", "gemver", "trisolv", "durbin", "doitgen"])
+def test_arrows_point_forward(name: str, strategy: str) -> None:
+    """The drawn order, in shrunk tiles too, keeps every conflict of the drawn instances; none is in one step."""
+    state = akg.lower(NESTS[name]).schedule(strategy).state
+    run(state, MAP[:1])
+    data = picture(state)
+    points = [s["points"] for s in data["statements"]]
+    assert all(points) and data["arrows"]
+    for kind, s, p, t, q, loop, _ in data["arrows"]:
+        source, sink = points[s][p], points[t][q]
+        if kind != "reduction":  # those may run in any order
+            assert source[2] < sink[2] and source[3] < sink[3], (kind, source, sink)
+    loops = [e for e in loops_of(state.scop, state.tree, state.dependences) if isinstance(e, Loop)]
+    for loop in loops:
+        carried = {a[0] for a in data["arrows"] if a[5] == loop.number} - {"reduction"}
+        assert not carried or loop.witnesses, loop.title
 
 
 def test_user_text_is_escaped() -> None:

@@ -133,7 +133,7 @@
             const from = this.place(s, data.picture.statements[s].points[p]), to = this.place(t, data.picture.statements[t].points[q]);
             reach = Math.max(reach, Math.abs(to[0] - from[0]));
           }
-      const left = 34, bottom = 34, top = 14 + reach * unit * 0.25;
+      const left = 34, bottom = 34, top = (flat ? 14 : 26) + reach * unit * 0.25;
       const w = left + width * unit + 14, h = top + height * unit + bottom;
       this.unit = unit;
       this.at = ([x, y]) => [left + (x - low[0] + 0.5) * unit, top + (high[1] - (flat ? high[1] : y) + 0.5) * unit];
@@ -168,7 +168,7 @@
       shape("line", { class: "axis", x1: x0 - edge, x2: x1 + edge, y1: y0 + edge, y2: y0 + edge }, svg);
       if (!flat) shape("line", { class: "axis", x1: x0 - edge, x2: x0 - edge, y1: y1 - edge, y2: y0 + edge }, svg);
       if (this.x >= 0) shape("text", { class: "name", x: x1 + edge, y: y0 + edge + 29, "text-anchor": "end" }, svg, this.axes[this.x] + " →");
-      if (!flat) shape("text", { class: "name", x: 2, y: y0 + edge + 29 }, svg, "↑ " + this.axes[this.y]);
+      if (!flat) shape("text", { class: "name", x: 2, y: 11 }, svg, "↑ " + this.axes[this.y]);
     }
     tiles(svg, flat) {
       const groups = new Map();

@@ -21,7 +21,7 @@ from akg.poly.scop import Scop
 from akg.poly.tree import Band, Domain, Node, Sequence, Step, paths
 
 Json = dict[str, Any]
-MOST_ARROWS = 6000
+MOST_ARROWS = 4000
 
 
 def picture(state: Compilation) -> Json:
