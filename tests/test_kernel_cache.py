@@ -11,6 +11,7 @@ import pytest
 
 import akg
 from akg.driver import build as build_module
+from akg.driver import store
 from bench.kernels import softmax
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -98,6 +99,29 @@ def test_the_key_tells_builds_apart(tmp_path: Path) -> None:
         for options in ({}, {"strategy": "isl"}, {"strategy": {"vectorize": False}}):
             assert akg.build(outputs, inputs=inputs, **options).report.cache == "miss", options
         assert build(8).report.cache == "miss"
+
+
+def test_the_key_knows_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an edit of akg itself, nothing that was built before it is served."""
+    package = tmp_path / "akg"
+    for room in store.ROOMS:
+        (package / room / "deeper").mkdir(parents=True)
+        (package / room / "deeper" / "module.py").write_text("one = 1\n")
+    edited = package / "codegen" / "deeper" / "module.py"
+    os.utime(edited, ns=(0, 0))
+    seen = [store.digest_of_sources(str(package))]
+    assert seen[0] == store.digest_of_sources(str(package))
+    edited.write_text("one = 2\n")  # of the same size
+    seen.append(store.digest_of_sources(str(package)))
+    (package / "poly" / "table.json").write_text("{}")
+    seen.append(store.digest_of_sources(str(package)))
+    assert len(set(seen)) == 3 and "" not in seen
+    assert store.digest_of_sources(str(tmp_path / "akg.zip")) == ""
+    with akg.config.override(cache_dir=tmp_path / "cache"):
+        assert build().report.cache == "miss"
+        assert build().report.cache == "hit"
+        monkeypatch.setattr(store, "_sources", lambda: seen[1])
+        assert build().report.cache == "miss"
 
 
 def test_two_processes_build_the_same_at_once(tmp_path: Path) -> None:

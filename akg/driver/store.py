@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from functools import lru_cache
 from importlib import metadata
@@ -21,7 +22,33 @@ from akg.poly.strategy import Strategy
 # Of what generated code imports and how it is called: raised when that changes, so that no kept code is linked that
 # does not fit.
 INTERFACE = 3
+# The packages that make code of a kernel and a strategy; what others do is in these two, and so in the key.
+ROOMS = ("base", "ir", "poly", "codegen", "runtime", "driver")
 _log = logger("driver.store")
+
+
+def digest_of_sources(package: str) -> str:
+    """Path, size and time of change of the modules and tables of `ROOMS` in a folder; "" where they are no files."""
+    facts: list[str] = []
+    folders = list(ROOMS)
+    try:
+        for place in folders:
+            with os.scandir(f"{package}{os.sep}{place}") as entries:
+                for entry in entries:
+                    if entry.name.endswith((".py", ".json")):
+                        stat = entry.stat()
+                        facts.append(f"{place} {entry.name} {stat.st_size} {stat.st_mtime_ns}")
+                    elif "." not in entry.name and entry.name != "__pycache__" and entry.is_dir():
+                        folders.append(f"{place}{os.sep}{entry.name}")
+    except OSError:  # a zip archive, say, which changes with its version
+        return ""
+    return digest("\n".join(sorted(facts)))
+
+
+@lru_cache(maxsize=1)
+def _sources() -> str:
+    """akg's own: whoever edits them, or moves a checkout to another commit, gets no code of the older ones."""
+    return digest_of_sources(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 @lru_cache(maxsize=1)
@@ -49,7 +76,7 @@ def _version_of_backend(name: str) -> str:
 def key(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> str:
     """The content of a build: the same in every process, different whenever the code may differ."""
     return digest(to_text(kernel), strategy.key(), target.key(), repr(config.key()), versions(),
-                  _version_of_backend(target.backend))  # fmt: skip
+                  _sources(), _version_of_backend(target.backend))  # fmt: skip
 
 
 def load(key: str) -> Code | None:

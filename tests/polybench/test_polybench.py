@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import akg
 from akg.base.dtype import float64, tolerance
 from akg.poly.strategy import strategy_names
 from bench.polybench import __main__ as runner
+from bench.polybench import rivals
 from bench.polybench.catalogue import CATALOGUE, Benchmark, relative_error
 from bench.polybench.datasets import DATASETS, sizes
 
@@ -101,6 +103,14 @@ def test_inputs_are_deterministic() -> None:
     for benchmark in CATALOGUE.values():
         for a, b in zip(benchmark.arguments("MINI"), benchmark.arguments("MINI"), strict=True):
             assert np.array_equal(a, b)
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_denormals_survive_a_rival(tmp_path: Path) -> None:
+    """Compiled with -ffast-math, but not linked with it."""
+    text = "double half(double x) { return x / 2; }\n"
+    rivals.compile_c(rivals.found()["gcc"], text, "half", tmp_path, "half")
+    assert np.all(np.full(9, 2e-308) / 2 > 0.0)
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
