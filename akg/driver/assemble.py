@@ -61,7 +61,7 @@ def compile_kernel(state: Compilation) -> Code:
     meta = {"failures": module.meta["failures"]} if module.kind == "llvm" else dict(module.meta)
     return Code(
         object_code, state.target.backend, legality, module.kind, meta,
-        list(state.decisions.lines), cost.flops(state.scop), cost.bytes_moved(state.kernel),
+        [*state.decisions.lines, *module.meta.get("notes", ())], cost.flops(state.scop), cost.bytes_moved(state.kernel),
     )  # fmt: skip
 
 

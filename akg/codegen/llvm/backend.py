@@ -22,15 +22,17 @@ class LlvmBackend:
     `Module.meta` has "passes", the names of the LLVM passes to run before code generation, and "symbols", the
     names that the loader must provide: functions of the C library and of an OpenMP runtime, and
     ``int32 akg_threads()``, the number of threads that the calling thread may use; and "failures", what the statuses
-    from 2 on say (`akg.codegen.subscripts.Checks.table`).
+    from 2 on say (`akg.codegen.subscripts.Checks.table`); and "notes", what was chosen, for the report.
     """
 
     name = "llvm"
 
     def emit(self, kernel: Kernel, target: Target) -> Module:
         """The module of a kernel; its entry point returns 0, 1 if a temporary could not be allocated, or a failure."""
-        text, checks = emit_module(legalize(kernel, native_calls(target)), target)
-        meta: dict[str, Any] = {"passes": PASSES, "symbols": _imports(text), "failures": checks.table}
+        text, unit = emit_module(legalize(kernel, native_calls(target)), target)
+        meta: dict[str, Any] = {
+            "passes": PASSES, "symbols": _imports(text), "failures": unit.checks.table, "notes": unit.notes
+        }  # fmt: skip
         return Module(text, "llvm", kernel.name, target, meta)
 
 

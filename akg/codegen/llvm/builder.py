@@ -125,7 +125,13 @@ class Unit:
         self.polynomials: dict[Expr, Polynomial] = {}
         self.checks = Checks()
         self.streamed: frozenset[Buffer] = frozenset()  # outputs that no cache will hold until they are read
+        self.notes: list[str] = []
         self._names = 0
+
+    def note(self, text: str) -> None:
+        """Say something about the code, once, for `explain`."""
+        if text not in self.notes:
+            self.notes.append(text)
 
     def declare(self, name: str, signature: str) -> str:
         """``@name`` after making sure that it is declared."""
@@ -173,6 +179,7 @@ class Function:
         self.places: dict[Buffer, Place] = {}
         self.guard: Guard | None = None
         self.lanes: Lanes | None = None
+        self.pair: Var | None = None  # a step of this loop is two: stores add both products
         self.workspace: dict[Buffer, Place] = {}
         self.failure = ""  # the address of the status, once something may fail
         self.statement = ""  # the one that code is made for now

@@ -12,13 +12,13 @@ from akg.codegen.llvm.memory import row_major_strides
 from akg.codegen.llvm.streaming import fence, streamed_buffers
 from akg.codegen.llvm.types import argument_type
 from akg.codegen.llvm.workspace import with_workspace
-from akg.codegen.subscripts import OUT_OF_MEMORY, Checks
+from akg.codegen.subscripts import OUT_OF_MEMORY
 from akg.ir.buffer import Buffer
 from akg.ir.stmt import Kernel
 
 
-def emit_module(kernel: Kernel, target: Target) -> tuple[str, Checks]:
-    """The text of the LLVM module of a legalized kernel, and what its statuses say."""
+def emit_module(kernel: Kernel, target: Target) -> tuple[str, Unit]:
+    """The text of the LLVM module of a legalized kernel, and the unit that made it."""
     unit = Unit(target, EXPRESSIONS, STATEMENTS)
     unit.streamed = streamed_buffers(kernel, target)
     _emit_entry(unit, kernel)
@@ -29,7 +29,7 @@ def emit_module(kernel: Kernel, target: Target) -> tuple[str, Checks]:
         f"attributes #0 = {{ nounwind {width} }}",
         "",
     ]).lstrip()  # fmt: skip
-    return text, unit.checks
+    return text, unit
 
 
 def _emit_entry(unit: Unit, kernel: Kernel) -> None:

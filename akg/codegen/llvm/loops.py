@@ -14,6 +14,7 @@ from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.control import counted_loop, trip_count
 from akg.codegen.llvm.convert import convert
 from akg.codegen.llvm.memory import row_major_strides, store
+from akg.codegen.llvm.pairs import emit_pairs, pair_update
 from akg.codegen.llvm.parallel import emit_parallel
 from akg.codegen.llvm.peel import cut_at_conditions
 from akg.codegen.llvm.promote import promote_reductions
@@ -77,7 +78,9 @@ def _instances(f: Function, stmt: Stmt) -> int:
 
 
 def emit_serial(f: Function, loop: For, trips: int | None) -> None:
-    """One iteration after the other."""
+    """One iteration after the other, or two by one instruction."""
+    if emit_pairs(f, loop, trips):
+        return
     if trips is not None and trips <= MAX_UNROLLED and f.lanes is None:
         if trips * _instances(f, loop.body) <= MAX_INSTANCES:
             _unroll(f, loop, trips)
@@ -123,6 +126,9 @@ def emit_if(f: Function, stmt: If) -> None:
 
 def emit_store(f: Function, stmt: Store) -> None:
     """Write a value; a reduction over the lanes goes to its accumulator or is summed up first."""
+    if f.pair is not None:
+        store(f, stmt.buffer, stmt.indices, convert(f, pair_update(f, stmt), in_memory(stmt.buffer.dtype)))
+        return
     if f.lanes is not None and stmt.reduction is not None and emit_lane_reduction(f, stmt):
         return
     store(f, stmt.buffer, stmt.indices, convert(f, _stored_value(f, stmt), in_memory(stmt.buffer.dtype)))
