@@ -218,6 +218,9 @@ LOOK = """
   axis.value = "-1";
   axis.dispatchEvent(new Event("change"));
   report.one_dimension = all();
+  axis.value = "0";
+  axis.dispatchEvent(new Event("change"));
+  click(".legend button", "one_statement");
   const light = getComputedStyle(document.body).backgroundColor;
   document.getElementById("theme").click();
   report.themes = [light, getComputedStyle(document.body).backgroundColor];
@@ -266,5 +269,7 @@ def test_what_a_person_sees(page: str, tmp_path: Path) -> None:
     assert report["shown"] == ["llvm"]
     assert 0 < report["first_step"]["later"] < start["points"]
     assert report["one_dimension"]["points"] < start["points"]
+    assert report["one_statement"]["points"] == start["points"] - 80
+    assert report["one_statement"]["captions"][0].startswith("80 points")
     assert report["themes"][0] != report["themes"][1]
     assert 0 < report["folded"]["folds"] < start["folds"]

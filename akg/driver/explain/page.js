@@ -8,6 +8,7 @@
   const NS = "http://www.w3.org/2000/svg";
   const KINDS = ["flow", "anti", "output", "reduction"];
   const COLOURS = 6;
+  const MOST_TOGETHER = 6; // statements that one picture shows at first
   const state = { hidden: new Set(), loop: 0, step: data.picture ? data.picture.steps : 0 };
   const panels = [];
 
@@ -52,7 +53,8 @@
   // --- one picture: some statements in one space ---------------------------------------------------------------
   class Panel {
     constructor(host, title, source, statements, axes, coordinates) {
-      Object.assign(this, { statements, axes, coordinates });
+      Object.assign(this, { statements, axes, coordinates, all: statements });
+      if (statements.length > MOST_TOGETHER) this.statements = statements.slice(0, MOST_TOGETHER);
       this.card = element("div", { class: "panel" }, host);
       element("h3", {}, this.card, title);
       if (source) element("code", { class: "source", title: source }, this.card, source);
@@ -123,7 +125,7 @@
       }
       const flat = this.y < 0;
       const width = high[0] - low[0] + 1, height = flat ? 1 : high[1] - low[1] + 1;
-      const joint = this.statements.length > 1;
+      const joint = this.all.length > 1;
       const unit = Math.max(15, Math.min(44, (joint ? 700 : 400) / width, 400 / height));
       this.card.classList.toggle("wide", joint && width * unit > 400);
       let reach = 0; // of the widest arc over a line of points
@@ -275,13 +277,22 @@
       let text = `${circles.length} points, ${shown} arrows`;
       if (this.along) text += `; ${this.along} dependences run along hidden axes`;
       this.caption.textContent = text;
-      if (this.statements.length > 1) {
-        const legend = element("span", { class: "legend" }, this.caption);
-        for (const s of this.statements) {
-          const entry = element("span", {}, legend);
-          element("i", { style: `background: var(--s${s % COLOURS})` }, entry);
-          entry.append(data.picture.statements[s].name);
-        }
+      if (this.all.length > 1) this.legend();
+    }
+    legend() {
+      const legend = element("span", { class: "legend" }, this.caption);
+      for (const s of this.all) {
+        const shown = this.statements.includes(s), name = data.picture.statements[s].name;
+        const entry = element("button", { type: "button", "aria-pressed": shown, title: shown ? "hide " + name : "show " + name }, legend);
+        element("i", { style: `background: var(--s${s % COLOURS})` }, entry);
+        entry.append(name);
+        entry.addEventListener("click", () => {
+          const next = this.all.filter((o) => (o === s ? !shown : this.statements.includes(o)));
+          if (!next.length) return; // the last one stays
+          this.statements = next;
+          this.draw();
+          refresh();
+        });
       }
     }
   }
