@@ -47,8 +47,9 @@ class Code:
 
 
 def compile_kernel(state: Compilation) -> Code:
-    """Map, emit and compile a scheduled compilation."""
-    run_map(state)
+    """Map, emit and compile a scheduled compilation; it may be mapped already."""
+    if state.result is None:
+        run_map(state)
     with phase("emit"):
         module = emit(state)
     if module.kind == "llvm":

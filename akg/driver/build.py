@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import FunctionType
 from typing import TypeAlias
@@ -181,14 +181,52 @@ def build(
             return _built(kernel, chosen, machine, recorder)
 
 
-def _built(kernel: stmt.Kernel, strategy: Strategy, target: Target, recorder: Recorder) -> Kernel:
-    """The kernel from memory, from the disk or anew."""
+def build_if(
+    kernel: stmt.Kernel, accept: Callable[[stmt.Kernel], bool], target: str | Target | None = None,
+    strategy: StrategyLike = None,
+) -> Kernel | None:  # fmt: skip
+    """Compile loop IR if what becomes of it is accepted.
+
+    Args:
+        kernel: the loop IR.
+        accept: sees the scheduled and mapped loops, before any code is emitted. A kernel that is in memory or on the
+            disk was accepted once, and is not shown again.
+        target: as for `build`.
+        strategy: as for `build`.
+
+    Returns:
+        The kernel; None where it was not accepted.
+
+    Raises:
+        AkgError: as for `build`.
+    """
+    recorder = Recorder()
+    with recorder, pipeline.LOCK:
+        machine = resolve_target(target)
+        chosen = resolve_strategy(strategy, config.strategy)
+        with reported(kernel, chosen, machine):
+            key = store.key(kernel, chosen, machine)
+            found = _memory.get(key)
+            if found is not None:
+                return found
+            code, state = store.load(key), None
+            if code is None:
+                state = _mapped(kernel, chosen, machine)
+                if state.result is not None and not accept(state.result):
+                    return None
+            return _built(kernel, chosen, machine, recorder, state)
+
+
+def _built(
+    kernel: stmt.Kernel, strategy: Strategy, target: Target, recorder: Recorder, state: Compilation | None = None
+) -> Kernel:
+    """The kernel from memory, from the disk or anew; `state` is a compilation of it that is mapped already."""
     with phase("key"):
         key = store.key(kernel, strategy, target)
     found = None if is_dumped(kernel.name) else _memory.get(key)
     if found is not None:
         return found
-    code, state = _code(key, kernel, strategy, target)
+    code, state = _code(key, kernel, strategy, target, state)
     cache = "off" if config.cache == "off" else "miss" if state else "hit"
     built = assemble(
         code, kernel, strategy, target, recorder, cache, lambda: state or _mapped(kernel, strategy, target)
@@ -197,12 +235,14 @@ def _built(kernel: stmt.Kernel, strategy: Strategy, target: Target, recorder: Re
     return built
 
 
-def _code(key: str, kernel: stmt.Kernel, strategy: Strategy, target: Target) -> tuple[Code, Compilation | None]:
+def _code(
+    key: str, kernel: stmt.Kernel, strategy: Strategy, target: Target, state: Compilation | None = None
+) -> tuple[Code, Compilation | None]:
     """The code from the disk, or anew with the compilation that made it."""
-    code = None if is_dumped(kernel.name) else store.load(key)
+    code = None if state is not None or is_dumped(kernel.name) else store.load(key)
     if code is not None:
         return code, None
-    state = _compiled(kernel, strategy, target)
+    state = state or _compiled(kernel, strategy, target)
     code = compile_kernel(state)
     store.save(key, code)
     return code, state

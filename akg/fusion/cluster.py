@@ -1,14 +1,31 @@
-"""Which operators become one kernel: groups without cycles between them."""
+"""Which operators become one kernel: groups without cycles between them, by rules on what operators do.
+
+A node joins a group of its producers, or one that reads what it reads (siblings), the latest first, where
+
+  * no cycle between kernels comes of it;
+  * the classes fit: an injective operator joins any group (an epilogue, or a step between passes). A reduction joins
+    groups without a contraction. A contraction joins a group of injective operators that are cheap to compute again,
+    as its prologue, or one with another contraction where the other operands together stay in a level-2 cache: its
+    left side is then one tile of the result before, kept in cache. What runs in an order of its own begins a group;
+  * the group does not grow beyond `MOST_NODES`.
+
+The polyhedral scheduler has the last word, see `akg.fusion.compile`: a group whose intermediates reach memory all the
+same, or that loses its parallel outer loop, is cut.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from akg.fusion.group import Group, group_of
+from akg.base.target import Target
+from akg.fusion.group import Group, groups_of
+from akg.fusion.traits import Traits, traits_of, value_bytes
 from akg.ir.graph import Graph, Node, Value
 
-MOST_NODES = 24
+MOST_NODES = 64
+MOST_REDUCTIONS = 8  # of a group: dependences between passes cost time to analyse
+SIBLING_BYTES = 1 << 15  # arrays from this size on are worth being read once for two operators
 
 
 @dataclass
@@ -19,90 +36,122 @@ class Partition:
     reasons: list[tuple[Node, Node, str]] = field(default_factory=list[tuple[Node, Node, str]])
 
 
-def partition(graph: Graph) -> Partition:
-    """Join each node with a group of one of its producers where the rules allow it."""
-    state = _Clusters(graph)
-    for node in graph.nodes:
-        state.place(node)
-    groups = state.in_order()
-    assigned = assigned_in(graph, groups)
-    return Partition(
-        tuple([group_of(graph, nodes, updates) for nodes, updates in zip(groups, assigned, strict=True)]),
-        state.reasons,
-    )
-
-
 def whole(graph: Graph) -> Partition:
     """All nodes as one group."""
-    return Partition((group_of(graph, graph.nodes, graph.updates),) if graph.nodes else ())
+    return Partition(groups_of(graph, [graph.nodes]) if graph.nodes else ())
 
 
-def assigned_in(graph: Graph, groups: Sequence[Sequence[Node]]) -> list[dict[Value, Value]]:
-    """The assignments that each kernel can do itself: no later kernel reads the old elements."""
-    last = {value: k for k, nodes in enumerate(groups) for node in nodes for value in node.inputs}
-    made = {value: k for k, nodes in enumerate(groups) for node in nodes for value in node.outputs}
-    result: list[dict[Value, Value]] = [{} for _ in groups]
-    for target, value in graph.updates.items():
-        k = made.get(value)
-        if k is not None and last.get(target, k) <= k and target not in graph.outputs:
-            result[k][target] = value
-    return result
+def partition(graph: Graph, target: Target) -> Partition:
+    """The groups of a graph by the rules of this module."""
+    state = _Clusters(graph, target)
+    for node in graph.nodes:
+        state.place(node)
+    return Partition(groups_of(graph, state.in_order()), state.reasons)
 
 
 class _Clusters:
-    """Groups under construction: of each, its nodes and the groups that it depends on, as bits."""
+    """Groups under construction: of each, its nodes and, as bits, the groups that it depends on."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.producers = graph.producers()
+    def __init__(self, graph: Graph, target: Target) -> None:
+        self.graph, self.target = graph, target
+        self.producers, self.readers = graph.producers(), graph.readers()
+        self.traits: dict[Node, Traits] = {}
         self.members: list[list[Node]] = []
         self.before: list[int] = []  # transitively
         self.where: dict[Node, int] = {}
+        self.touched: dict[Value, list[int]] = {}  # groups that read a value, latest last
         self.reasons: list[tuple[Node, Node, str]] = []
 
     def place(self, node: Node) -> None:
-        """Put `node` into the latest group among its producers' that takes it, else into one of its own."""
+        """Put `node` into the first group that takes it, else into one of its own."""
+        self.traits[node] = traits_of(node)
         sources = [self.producers[v] for v in node.inputs if v in self.producers]
         reads = dict.fromkeys(self.where[s] for s in sources)
         chosen: int | None = None
         for candidate in sorted(reads, reverse=True):
-            why = self.obstacle(candidate, node, [r for r in reads if r != candidate])
+            why = self.obstacle(candidate, node, reads)
             if not why and chosen is None:
                 chosen = candidate
                 continue
             why = why or "another producer's group takes it"
             self.reasons.extend((s, node, why) for s in sources if self.where[s] == candidate)
         if chosen is None:
+            chosen = self.sibling(node, reads)
+        if chosen is None:
             chosen = len(self.members)
             self.members.append([])
             self.before.append(0)
+        self.join(node, chosen, reads)
+
+    def join(self, node: Node, chosen: int, reads: Iterable[int]) -> None:
+        """Record that a node is in a group, and what that group now depends on."""
         self.members[chosen].append(node)
         self.where[node] = chosen
+        for value in node.inputs:
+            found = self.touched.setdefault(value, [])
+            if chosen not in found:
+                found.append(chosen)
         for other in reads:
             if other != chosen:
                 self.before[chosen] |= self.before[other] | 1 << other
-        self.spread(chosen)
-
-    def spread(self, changed: int) -> None:
-        """What comes before a group comes before all that come after it."""
         for k, bits in enumerate(self.before):
-            if bits >> changed & 1:
-                self.before[k] |= self.before[changed]
+            if bits >> chosen & 1:
+                self.before[k] |= self.before[chosen]
 
-    def obstacle(self, candidate: int, node: Node, others: Sequence[int]) -> str:
+    def sibling(self, node: Node, reads: Mapping[int, None]) -> int | None:
+        """A group without edges to the node that reads one of its large operands, too."""
+        if self.traits[node].kind not in ("injective", "reduce"):
+            return None
+        for value in node.inputs:
+            if value_bytes(value) < SIBLING_BYTES:
+                continue
+            for candidate in reversed(self.touched.get(value, ())):
+                if not self.obstacle(candidate, node, reads) and self.walks_alike(candidate, node, value):
+                    return candidate
+        return None
+
+    def walks_alike(self, candidate: int, node: Node, value: Value) -> bool:
+        """Whether some reader of a value in a group has as many iterations as the node: their loops may be one."""
+        count = self.traits[node].operations
+        return any(
+            self.traits[other].operations == count and self.traits[other].kind != "contraction"
+            for other in self.readers.get(value, ())
+            if self.where.get(other) == candidate
+        )
+
+    def obstacle(self, candidate: int, node: Node, reads: Iterable[int]) -> str:
         """Why a node cannot join a group; empty if it can."""
-        nodes = self.members[candidate]
-        if any(self.before[other] >> candidate & 1 for other in others):
+        nodes, own = self.members[candidate], self.traits[node]
+        if any(self.before[other] >> candidate & 1 for other in reads if other != candidate):
             return "it would make a cycle between kernels"
         if len(nodes) >= MOST_NODES:
             return f"the group has {MOST_NODES} operators"
-        if node.kind == "contraction":
-            return "a contraction begins a kernel"
-        heavy = any(n.kind in ("contraction", "opaque") for n in nodes)
-        if heavy and node.kind not in ("elementwise", "broadcast"):
-            return f"a {node.kind} operator after a contraction or an opaque one"
-        if node.kind == "opaque" and any(n.kind != "elementwise" for n in nodes):
-            return "an opaque operator after others"
-        return ""
+        kinds = {self.traits[n].kind for n in nodes}
+        if own.kind == "sequential":
+            return "it runs in an order of its own, and begins a kernel"
+        if own.kind == "injective":
+            return ""
+        if own.kind == "reduce":
+            if "contraction" in kinds:
+                return "a reduction after a contraction would take its tiles apart"
+            count = sum(self.traits[n].kind == "reduce" for n in nodes)
+            return f"the group has {MOST_REDUCTIONS} reductions" if count >= MOST_REDUCTIONS else ""
+        if "contraction" in kinds:
+            held = own.operand_bytes + sum(self.traits[n].operand_bytes for n in nodes)
+            half = self.target.l2_bytes // 2
+            return "" if held <= half else f"the other operands have {held} bytes, and half a level-2 cache {half}"
+        if kinds <= {"injective"}:
+            return self.no_prologue(nodes, node)
+        return "a contraction begins a kernel"
+
+    def no_prologue(self, nodes: Sequence[Node], node: Node) -> str:
+        """Why injective operators are no prologue of a contraction; empty if they are."""
+        inside = {v for n in nodes for v in n.outputs}
+        for value in inside:
+            others = [r for r in self.readers.get(value, ()) if r is not node and r not in nodes]
+            if others or value in self.graph.results:
+                return f"{value.name} is needed elsewhere, too"
+        return "" if all(n.kind == "reshape" for n in nodes) else "the contraction would compute it again and again"
 
     def in_order(self) -> list[list[Node]]:
         """The groups in topological order."""
@@ -114,14 +163,3 @@ class _Clusters:
             done |= 1 << ready
             order.append(self.members[ready])
         return order
-
-
-def value_bytes(value: Value) -> int | None:
-    """The size of a value in memory; None for a symbolic one."""
-    shape = value.const_shape
-    if shape is None:
-        return None
-    total = value.dtype.itemsize_bytes
-    for extent in shape:
-        total *= extent
-    return total

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from akg.base.errors import user_facing
-from akg.base.target import Target
+from akg.base.target import Target, resolve_target
 from akg.base.trace import phase
-from akg.driver.build import build
+from akg.driver.build import build, build_if
 from akg.fusion.cluster import Partition, partition, whole
 from akg.fusion.copies import with_copies
-from akg.fusion.group import Definition, Group, define
+from akg.fusion.cut import Verdict, cut_at
+from akg.fusion.group import Definition, Group, define, groups_of
 from akg.fusion.run import Plan, Runner, Spec, Step
 from akg.ir.expr import Var
 from akg.ir.graph import Graph, Value, graph_text, merge_equal, remove_dead, verify_graph
@@ -91,10 +92,40 @@ def compile_graph(
     with phase("simplify-graph"):
         graph = with_copies(remove_dead(merge_equal(graph)), own_outputs)
     with phase("cluster"):
-        parts = whole(graph) if one_kernel else partition(graph)
-    definitions = [define(group, graph) for group in parts.groups]
-    kernels = [build(d.kernel, target=target, strategy=strategy) for d in definitions]
+        parts = whole(graph) if one_kernel else partition(graph, resolve_target(target))
+    definitions: list[Definition] = []
+    kernels: list[Kernel] = []
+    while len(kernels) < len(parts.groups):
+        definition = define(parts.groups[len(kernels)], graph)
+        kernel = _built(definition, parts, len(kernels), graph, target, strategy, one_kernel)
+        if kernel is not None:
+            definitions.append(definition)
+            kernels.append(kernel)
     return CompiledGraph(graph, parts, kernels, _plan(graph, parts.groups, definitions, kernels))
+
+
+def _built(
+    definition: Definition, parts: Partition, k: int, graph: Graph, target: str | Target | None,
+    strategy: StrategyLike, is_final: bool,
+) -> Kernel | None:  # fmt: skip
+    """The kernel of group `k`; None where the scheduler's verdict is against it, and `parts` has it cut instead."""
+    nodes = parts.groups[k].nodes
+    if is_final or len(nodes) == 1:
+        return build(definition.kernel, target=target, strategy=strategy)
+    verdict = Verdict(definition.names, resolve_target(target))
+    kernel = build_if(definition.kernel, verdict.accept, target, strategy)
+    if kernel is not None:
+        return kernel
+    levels = cut_at(nodes, verdict.cuts)
+    if len(levels) == 1:
+        return build(definition.kernel, target=target, strategy=strategy)
+    for node in nodes:
+        for value in node.outputs:
+            readers = [r for r in nodes if value in r.inputs] if value in verdict.cuts else []
+            parts.reasons.extend((node, r, verdict.reason(value)) for r in readers)
+    lists = [list(g.nodes) for g in parts.groups]
+    parts.groups = groups_of(graph, [*lists[:k], *levels, *lists[k + 1 :]])
+    return None
 
 
 def _plan(

@@ -10,8 +10,9 @@ from akg.ir import te
 from akg.ir.expr import Const, Var
 from akg.ir.graph import Graph, Node, Value
 from akg.ir.lower import arguments_of, lower_te
+from akg.ir.rewrite import loads_of
 from akg.ir.stmt import Kernel
-from akg.ir.te.tensor import Tensor
+from akg.ir.te.tensor import Compute, Tensor
 
 NAME_LIMIT = 60  # characters: of a kernel's name, which lists its operators
 
@@ -44,19 +45,46 @@ class Group:
         return "fused_" + text[:NAME_LIMIT].strip("_")
 
 
-def group_of(graph: Graph, nodes: Sequence[Node], updates: Mapping[Value, Value]) -> Group:
-    """The group of some nodes of a graph, in the order given, which does some of its assignments.
+def groups_of(graph: Graph, parts: Sequence[Sequence[Node]]) -> tuple[Group, ...]:
+    """Groups from the nodes of each, in topological order; a node may be in several, which then compute it each.
 
-    What is assigned by the group is in the assigned input from then on: others read it there.
+    A group does the assignments of values that it computes, where no later kernel reads the old elements. What is
+    assigned is in the assigned input from then on: later groups read it there.
     """
-    inside = {value for node in nodes for value in node.outputs}
-    inputs = dict.fromkeys(v for node in nodes for v in node.inputs if v not in inside)
-    inputs.update(dict.fromkeys(updates))
-    members = set(nodes)
-    needed = {*graph.outputs, *[v for target, v in graph.updates.items() if target not in updates]}
-    needed.update(v for node in graph.nodes if node not in members for v in node.inputs if v not in updates.values())
-    outputs = tuple([v for node in nodes for v in node.outputs if v in needed])
-    return Group(tuple(nodes), tuple(inputs), outputs, updates)
+    assigned = _assigned_in(graph, parts)
+    inside = [{value for node in nodes for value in node.outputs} for nodes in parts]
+    reads = [
+        dict.fromkeys(v for n in nodes for v in n.inputs if v not in own)
+        for nodes, own in zip(parts, inside, strict=True)
+    ]
+    done = {target: k for k, updates in enumerate(assigned) for target in updates}
+    needed = {*graph.outputs, *[v for target, v in graph.updates.items() if target not in done]}
+    in_place = {v for updates in assigned for v in updates.values()}
+    needed.update(v for found in reads for v in found if v not in in_place)
+    groups: list[Group] = []
+    taken: set[Value] = set()
+    for nodes, found, updates in zip(parts, reads, assigned, strict=True):
+        found.update(dict.fromkeys(updates))
+        outputs = tuple([v for node in nodes for v in node.outputs if v in needed and v not in taken])
+        taken.update(outputs)
+        groups.append(Group(tuple(nodes), tuple(found), outputs, updates))
+    return tuple(groups)
+
+
+def _assigned_in(graph: Graph, parts: Sequence[Sequence[Node]]) -> list[dict[Value, Value]]:
+    """The assignments that each kernel can do itself: no later kernel reads the old elements."""
+    last = {value: k for k, nodes in enumerate(parts) for node in nodes for value in node.inputs}
+    made: dict[Value, int] = {}
+    for k, nodes in enumerate(parts):
+        for node in nodes:
+            for value in node.outputs:
+                made.setdefault(value, k)
+    result: list[dict[Value, Value]] = [{} for _ in parts]
+    for target, value in graph.updates.items():
+        k = made.get(value)
+        if k is not None and last.get(target, k) <= k and target not in graph.outputs:
+            result[k][target] = value
+    return result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,11 +95,13 @@ class Definition:
         kernel: its loop IR.
         inputs: what the kernel takes, in calling order: te placeholders, and sizes that no shape tells.
         values: the value that each placeholder stands for.
+        names: the values that nodes compute, by the names of their arrays in loop IR.
     """
 
     kernel: Kernel
     inputs: tuple[Tensor | Var, ...]
     values: Mapping[Tensor, Value]
+    names: Mapping[str, Value]
 
 
 def define(group: Group, graph: Graph) -> Definition:
@@ -85,13 +115,36 @@ def define(group: Group, graph: Graph) -> Definition:
         else:
             tensors[value] = te.placeholder(value.shape, value.dtype, name=f"in{position}")
             values[tensors[value]] = value
-    for node in group.nodes:
-        tensors.update(zip(node.outputs, defined(node, tensors), strict=True))
+    names: dict[str, Value] = {}
+    for position, node in enumerate(group.nodes):
+        for value, tensor in zip(node.outputs, defined(node, tensors), strict=True):
+            tensors[value] = tensor
+            if isinstance(tensor.op, Compute):  # a name that no other tensor of the kernel has
+                tensor.name = f"{node.op}{position}" if len(node.outputs) == 1 else f"{tensor.name}_{position}"
+                names[tensor.name] = value
+        for inner in _inside(node.outputs, tensors):
+            inner.name = f"{inner.name}_{position}"
+            names[inner.name] = node.outputs[0]
     outputs = [tensors[v] for v in group.outputs]
     updates = {tensors[target]: tensors[v] for target, v in group.updates.items()}
     found = arguments_of(outputs, updates)
     inputs = [t for t in values if t in found] + [a for a in found if isinstance(a, Var)]
-    return Definition(lower_te(outputs, inputs, group.name, updates, fewer_dimensions=True), tuple(inputs), values)
+    return Definition(lower_te(outputs, inputs, group.name, updates, fewer_dimensions=True), tuple(inputs), values,
+                      names)  # fmt: skip
+
+
+def _inside(outputs: Sequence[Value], tensors: Mapping[Value, Tensor]) -> list[Tensor]:
+    """The tensors between the inputs and the outputs of a node: steps of its own definition."""
+    known = set(tensors.values())
+    stack, found = [tensors[v] for v in outputs], dict[Tensor, None]()
+    while stack:
+        op = stack.pop().op
+        for load in (load for body in op.bodies for load in loads_of(body)) if isinstance(op, Compute) else ():
+            source = load.buffer
+            if isinstance(source, Tensor) and source not in known and source not in found:
+                found[source] = None
+                stack.append(source)
+    return list(found)
 
 
 def _number(value: Value, number: float) -> Tensor:

@@ -14,6 +14,7 @@ from akg.fusion.copies import with_copies
 from akg.fusion.group import define
 from akg.ir.expr import Var
 from akg.ir.graph import Graph, Value, merge_equal, remove_dead, verify_graph
+from akg.ir.te.tensor import Tensor
 from akg.poly.strategy import Strategy
 
 
@@ -44,7 +45,7 @@ def link_graph(graph: Graph, symbol: str, name: str, strategy: Strategy, target:
     return link_launched(symbol, launches, 0, strategy, target, name)
 
 
-def _operand(position: Mapping[Value, int], values: Mapping[object, Value], item: object) -> Operand:
+def _operand(position: Mapping[Value, int], values: Mapping[Tensor, Value], item: Tensor | Var) -> Operand:
     if isinstance(item, Var) or values[item] not in position:
         raise InternalError("a kernel for a launcher takes something that is no argument of its graph")
     return Operand("argument", position[values[item]])

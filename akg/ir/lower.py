@@ -21,7 +21,7 @@ from akg.ir.lower_scan import first_element, next_element
 from akg.ir.rewrite import rewrite, variables_of
 from akg.ir.simplify import simplify_stmt
 from akg.ir.split_axes import split_axes
-from akg.ir.stage import Stage, assignments, build_stages, old_values_read
+from akg.ir.stage import Stage, assignments, build_stages, old_values_read, small_first
 from akg.ir.stmt import REDUCTIONS, Alloc, For, If, Kernel, Param, Role, Stmt, Store, block
 from akg.ir.te.scan import Scan
 from akg.ir.te.tensor import Compute, Placeholder, Tensor, is_axis_var, plain_name, shape_text
@@ -87,7 +87,7 @@ def lower_te(
         stages, shapes = without_ones(stages)
     stages = inline_stages(stages, frozenset([shapes.get(t, t) for t in results]))
     if fewer_dimensions:
-        stages, merged = collapse(stages)
+        stages, merged = collapse(small_first(stages))
         again = {old: merged.get(new, new) for old, new in shapes.items()}
         shapes = {**merged, **again}
     stages = [split_axes(stage) for stage in stages]

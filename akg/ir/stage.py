@@ -85,6 +85,33 @@ def build_stages(outputs: Sequence[Tensor]) -> list[Stage]:
     return [stage for op in ops if needed[op] for stage in _split(op, needed[op])]
 
 
+SMALL = 16  # times fewer iterations than the longest stage: what is computed once, on the side
+
+
+def small_first(stages: list[Stage]) -> list[Stage]:
+    """`stages` with short ones that depend on no other in front, so that they do not stand between longer ones.
+
+    Before: a convolution, the scales of its channels, what reads both. After: the scales, the convolution, the reader.
+    """
+    trips = [_trips(stage) for stage in stages]
+    made = {b for stage in stages for b in stage.outputs if b is not None}
+    limit = max(trips, default=0) // SMALL
+    front = [
+        stage for stage, count in zip(stages, trips, strict=True)
+        if count <= limit and stage.target is None and not stage.is_update
+        and not any(load.buffer in made for load in stage.loads)
+    ]  # fmt: skip
+    return [*front, *[stage for stage in stages if stage not in front]]
+
+
+def _trips(stage: Stage) -> int:
+    """Iterations of a stage; symbols count as one."""
+    total = 1
+    for axis in (*stage.axes, *stage.reduce_axes):
+        total *= max(int(axis.end), 1) if isinstance(axis.end, Const) else 1
+    return total
+
+
 def assignments(updates: Mapping[Tensor, Tensor]) -> list[Stage]:
     """The stages that give placeholders new elements, to come after all others: they see the old ones.
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from akg.ir.affine import Affine
 from akg.ir.expr import Const, Expr, Var
+from akg.poly.access import GATHER, stride
 from akg.poly.dependence import Dependence, signs
 from akg.poly.domain import model_of
 from akg.poly.scop import Scop
@@ -87,7 +88,7 @@ class _Fuser:
             for y in second.statements:
                 shared = Member({x: a.rows[x], y: b.rows[y]})
                 found = self.related(x, y)
-                connected = connected or bool(found)
+                connected = connected or bool(found) or self.shares(x, a.rows[x], y, b.rows[y])
                 if any(any(signs(self.model, (d, d.wrapped), shared)) for d in found):
                     return False
         return connected
@@ -95,6 +96,19 @@ class _Fuser:
     def related(self, a: str, b: str) -> list[Dependence]:
         """The dependences between two statements, either way."""
         return [*self.between.get((a, b), ()), *self.between.get((b, a), ())]
+
+    def shares(self, a: str, row_a: Affine, b: str, row_b: Affine) -> bool:
+        """Whether two statements walk through an array that both read in the same steps of a shared loop."""
+        first, second = single_iterator(row_a), single_iterator(row_b)
+        if first is None or second is None:
+            return False
+        for x in self.scop.statements[a].reads:
+            for y in self.scop.statements[b].reads:
+                if x.buffer is y.buffer and x.buffer.shape:
+                    step = stride(x, first)
+                    if step not in (0, GATHER) and step == stride(y, second):
+                        return True
+        return False
 
     def joins(self, group: list[Filter], child: Filter) -> bool:
         head = _head(child)
@@ -109,7 +123,7 @@ class _Fuser:
             for a in other.statements:
                 for b in child.statements:
                     found = self.related(a, b)
-                    connected = connected or bool(found)
+                    connected = connected or bool(found) or self.shares(a, outer.rows[a], b, head.rows[b])
                     shared = Member({a: outer.rows[a], b: head.rows[b]})
                     if any(any(signs(self.model, (d, d.wrapped), shared)) for d in found):
                         return False

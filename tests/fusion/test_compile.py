@@ -67,7 +67,7 @@ def test_memory_between_kernels_is_shared_and_threads_do_not_meet():
     x = b.input("x", (32, 32), "float32")
     y = x
     for _ in range(6):
-        y = b.apply("matmul", y, b.constant(np.eye(32, dtype="float32")[::-1].copy()))
+        y = b.apply("cummax", y, 0)
     compiled = compile_graph(b.finish([y]))
     assert len(compiled.kernels) == 6
     assert len(set(map(id, compiled.kernels))) < 6  # equal groups share code
@@ -84,7 +84,7 @@ def test_memory_between_kernels_is_shared_and_threads_do_not_meet():
     for t in threads:
         t.join()
     for k, a in enumerate(inputs):
-        np.testing.assert_array_equal(results[k], a)
+        np.testing.assert_array_equal(results[k], np.maximum.accumulate(a))
 
 
 def test_a_definition_of_ones_own():
@@ -102,7 +102,7 @@ def test_a_definition_of_ones_own():
 def test_explanation_names_kernels_and_edges():
     b = Builder()
     x = b.input("x", (8, 8), "float32")
-    y = b.apply("matmul", b.apply("matmul", x, x), x)
+    y = b.apply("cumsum", b.apply("exp", x), 0)
     text = compile_graph(b.finish([y])).explain()
-    assert "kernel 1, fused_matmul" in text
-    assert "not fused: matmul -> matmul_1: a contraction begins a kernel" in text
+    assert "kernel 1, fused_cumsum" in text
+    assert "not fused: exp -> cumsum: it runs in an order of its own, and begins a kernel" in text
