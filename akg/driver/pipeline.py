@@ -34,6 +34,7 @@ from akg.poly.legality import Legality, prove
 from akg.poly.mapping import Decisions, map_cpu
 from akg.poly.privatize import privatize
 from akg.poly.promote import promote_tiles
+from akg.poly.recurrence import split_recurrences
 from akg.poly.scan import NotRectangularError, scan
 from akg.poly.scop import Scop, extract_scop
 from akg.poly.split_reduction import split_reductions
@@ -218,6 +219,12 @@ def _promote(state: Compilation) -> None:
     state.body = promote_tiles(state.body, _fresh_names(state), registers)
 
 
+def _recur(state: Compilation) -> None:
+    assert state.body is not None
+    if state.strategy.vectorize:
+        state.body = split_recurrences(state.body, _fresh_names(state), state.target)
+
+
 def _carry(state: Compilation) -> None:
     assert state.body is not None
     state.body = carry_values(state.body, _fresh_names(state))
@@ -264,6 +271,7 @@ MAP: tuple[Pass, ...] = (
     ("split-reductions", "share long reductions that nothing parallel encloses among threads", _split),
     ("contract", "shrink temporaries to what one iteration needs", _contract),
     ("promote", "move accumulators and small tiles to registers", _promote),
+    ("recur", "split linear recurrences along innermost loops into lanes and a short chain", _recur),
     ("carry", "keep what one iteration leaves for the next in registers", _carry),
     ("simplify", "fold index arithmetic and drop empty loops", _finish),
 )
