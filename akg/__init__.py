@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from akg.frontends import composite as composite
     from akg.frontends import ms as ms
     from akg.frontends import onnx as onnx
+    from akg.frontends.jit import jit as jit
     from akg.ir import te as te
     from akg.ir.script import In as In
     from akg.ir.script import Out as Out
@@ -65,6 +66,7 @@ _PUBLIC: dict[str, str] = {
     "Kernel": "akg.runtime.kernel:Kernel",
     "onnx": "akg.frontends.onnx",
     "ms": "akg.frontends.ms",
+    "jit": "akg.frontends.jit:jit",
     "set_allocator": "akg.runtime.pool:set_allocator",
     "Target": "akg.base.target:Target",
     "config": "akg.base.config:config",
