@@ -10,7 +10,7 @@ The same relation between the same statements is listed once, as flow before out
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -49,13 +49,13 @@ class Dependence:
     is_reduction: bool = False
 
 
-def dependences(scop: Scop, operations: int = BUDGET) -> list[Dependence]:
-    """All memory-based dependences, exact up to the over-approximations of `akg.poly.domain`.
+def dependences(scop: Scop, operations: int = BUDGET, model: Model | None = None) -> list[Dependence]:
+    """All memory-based dependences, exact up to the over-approximations of `akg.poly.domain`, over a model if given.
 
     Raises:
         isl.Unknown: if more than `operations` isl operations are needed.
     """
-    model = model_of(scop)
+    model = model_of(scop) if model is None else model
     result: list[Dependence] = []
     with isl.budget(operations):
         for buffer, accesses in _by_buffer(scop).items():
@@ -107,15 +107,21 @@ def _ordered(
     current = isl.compose(maps[0], maps[1].reverse())
     if isl.is_empty(current):
         return []
-    result: list[tuple[int, isl.Map]] = []
+    return list(by_level(model, current, before, after, textual))
+
+
+def by_level(
+    model: Model, current: isl.Map, before: Statement, after: Statement, textual: bool = True
+) -> Iterator[tuple[int, isl.Map]]:
+    """A relation of earlier to later instances, by carrying loop; `textual` if what no loop carries is in order."""
+    common = common_loops(before, after)
     for level in range(common):
         carried = current.order_lt(isl.IN, level, isl.OUT, level)
         if not _is_void(model, carried):
-            result.append((level, carried))
+            yield level, carried
         current = current.equate(isl.IN, level, isl.OUT, level)
     if textual and not _is_void(model, current):
-        result.append((common, current))
-    return result
+        yield common, current
 
 
 def _is_void(model: Model, relation: isl.Map) -> bool:

@@ -57,10 +57,10 @@ class Model:
         values: recorded value of each symbolic constant, by parameter position.
     """
 
-    def __init__(self, scop: Scop, symbolic: bool = True) -> None:
-        self.scop = scop
+    def __init__(self, scop: Scop, symbolic: bool = True, least: int = SYMBOLIC_FROM) -> None:
+        self.scop, self.least = scop, least
         self.sizes: dict[Var, int] = {v: k for k, v in enumerate(scop.sizes)}
-        self._symbols = _symbols(scop) if symbolic else {}
+        self._symbols = _symbols(scop, least) if symbolic else {}
         names = [v.name for v in scop.sizes]
         self.values: dict[int, int] = {}
         self._bases: dict[int, int] = {}
@@ -83,7 +83,7 @@ class Model:
         previous: tuple[int, int] | None = None
         for base, k in self._bases.items():
             terms = [(k, 1)] if previous is None else [(k, 1), (previous[1], -1)]
-            least = SYMBOLIC_FROM if previous is None else _CLUSTER_WIDTH + 1
+            least = self.least if previous is None else _CLUSTER_WIDTH + 1
             result = result.intersect(isl.linear(zero, (), terms, -least).ge_basic_set(zero))
             previous = (base, k)
         return result
@@ -152,7 +152,7 @@ class Model:
                 return None
             params.append((k, c))
         const = form.const
-        if self._symbols and abs(const) >= SYMBOLIC_FROM:
+        if self._symbols and abs(const) >= self.least:
             base = self._symbols.get(abs(const))
             if base is not None:
                 sign = 1 if const > 0 else -1
@@ -291,10 +291,14 @@ class Pair:
         return b.sub(a)
 
 
+def model_of(scop: Scop, symbolic: bool = True, least: int = SYMBOLIC_FROM) -> Model:
+    """The model of a scop, with constants from `least` on as parameters if `symbolic`; the latest few are kept."""
+    return _model(scop, symbolic, least)
+
+
 @functools.lru_cache(maxsize=8)
-def model_of(scop: Scop, symbolic: bool = True) -> Model:
-    """The model of a scop, with large constants as parameters if `symbolic`; the latest few are kept."""
-    return Model(scop, symbolic)
+def _model(scop: Scop, symbolic: bool, least: int) -> Model:
+    return Model(scop, symbolic, least)
 
 
 def member_value(model: Model, name: str, member: Member) -> isl.Aff | None:
@@ -356,7 +360,7 @@ def _divide(expr: Binary, a: isl.Aff | isl.PwAff) -> isl.Aff | isl.PwAff | None:
     return isl.pw(a).sub(isl.pw(whole))
 
 
-def _symbols(scop: Scop) -> dict[int, int]:
+def _symbols(scop: Scop, least: int) -> dict[int, int]:
     """Large additive constants of bounds, guards and subscripts -> the base of their cluster; {} to keep all."""
     seen: set[Expr] = set()
     constants: set[int] = set()
@@ -370,7 +374,7 @@ def _symbols(scop: Scop) -> dict[int, int]:
             if root in seen:
                 continue
             seen.add(root)
-            if not _collect_constants(root, constants):
+            if not _collect_constants(root, constants, least):
                 return {}
     clusters: dict[int, int] = {}
     base = 0
@@ -380,20 +384,20 @@ def _symbols(scop: Scop) -> dict[int, int]:
         clusters[value] = base
     for base in sorted(set(clusters.values())):
         for near in range(base - 1, base + _CLUSTER_WIDTH + 1):  # N - 1 arises by folding where only N is written
-            if near >= SYMBOLIC_FROM:
+            if near >= least:
                 clusters.setdefault(near, base)
     return clusters
 
 
-def _collect_constants(root: Expr, constants: set[int]) -> bool:
+def _collect_constants(root: Expr, constants: set[int], least: int) -> bool:
     """Collect large constants; False if one multiplies or divides."""
     if isinstance(root, Var):
         return True
     for node in walk_expr(root):
-        if isinstance(node, Const) and node.dtype is index and abs(int(node.value)) >= SYMBOLIC_FROM:
+        if isinstance(node, Const) and node.dtype is index and abs(int(node.value)) >= least:
             constants.add(abs(int(node.value)))
         elif isinstance(node, Binary) and node.op in ("mul", "floordiv", "mod"):
             for operand in (node.a, node.b):
-                if isinstance(operand, Const) and abs(int(operand.value)) >= SYMBOLIC_FROM:
+                if isinstance(operand, Const) and abs(int(operand.value)) >= least:
                     return False
     return True

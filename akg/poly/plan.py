@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
+from akg.poly.domain import SYMBOLIC_FROM
+
 CostSpec: TypeAlias = "str | Mapping[str, Any]"  # a registered name, {"minimize": form} or {"weighted": [[n, cost]]}
 Heuristic = Literal["smartfuse", "maxfuse", "nofuse", "parallelfuse"]
 DirectiveKind = Literal["vectorize", "parallel", "sequential", "reduce", "unroll"]
@@ -70,6 +72,10 @@ class SchedulerOptions:
     """Switches of the scheduler.
 
     Attributes:
+        dependences: "memory", all of them, or "flow", the direct ones: fewer, of more complicated shapes.
+        constant_to_parameter: large constants are symbolic while a schedule is sought.
+        context_min: constants from here on, and the least value that is assumed of them.
+        check_schedule: the schedule is proved legal before it is taken; else the fallback is used.
         solver: of the integer problems: "own", "isl" or "auto".
         parameter_shifting: rows may have multiples of sizes.
         negative_coefficients: rows may have negative coefficients of iterators.
@@ -81,6 +87,10 @@ class SchedulerOptions:
         fallback: what is tried where no row is found: "feautrier", "isl", "original"; in order.
     """
 
+    dependences: Literal["memory", "flow"] = "memory"
+    constant_to_parameter: bool = True
+    context_min: int = SYMBOLIC_FROM
+    check_schedule: bool = False
     solver: str = "auto"
     parameter_shifting: bool = False
     negative_coefficients: bool = False

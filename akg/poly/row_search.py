@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from akg.poly.domain import Model, model_of
 from akg.poly.farkas import Edge, edges_of
 from akg.poly.fusion import clusters
 from akg.poly.ilp.simplex import Work
-from akg.poly.plan import DimensionPlan, Plan, SchedulerState
+from akg.poly.plan import DimensionPlan, Directive, Plan, SchedulerState
 from akg.poly.plan_check import check_dimension, fitted
 from akg.poly.progression import rank
 from akg.poly.scop import Scop
@@ -59,10 +59,11 @@ class RowSearch:
 
     def __init__(self, scop: Scop, dependences: Sequence[Dependence], plan: Plan, note: Note) -> None:
         self.scop, self.note = scop, note
-        self.model = model_of(scop)
+        self.model = model_of(scop, plan.options.constant_to_parameter, plan.options.context_min)
         self.work = Work(WORK)
         self.depths = {n: len(s.loops) for n, s in scop.statements.items()}
         self.plan = plan = fitted(plan, self.depths, len(self.model.params))
+        self.placed: set[tuple[str, int]] = set()
         reduced = {n for d in plan.directives if d.kind == "reduce" for n in d.statements or scop.statements}
         self.edges = edges_of(self.model, dependences, plan.options.relax_reductions)
         for edge in self.edges:
@@ -222,22 +223,40 @@ class RowSearch:
     def is_unrolled(self, forms: dict[str, Affine]) -> bool:
         """Whether directives ask to unroll the loop that a member becomes, and it is short."""
         asked = False
-        for directive in self.plan.directives:
-            if directive.kind != "unroll":
-                continue
-            for name, form in forms.items():
-                if directive.statements is not None and name not in directive.statements:
-                    continue
-                loops = self.scop.statements[name].loops
-                for k in directive.iterators:
-                    if k >= len(loops) or form.terms != {loops[k].var: 1}:
-                        continue
-                    trips = loops[k].const_trips
-                    if trips is None or trips > UNROLLED:
-                        self.note(f'dropped the directive "unroll" of iterator {k} of {name}: a long or symbolic loop')
-                    else:
-                        asked = True
+        for directive, name, k in self.unrolls():
+            if name in forms and forms[name].terms == {self.scop.statements[name].iterators[k]: 1}:
+                self.placed.add((name, k))
+                trips = self.scop.statements[name].loops[k].const_trips
+                if trips is None or trips > UNROLLED:
+                    self.drop(directive, name, k, f"its loop is longer than {UNROLLED}, or of symbolic length")
+                else:
+                    asked = True
         return asked
+
+    def unrolls(self) -> Iterator[tuple[Directive, str, int]]:
+        """The loops that directives ask to unroll."""
+        for directive in self.plan.directives:
+            if directive.kind == "unroll":
+                for name in directive.statements or self.depths:
+                    yield from [(directive, name, k) for k in directive.iterators if k < self.depths[name]]
+
+    def note_unplaced(self) -> None:
+        """Report the loops that were to be unrolled and have become none."""
+        for directive, name, k in self.unrolls():
+            if (name, k) not in self.placed:
+                self.drop(directive, name, k, "no loop of the schedule runs over that iterator alone")
+
+    def drop(self, directive: Directive, name: str, iterator: int, why: str) -> None:
+        """Report a directive that cannot be followed.
+
+        Raises:
+            AkgError: AKG-E306 if it is strict.
+        """
+        text = f'the directive "{directive.kind}" of iterator {iterator} of {name}'
+        if directive.strict:
+            raise AkgError("AKG-E306", f"{text} cannot hold", because=why,
+                           hint='leave "strict" away, or ask for another loop')  # fmt: skip
+        self.note(f"dropped {text}: {why}")
 
     def form(self, name: str, row: Iterable[int]) -> Affine:
         """A row over iterators and sizes; symbolic constants become numbers again."""

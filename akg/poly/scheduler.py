@@ -22,13 +22,16 @@ from akg.base.errors import AkgError
 from akg.poly import isl
 from akg.poly.components import Group, in_order, weakly_connected
 from akg.poly.dependence import Dependence
+from akg.poly.dependence import dependences as dependences_of
 from akg.poly.diamond import with_concurrent_start
 from akg.poly.dimension import BandProblem
+from akg.poly.direct import direct_dependences
 from akg.poly.domain import model_of
 from akg.poly.farkas import Edge
 from akg.poly.fusion import fusion_groups
 from akg.poly.isl_scheduler import NoScheduleError, schedule_isl
-from akg.poly.plan import DimensionPlan, Plan
+from akg.poly.legality import prove
+from akg.poly.plan import DimensionPlan, Plan, SchedulerOptions
 from akg.poly.progression import rank
 from akg.poly.row_search import Found, Note, Place, RowSearch
 from akg.poly.scop import Scop
@@ -54,7 +57,11 @@ def schedule(scop: Scop, dependences: Iterable[Dependence], plan: Plan, note: No
         raise NoScheduleError("bounds of loops depend on data")
     listed = list(dependences)
     try:
-        return Domain(tuple(scop.statements), _Scheduler(scop, listed, plan, note).root())
+        tree = Domain(tuple(scop.statements), _Scheduler(scop, _wanted(scop, listed, plan.options), plan, note).root())
+        answer = prove(scop, tree) if plan.options.check_schedule else None
+        if answer is not None and answer.answer == "no":
+            raise _StuckError(answer.text)
+        return tree
     except _StuckError as stuck:
         for other in plan.options.fallback:
             if other == "isl":
@@ -72,13 +79,23 @@ def schedule(scop: Scop, dependences: Iterable[Dependence], plan: Plan, note: No
                        hint='allow "negative_coefficients", or a "fallback"') from None  # fmt: skip
 
 
+def _wanted(scop: Scop, given: list[Dependence], options: SchedulerOptions) -> list[Dependence]:
+    """The dependences that a strategy asks for, over its parameters."""
+    model = model_of(scop, options.constant_to_parameter, options.context_min)
+    if options.dependences == "flow":
+        return direct_dependences(model)
+    return given if model is model_of(scop) else dependences_of(scop, model=model)
+
+
 class _Scheduler(RowSearch):
     """Builds the tree."""
 
     def root(self) -> Node:
         """The tree below the domain."""
         names = tuple(self.scop.statements)
-        return self.node(names, self.edges, Place(dict.fromkeys(names, ())))
+        node = self.node(names, self.edges, Place(dict.fromkeys(names, ())))
+        self.note_unplaced()
+        return node
 
     # --- the tree --------------------------------------------------------------------------------------
 

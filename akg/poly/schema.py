@@ -21,6 +21,7 @@ from akg.base.errors import AkgError, suggest
 Path = tuple["str | int", ...]
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,), "boolean": (bool,), "array": (list, tuple), "object": (Mapping,), "number": (int, float),
+    "null": (type(None),),
 }  # fmt: skip
 
 

@@ -60,9 +60,12 @@ def make_plan(document: Document) -> Plan:
         for k, entry in enumerate(given):
             _place(document, ("fusion", k), entry, _fusion(entry), fusion)
     options = {k: v for k, v in values.get("options", {}).items() if k not in TILE_OPTIONS}
+    options.update(options.pop("params", {}))
+    options["max_coefficient"] = options.get("max_coefficient") or 0
     if "fallback" in options:
         chain = options["fallback"]
-        options["fallback"] = () if chain == "error" else (chain,) if isinstance(chain, str) else tuple(chain)
+        names = [] if chain == "error" else [chain] if isinstance(chain, str) else chain
+        options["fallback"] = tuple(["original" if n == "initial" else n for n in names])
     plan = Plan(
         variables,
         {-1: DimensionPlan(), **dimensions},

@@ -153,6 +153,32 @@ def test_options() -> None:
     assert len(rows(tree, "S1")) == 3
 
 
+@pytest.mark.parametrize("name", ["gemm", "jacobi_2d", "adi", "durbin", "lu", "gemver", "doitgen"])
+def test_direct_dependences(name: str) -> None:
+    """Fewer dependences of more complicated shapes, and the same orders are legal."""
+    tree, notes = legal(name, {"preset": "pluto", "options": {"dependences": "flow", "check_schedule": True}})
+    assert notes == []
+    if name in ("gemm", "jacobi_2d", "adi", "gemver"):
+        assert tree_text(tree) == tree_text(legal(name, "pluto")[0])
+
+
+def test_constants_as_parameters() -> None:
+    a, b = (te.placeholder((40, 40), "float64", name=n) for n in "ab")
+    k = te.reduce_axis(40, name="k")
+    c = te.compute((40, 40), lambda i, j: te.sum(a[i, k] * b[k, j], axis=k), name="c")
+    low = akg.lower([c], inputs=[a, b])
+    texts = {low.schedule({"preset": "pluto", "options": {"params": given}}).text for given in (
+        {}, {"constant_to_parameter": False}, {"context_min": 4}, {"context_min": 100}
+    )}  # fmt: skip
+    assert len(texts) == 1
+
+
+def test_fallback_by_its_other_name() -> None:
+    plan = resolve_strategy({"preset": "pluto", "options": {"fallback": "initial", "max_coefficient": None}}).plan
+    assert plan.options.fallback == ("original",)
+    assert plan.options.max_coefficient == 0
+
+
 def test_total_distribution() -> None:
     tree, _ = legal("gemver", {"preset": "pluto", "fusion": [{"total_distribution": True}]})
     assert tree_text(tree).count("    filter") == 4
@@ -242,6 +268,20 @@ def test_a_directive_that_cannot_hold_is_reported_or_refused() -> None:
     with pytest.raises(AkgError, match='cannot have the directive "parallel" of iterator 0 of S0') as caught:
         scheduled("jacobi_1d", {"preset": "pluto", "directives": [{**parallel, "strict": True}]})
     assert caught.value.code == "AKG-E306"
+
+
+def test_unrolling() -> None:
+    a = te.placeholder((64, 4), "float64", name="a")
+    b = te.compute((64, 4), lambda i, j: a[i, j] + 1.0, name="b")
+    low = akg.lower([b], inputs=[a])
+    unroll = {"type": "unroll", "iterator": 1, "strict": True}
+    assert "unroll" in low.schedule({"preset": "pluto", "directives": [unroll]}).text
+    with pytest.raises(AkgError, match='"unroll" of iterator 0 of S0 cannot hold') as caught:
+        scheduled("jacobi_1d", {"preset": "pluto", "directives": [{**unroll, "iterator": 0}]})
+    assert "longer than 64" in caught.value.because
+    _, notes = legal("jacobi_1d", {"preset": "pluto", "directives": [{"type": "unroll", "iterator": 1}]})
+    assert len(notes) == 2
+    assert "no loop of the schedule runs over that iterator alone" in notes[0]
 
 
 def test_notes_reach_the_decisions() -> None:
