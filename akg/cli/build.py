@@ -9,6 +9,7 @@ from pathlib import Path
 from akg.base.errors import AkgError
 from akg.cli.find import build, load
 from akg.cli.text import duration, table
+from akg.cli.write import write
 from akg.runtime.kernel import Kernel
 
 
@@ -18,7 +19,7 @@ def compile(options: argparse.Namespace) -> int:
     if options.save:
         _save(kernels, options)
     if options.emit:
-        _write("\n".join(k.source(options.emit).rstrip("\n") + "\n" for k in kernels.values()), options.output)
+        write("\n".join(k.source(options.emit).rstrip("\n") + "\n" for k in kernels.values()), options.output)
         return 0
     rows: list[list[str]] = []
     for name, kernel in kernels.items():
@@ -27,7 +28,9 @@ def compile(options: argparse.Namespace) -> int:
         rows.append([name, duration(report.build_ms * 1e3), report.cache, str(report.threads), legality])
     lines = [table(rows, ("kernel", "build", "cache", "threads", "legality")), ""]
     lines += [f"{kernel.signature}" for kernel in kernels.values()]
-    _write("\n".join(lines) + "\n", options.output)
+    if options.explain:
+        lines += [f"\n== {name} ==\n{kernel.explain()}" for name, kernel in kernels.items()]
+    write("\n".join(lines) + "\n", options.output)
     return 0
 
 
@@ -59,13 +62,3 @@ def explain(options: argparse.Namespace) -> int:
         kernel.explain().to_html(path)
         print(path)
     return 0
-
-
-def _write(text: str, output: str | None) -> None:
-    if output is None:
-        print(text, end="")
-        return
-    try:
-        Path(output).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise AkgError("AKG-E624", f"cannot write {output}", because=error.strerror or str(error)) from None

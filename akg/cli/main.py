@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import akg
+from akg.base.config import config
 from akg.base.errors import AkgError, suggest
 from akg.cli.choices import CACHE_ACTIONS, DEFAULT_SIZE, EMIT, SAVE_KINDS, SAVE_THREADS
 
@@ -28,7 +29,9 @@ _COMMANDS = {
     "doctor": "akg.doctor:run",
     "config": "akg.cli.settings:show_config",
 }
-_PLACE = "FILE.py for everything it offers, or FILE.py:name for a script, a te tensor or a lowered computation"
+_GRAPHS = (".onnx", ".json")  # files that hold a graph; these commands have a second form for them
+_PLACE = ("FILE.py for everything it offers, FILE.py:name for a script, a te tensor or a lowered computation, "
+          "MODEL.onnx, or GRAPH.json for a composite document")  # fmt: skip
 
 
 class _Parser(argparse.ArgumentParser):
@@ -47,8 +50,10 @@ class _Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0, 1 where a check failed, 2 for a mistake of the user."""
     options = _parser().parse_args(argv)
+    dump = getattr(options, "dump", None)
     try:
-        return _function(options.command)(options)
+        with config.override(**({} if dump is None else {"dump": dump})):
+            return _function(options)(options)
     except AkgError as error:
         if not _is_beside(error, getattr(options, "place", None)):
             error.span = None  # the place is our own entry point, which tells the user nothing
@@ -59,8 +64,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _function(command: str) -> Callable[[argparse.Namespace], int]:
-    module, _, name = _COMMANDS[command].partition(":")
+def _function(options: argparse.Namespace) -> Callable[[argparse.Namespace], int]:
+    module, _, name = _COMMANDS[options.command].partition(":")
+    if str(getattr(options, "place", "")).endswith(_GRAPHS):
+        module = "akg.cli.graphs"
     return getattr(importlib.import_module(module), name)
 
 
@@ -83,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     one = _add(commands, "compile", "build kernels of a Python file",
                "akg compile lu.py:lu --strategy isl --emit c -o lu.c")  # fmt: skip
     _add_place(one)
+    _add_shapes(one)
+    one.add_argument("--explain", action="store_true", help="say what was fused, and why each kernel looks as it does")
     one.add_argument("--emit", choices=EMIT, help="print this text instead of the table of builds")
     one.add_argument("-o", "--output", metavar="PATH", help="write to a file instead of standard output")
     one.add_argument("--save", metavar="DIR", help="write object files, C headers and metadata to a directory")
@@ -94,14 +103,13 @@ def _parser() -> argparse.ArgumentParser:
     one = _add(commands, "run", "run a kernel on random inputs; time it and compare with the interpreter",
                "akg run lu.py:lu --size n=200")  # fmt: skip
     _add_place(one)
-    one.add_argument("--size", action="append", default=[], metavar="NAME=VALUE", help="a symbolic size; repeatable")
-    one.add_argument("--default-size", type=int, default=DEFAULT_SIZE, metavar="N",
-                     help=f"for symbolic sizes that --size does not name; default {DEFAULT_SIZE}")  # fmt: skip
-    one.add_argument("--seed", type=int, default=0, help="of the random inputs")
+    _add_shapes(one)
+    one.add_argument("--explain", action="store_true", help="say what was fused, and why each kernel looks as it does")
 
     one = _add(commands, "explain", "say of each loop how it runs, what forbids more, and what would allow it",
                "akg explain lu.py:lu --strategy isl --html lu.html")  # fmt: skip
     _add_place(one)
+    _add_shapes(one)
     one.add_argument("--html", metavar="PATH",
                      help="write a page with pictures instead; PATH-NAME for each of several kernels")  # fmt: skip
 
@@ -119,6 +127,14 @@ def _add(commands: argparse._SubParsersAction[_Parser], name: str, help: str, ex
 
 
 def _add_place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("place", metavar="FILE.py[:name]", help=_PLACE)
+    parser.add_argument("place", metavar="FILE", help=_PLACE)
     parser.add_argument("--strategy", help="a name, or a path to a JSON file; default: the option `strategy`")
     parser.add_argument("--target", help="a target's name; default: the option `target`")
+    parser.add_argument("--dump", metavar="DIR", help="write the program after each pass to a directory")
+
+
+def _add_shapes(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--size", action="append", default=[], metavar="NAME=VALUE", help="a symbolic size; repeatable")
+    parser.add_argument("--default-size", type=int, default=DEFAULT_SIZE, metavar="N",
+                        help=f"for symbolic sizes that --size does not name; default {DEFAULT_SIZE}")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="of random inputs")

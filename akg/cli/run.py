@@ -26,7 +26,7 @@ _SMALL = (48, 16, 8, 4)  # sizes to try for the comparison where the wanted ones
 
 def run(options: argparse.Namespace) -> int:
     """Run every kernel of a place once with random inputs; report time and error."""
-    given = _sizes(options.size)
+    given = parsed_sizes(options.size)
     for name, value in load(options.place).items():
         kernel = build(value, options.target, options.strategy, name)
         definition = parse_kernel(kernel.source("definition"))
@@ -40,11 +40,18 @@ def run(options: argparse.Namespace) -> int:
             )
         default: int = options.default_size
         sizes = {size: given.get(size, default) for size in kernel.signature.sizes}
-        _report(name, kernel, definition, sizes, options.seed)
+        report(name, kernel, definition, sizes, options.seed)
+        if options.explain:
+            print(kernel.explain())
     return 0
 
 
-def _sizes(texts: Sequence[str]) -> dict[str, int]:
+def parsed_sizes(texts: Sequence[str]) -> dict[str, int]:
+    """The sizes of ``NAME=VALUE`` texts.
+
+    Raises:
+        AkgError: AKG-E520 for a text that is none.
+    """
     sizes: dict[str, int] = {}
     for text in texts:
         name, _, value = text.partition("=")
@@ -54,7 +61,8 @@ def _sizes(texts: Sequence[str]) -> dict[str, int]:
     return sizes
 
 
-def _report(name: str, kernel: Kernel, definition: stmt.Kernel, sizes: dict[str, int], seed: int) -> None:
+def report(name: str, kernel: Kernel, definition: stmt.Kernel, sizes: dict[str, int], seed: int) -> None:
+    """Print what a kernel takes, its time on random inputs, and its error beside the interpreter."""
     print(f"{name}: {kernel.signature}")
     if sizes:
         print("  sizes  " + ", ".join(f"{n} = {v}" for n, v in sizes.items()))
@@ -85,14 +93,15 @@ def _arguments(kernel: stmt.Kernel, sizes: Mapping[str, int], seed: int) -> list
     for param in kernel.params:
         value = param.value
         if isinstance(value, Var):
-            args.append(sizes[param.name] if param.role == "size" else _draw((), value.dtype, rng)[()])
+            args.append(sizes[param.name] if param.role == "size" else draw((), value.dtype, rng)[()])
             continue
         shape = tuple([_extent(e, sizes) for e in value.shape])
-        args.append(np.zeros(shape, value.dtype.numpy) if param.role == "out" else _draw(shape, value.dtype, rng))
+        args.append(np.zeros(shape, value.dtype.numpy) if param.role == "out" else draw(shape, value.dtype, rng))
     return args
 
 
-def _draw(shape: tuple[int, ...], dtype: DType, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+def draw(shape: tuple[int, ...], dtype: DType, rng: np.random.Generator) -> np.ndarray[Any, Any]:
+    """Random elements: small integers, or numbers between -1 and 1; square matrices get a heavy diagonal."""
     if not dtype.is_float:
         low, high = (0, 2) if dtype.kind == "bool" else (0, 5) if dtype.kind == "uint" else (-4, 5)
         return rng.integers(low, high, shape).astype(dtype.numpy)

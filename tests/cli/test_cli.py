@@ -320,3 +320,66 @@ def test_progress_on_a_terminal(capsys: pytest.CaptureFixture[str], monkeypatch:
         progress.step()
         progress.show("two")
     assert "[##########..........] two" in capsys.readouterr().err
+
+
+# --- graphs ------------------------------------------------------------------------------------------------
+
+
+def onnx_model(folder: Path) -> str:
+    onnx = pytest.importorskip("onnx", reason="the package onnx is not installed")
+    h, kind = onnx.helper, onnx.TensorProto.FLOAT
+    weights = h.make_tensor("w", kind, (8, 4), [k / 32 for k in range(32)])
+    nodes = [h.make_node("MatMul", ["x", "w"], ["s"]), h.make_node("Relu", ["s"], ["y"])]
+    graph = h.make_graph(nodes, "layer", [h.make_tensor_value_info("x", kind, ("n", 8))],
+                         [h.make_tensor_value_info("y", kind, None)], [weights])  # fmt: skip
+    path = folder / "layer.onnx"
+    path.write_bytes(h.make_model(graph).SerializeToString())
+    return str(path)
+
+
+DOCUMENT = """{"composite": true, "op": "Fused_1", "process": "cpu", "platform": "AKG", "input_desc": [[{"data_type":
+"float32", "shape": [32, 16], "tensor_name": "x", "format": "DefaultFormat"}]], "output_desc": [{"data_type": "float32",
+"shape": [32, 16], "tensor_name": "y", "format": "DefaultFormat"}], "op_desc": [{"name": "Exp", "attr": null,
+"input_desc": [[{"data_type": "float32", "shape": [32, 16], "tensor_name": "x", "name": "input_0", "format":
+"DefaultFormat"}]], "output_desc": [{"data_type": "float32", "shape": [32, 16], "tensor_name": "y", "name": "output_0",
+"format": "DefaultFormat"}]}]}"""
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> str:
+    path = tmp_path / "graph.json"
+    path.write_text(DOCUMENT)
+    return str(path)
+
+
+def test_run_of_graphs(tmp_path: Path, document: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for place, sizes in ((onnx_model(tmp_path), ["--size", "n=12"]), (document, [])):
+        assert run("run", place, *sizes, "--explain") == 0
+        text = capsys.readouterr().out
+        assert "1 kernels" in text and "time" in text
+        error = re.search(r"error  (\S+) of the largest", text)
+        assert error is not None and float(error[1]) < 1e-5
+
+
+def test_compile_of_graphs(tmp_path: Path, document: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("compile", document, "--explain", "--save", str(tmp_path / "out"), "--dump", str(tmp_path / "dump")) == 0
+    text = capsys.readouterr().out
+    assert "Fused_1: 1 operators, 1 kernels" in text and "kernel 0" in text
+    assert list((tmp_path / "out").glob("*.o"))
+    assert list((tmp_path / "dump").iterdir())
+    assert run("compile", onnx_model(tmp_path), "--emit", "c") == 0
+    assert "for (" in capsys.readouterr().out
+
+
+def test_explain_of_graphs(document: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", document) == 0
+    assert "exp" in capsys.readouterr().out
+    assert run("explain", document, "--html", str(tmp_path / "page.html")) == 0
+    assert (tmp_path / "page.html").read_text().startswith("<!")
+
+
+def test_bad_graphs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.json").write_text("{")
+    for name, code in (("missing.json", "AKG-E620"), ("bad.json", "AKG-E710"), ("missing.onnx", "AKG-E722")):
+        assert run("run", str(tmp_path / name)) == 2
+        assert code in capsys.readouterr().err

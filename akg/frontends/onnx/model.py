@@ -57,6 +57,17 @@ class OnnxModel:
             raise unsupported(f"input {info.name!r}", f"it is a {(kind or 'value without type').removesuffix('_type')}")
         return element_type(info.type.tensor_type.elem_type, f"input {info.name!r}")
 
+    def declared(self) -> list[tuple[tuple[int | str, ...], DType]]:
+        """Shape and type of each input as the model declares them; unknown sizes are names."""
+        found: list[tuple[tuple[int | str, ...], DType]] = []
+        for info in self._graph.input:
+            if info.name in self._types:
+                dims = info.type.tensor_type.shape.dim
+                sizes = [d.dim_value if d.HasField("dim_value") else d.dim_param or f"{info.name}_{k}"
+                         for k, d in enumerate(dims)]  # fmt: skip
+                found.append((tuple(sizes), self._types[info.name]))
+        return found
+
     @user_facing
     def __call__(self, *args: Any, **named: Any) -> Any:
         """Run the model.
