@@ -19,7 +19,6 @@ from akg.ir.rewrite import substitute
 from akg.ir.simplify import simplify
 from akg.ir.text import parse_kernel
 from akg.runtime.kernel import Kernel
-from akg.runtime.signature import ParamSpec
 
 _INTERPRETED = 300_000  # statement instances that the interpreter runs in about a second
 _SMALL = (48, 16, 8, 4)  # sizes to try for the comparison where the wanted ones are too large
@@ -69,7 +68,6 @@ def report(name: str, kernel: Kernel, definition: stmt.Kernel, sizes: dict[str, 
         print("  sizes  " + ", ".join(f"{n} = {v}" for n, v in sizes.items()))
     args = _arguments(definition, sizes, seed)
     inputs = [a for p, a in zip(definition.params, args, strict=True) if p.role not in ("out", "size")]
-    inputs = _shaped(kernel.signature.arguments, inputs, sizes)
     timing = kernel.benchmark(*inputs, **_needed(kernel, sizes))
     work = kernel.report.flops
     print(f"  time   {timing}" + (f", {rate(timing.rate(work), 'FLOP')}" if isinstance(work, int) else ""))
@@ -80,12 +78,6 @@ def report(name: str, kernel: Kernel, definition: stmt.Kernel, sizes: dict[str, 
     error = _error(kernel, definition, small, seed)
     where = "" if small == sizes else " at " + ", ".join(f"{n} = {v}" for n, v in small.items())
     print(f"  error  {error:.2g} of the largest element, beside the interpreter{where}")
-
-
-def _shaped(params: Sequence[ParamSpec], arrays: Sequence[Any], sizes: Mapping[str, int]) -> list[Any]:
-    """Views of the shapes that a kernel takes: its loops may see neighbouring dimensions as one."""
-    return [a if p.shape is None else a.reshape([d.evaluate(sizes) for d in p.shape])
-            for p, a in zip(params, arrays, strict=True)]  # fmt: skip
 
 
 def _needed(kernel: Kernel, sizes: Mapping[str, int]) -> dict[str, int]:
@@ -103,7 +95,7 @@ def _arguments(kernel: stmt.Kernel, sizes: Mapping[str, int], seed: int) -> list
         if isinstance(value, Var):
             args.append(sizes[param.name] if param.role == "size" else draw((), value.dtype, rng)[()])
             continue
-        shape = tuple([_extent(e, sizes) for e in value.shape])
+        shape = tuple([_extent(e, sizes) for e in (value.shape if param.shape is None else param.shape)])
         args.append(np.zeros(shape, value.dtype.numpy) if param.role == "out" else draw(shape, value.dtype, rng))
     return args
 
@@ -151,8 +143,7 @@ def _error(kernel: Kernel, definition: stmt.Kernel, sizes: dict[str, int], seed:
     got = _arguments(definition, sizes, seed)
     roles = [p.role for p in definition.params]
     inputs = [a for r, a in zip(roles, got, strict=True) if r not in ("out", "size")]
-    inputs = _shaped(kernel.signature.arguments, inputs, sizes)
-    outputs = tuple(_shaped(kernel.signature.outputs, [a for r, a in zip(roles, got, strict=True) if r == "out"], sizes))
+    outputs = tuple([a for r, a in zip(roles, got, strict=True) if r == "out"])
     needed = _needed(kernel, sizes)
     if outputs:
         kernel(*inputs, out=outputs[0] if len(outputs) == 1 else outputs, **needed)
