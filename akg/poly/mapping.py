@@ -32,6 +32,7 @@ from akg.poly.wavefront import POINTS, tile_skewed
 STRIP = 4096  # elements of a strip, at least, where the only parallel loop is also the vector loop
 NARROW_STRIP = 64
 STRIPS_PER_THREAD = 16  # at most: longer strips stream better
+ROW_GROUP = 8  # tiles of rows that share what streams by
 BLOCK = 64  # lanes of a strip that is turned in registers are a multiple of this
 BLOCK_LEAST = 16  # iterations of both loops that make blocks
 BLOCK_STRIPS = 4  # per thread
@@ -276,6 +277,7 @@ class _Mapper:
         if self.options.tile and last.coincident and self.lanes.trips(last) >= 16:
             tile = self.reuse.rows_of_tile(self.lanes.trips(last))
             if any(self.tiles_with(f, (replace(last, kind="unroll"),)) for f in inner):
+                tile *= self.row_group(replace(last, tile=tile))
                 members[-1] = replace(last, tile=tile)
                 point = last
                 self.decisions.note(f"tile {_name(last)} by {tile}: inner products re-use operands along it")
@@ -409,11 +411,12 @@ class _Mapper:
     ) -> Node:
         """Tile the members of a choice and sink their points: unrolled rows, then lanes, inside the reduction.
 
-        The first `given` members are points of an outer tile: they sink without another tile.
+        The first `given` members are points of a block that is cut already.
         """
         statement = choice.statement
-        points = [replace(m, kind="unroll") for m in members[:given]]
-        parallel = [m for m in members[given:] if not is_summed(m, statement)]
+        points: list[Member] = []
+        parallel = [replace(m, kind="serial") for m in members[:given]]
+        parallel += [m for m in members[given:] if not is_summed(m, statement)]
         lane_point: list[Member] = []
         own: list[Member] = []
         for member in parallel:
@@ -431,7 +434,7 @@ class _Mapper:
         self.decisions.note(f"{statement.name}: lanes along {choice.vector}; tile {tiles}")
         serial = tuple([m for m in members[given:] if is_summed(m, statement)])
         inside = Band(serial, True, child) if serial else child
-        own = self.panel_order(own, statement, choice)
+        own = self.panel_order(own, statement, choice, given)
         block = self.reuse.reduction_block(choice) if not given else 0
         rows = tuple([m for m in own if m.tile and var_of(m, statement) is not choice.vector])
         outer = [m for m in own if m not in rows]
@@ -463,14 +466,29 @@ class _Mapper:
             return Band((*blocks, *rows), True, self.sink(node, points, choice))
         return Band(rows, True, self.sink(node, points, choice))
 
-    def panel_order(self, own: list[Member], statement: Statement, choice: Choice) -> list[Member]:
-        """Loops over tiles: untiled first, then panels of lanes, then rows, so that a panel is re-used from cache."""
+    def panel_order(self, own: list[Member], statement: Statement, choice: Choice, given: int) -> list[Member]:
+        """Loops over tiles: untiled first, then panels of lanes, then rows, so that a panel is re-used from cache.
+
+        Where lanes run along the sum, columns are the panels, and the rows come in blocks that stay in cache.
+        """
+        inner = [m for m in own if m.tile and var_of(m, statement) is not choice.vector]
+        if choice.vector not in choice.tiles and len(inner) == 2:
+            row, column = inner if given else (inner[0], inner[1])
+            rest = [m for m in own if m not in inner]
+            block = [] if given else [replace(row, tile=row.tile * self.row_group(row))]
+            return [*rest, *block, column, replace(row, kind="serial")]
+
         def rank(m: Member) -> int:
             if not m.tile:
                 return 0
             return 1 if var_of(m, statement) is choice.vector else 2
 
         return sorted(own, key=rank)
+
+    def row_group(self, member: Member) -> int:
+        """How many tiles of rows make a block: enough to re-use what streams by, few enough to share among threads."""
+        trips = self.lanes.trips(replace(member, tile=0))
+        return max(min(ROW_GROUP, trips // max(member.tile * 4 * self.target.cores, 1)), 1)
 
     def sink(self, node: Node, points: tuple[Member, ...], choice: Choice) -> Node:
         """Move points inside every child, below its own bands, lanes innermost; lanes of a reduction stay outside."""

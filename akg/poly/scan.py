@@ -348,17 +348,21 @@ def _register_kinds(band: Band, position: int) -> _Kinds:
     """
     rows = {name: next(iter(row.terms), None) for name, row in band.members[position].rows.items()}
     found: _Kinds = {}
+    cut: set[str] = set()  # statements for which a tile below cuts this one: points are of that one
     size = band.members[position].tile
 
-    def note(members: tuple[Member, ...]) -> None:
+    def note(members: tuple[Member, ...], lanes: bool) -> None:
         for member in members:
-            if member.tile or not (member.kind == "unroll" or (member.kind == "vector" and size <= REGISTER_LANES)):
-                continue
+            of_registers = member.kind == "unroll" or (member.kind == "vector" and lanes and size <= REGISTER_LANES)
             for name, row in member.rows.items():
-                if rows.get(name) in row.terms:
+                if rows.get(name) not in row.terms or name in cut:
+                    continue
+                if member.tile:
+                    cut.add(name)
+                elif of_registers:
                     found.setdefault(name, set()).add(member.kind)
 
-    note(tuple([m for m in band.members[position + 1 :] if m.kind == "unroll"]))
+    note(band.members[position + 1 :], False)
     for inner in bands(band.child):
-        note(inner.members)
+        note(inner.members, True)
     return found
