@@ -15,7 +15,7 @@ from akg.base.errors import AkgError, InternalError, suggest
 from akg.base.target import Target
 from akg.base.trace import dump, logger, phase
 from akg.ir import stmt
-from akg.ir.expr import Var
+from akg.ir.expr import Expr, Var
 from akg.ir.simplify import simplify_stmt
 from akg.ir.text import to_text
 from akg.ir.verify import verify
@@ -68,6 +68,7 @@ class Compilation:
     legality: Legality | None = None  # None where the option `legality` is off
     decisions: Decisions = field(default_factory=Decisions)
     body: stmt.Stmt | None = None
+    store_guards: frozenset[Expr] = frozenset()  # conditions in `body` under which only stores have to be
     result: stmt.Kernel | None = None  # loop IR for the backend
     position: int = 0  # passes run so far
 
@@ -179,7 +180,7 @@ def _prove(state: Compilation) -> None:
 
 def _generate(state: Compilation) -> None:
     try:
-        state.body = scan(state.scop, state.tree)
+        state.body, state.store_guards = scan(state.scop, state.tree)
     except NotRectangularError as why:
         state.body = _projected(state)
         if state.body is None:
@@ -216,7 +217,7 @@ def _contract(state: Compilation) -> None:
 def _promote(state: Compilation) -> None:
     assert state.body is not None
     registers = max(state.target.vector_registers - 2, 4) * state.target.vector_bits // 8
-    state.body = promote_tiles(state.body, _fresh_names(state), registers)
+    state.body = promote_tiles(state.body, _fresh_names(state), registers, state.store_guards)
 
 
 def _recur(state: Compilation) -> None:

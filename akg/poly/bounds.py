@@ -17,6 +17,8 @@ from akg.ir.affine import Affine
 from akg.ir.expr import Binary, Const, Expr, Var, binary
 from akg.ir.rewrite import rewrite
 from akg.ir.simplify import simplify
+from akg.poly.access import depends_on
+from akg.poly.lanes import is_accumulator
 from akg.poly.scop import Statement
 
 
@@ -26,10 +28,11 @@ class NotRectangularError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``form >= 0``, a bound of the loop over `owner`."""
+    """``form >= 0``, a bound of the loop over `owner` that ties together the iterators `over`."""
 
     owner: Var
     form: Affine
+    over: tuple[Var, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ class State:
         """With the value of an iterator; rows that its loop takes care of become facts."""
         state, form = self.form(value)
         at = {_atom(iterator.name): form}
-        rows = tuple([Row(r.owner, r.form.substitute(at)) for r in self.rows if r not in settled])
+        rows = tuple([replace(r, form=r.form.substitute(at)) for r in self.rows if r not in settled])
         facts = state._learnt([r.form.substitute(at) for r in settled])
         strips = {v: s for v, s in self.strips.items() if v is not iterator}
         return replace(state, rows=rows, known={**self.known, iterator: value}, strips=strips, facts=facts)
@@ -114,14 +117,27 @@ class State:
         atom = Var(f"#value{len(self.values)}", index)
         return replace(self, values={**self.values, atom: value}), Affine.var(atom)
 
-    def guards(self) -> tuple[list[Expr], State]:
+    def guards(self) -> tuple[dict[Expr, Row], State]:
         """Conditions for the rows whose iterators are all known, and the state without these rows."""
         ready = [r for r in self.rows if not self.waiting(r)]
         if not ready:
-            return [], self
-        conditions = [simplify(binary("ge", self.expr(r.form), Const(0))) for r in ready]
-        kept = [c for c in conditions if not (isinstance(c, Const) and c.value)]
+            return {}, self
+        conditions = {simplify(binary("ge", self.expr(r.form), Const(0))): r for r in ready}
+        kept = {c: r for c, r in conditions.items() if not (isinstance(c, Const) and c.value)}
         return kept, replace(self, rows=tuple([r for r in self.rows if r not in ready]))
+
+    def may_read_outside(self, row: Row) -> bool:
+        """Whether the statement may read its operands where only this row fails, in the hull of all rows.
+
+        So it is if no operand depends on two of the iterators that the row ties together: then each operand is
+        one that some instance in the domain reads. Other rows must not tie these iterators to further ones.
+        """
+        statement = self.statement
+        tied = [r for r in initial_state(statement).rows if len(r.over) > 1]
+        if statement.guards or any(not set(r.over) <= set(row.over) for r in tied):
+            return False
+        reads = [a for a in statement.reads if not is_accumulator(a, statement)]
+        return all(not a.conditions and sum(depends_on(a, v) for v in row.over) < 2 for a in reads)
 
     def waiting(self, row: Row) -> list[Var]:
         """The iterators in a row that are not known yet."""
@@ -186,10 +202,14 @@ def initial_state(statement: Statement) -> State:
             return Affine.var(atom)
         return known.substitute({v: Affine.var(_atom(v.name)) for v in statement.iterators})
 
+    def row(owner: Var, bound: Affine) -> Row:
+        over = tuple([v for v in statement.iterators if bound.coefficient(_atom(v.name))])
+        return Row(owner, bound, over)
+
     for loop in statement.loops:
         own = Affine.var(_atom(loop.var.name))
-        rows += [Row(loop.var, own - form(b)) for b in _operands(loop.begin, "max")]
-        rows += [Row(loop.var, form(e) - own + -1) for e in _operands(loop.end, "min")]
+        rows += [row(loop.var, own - form(b)) for b in _operands(loop.begin, "max")]
+        rows += [row(loop.var, form(e) - own + -1) for e in _operands(loop.end, "min")]
     return State(statement, tuple(rows), opaque=opaque)
 
 

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from akg.base.target import Target
 from akg.poly.access import depends_on, stride
-from akg.poly.lanes import LaneModel, var_of
+from akg.poly.lanes import LaneModel, is_accumulator, var_of
 from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box, is_summed
 from akg.poly.scop import Scop, Statement
@@ -483,7 +483,17 @@ class _Mapper:
                 return 0
             return 1 if var_of(m, statement) is choice.vector else 2
 
+        if not given and len(inner) == 1 and inner[0].coincident and self.is_contiguous_in_rows(inner[0], statement):
+            rest = [m for m in own if m is not inner[0]]
+            row = replace(inner[0], tile=inner[0].tile * self.row_group(inner[0]))
+            return [*[m for m in rest if not m.tile], row, *[m for m in rest if m.tile], replace(inner[0], kind="serial")]
         return sorted(own, key=rank)
+
+    def is_contiguous_in_rows(self, row: Member, statement: Statement) -> bool:
+        """Whether an operand lies along the rows of a tile: a tile uses parts of its cache lines, a block all."""
+        var = var_of(row, statement)
+        reads = [a for a in statement.reads if not is_accumulator(a, statement)]
+        return var is not None and any(abs(stride(a, var)) == 1 for a in reads)
 
     def row_group(self, member: Member) -> int:
         """How many tiles of rows make a block: enough to re-use what streams by, few enough to share among threads."""

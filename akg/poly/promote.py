@@ -51,15 +51,18 @@ class _Tile:
         return same and self.lane == other.lane and self.lane_end is other.lane_end
 
 
-def promote_tiles(body: Stmt, fresh: Callable[[str], Var], register_bytes: int) -> Stmt:
+def promote_tiles(
+    body: Stmt, fresh: Callable[[str], Var], register_bytes: int, store_guards: frozenset[Expr] = frozenset()
+) -> Stmt:
     """Move the tiles that serial loops update in place, and small temporaries of tile form, to registers.
 
     Args:
         body: the loops, with temporaries declared.
         fresh: makes unused names.
         register_bytes: how much a tile may take of the vector registers.
+        store_guards: conditions that a sum in registers may ignore until it is stored.
     """
-    promoter = _Promoter(fresh, register_bytes)
+    promoter = _Promoter(fresh, register_bytes, store_guards)
     return drop_dead_stores(promoter.loops(promoter.temporaries(body)))
 
 
@@ -129,8 +132,8 @@ def _register(buffer: Buffer, tile: _Tile, name: str) -> tuple[Buffer, Callable[
 
 
 class _Promoter:
-    def __init__(self, fresh: Callable[[str], Var], register_bytes: int) -> None:
-        self.fresh, self.register_bytes = fresh, register_bytes
+    def __init__(self, fresh: Callable[[str], Var], register_bytes: int, store_guards: frozenset[Expr]) -> None:
+        self.fresh, self.register_bytes, self.store_guards = fresh, register_bytes, store_guards
         self.around: list[For] = []
         self.conditions: list[Expr] = []
 
@@ -185,7 +188,10 @@ class _Promoter:
     def promote_in(self, parts: list[Stmt]) -> list[Stmt]:
         """Promote the first tile that a loop among `parts` updates again and again; neighbours of the tile join in."""
         for position, part in enumerate(parts):
-            if not isinstance(part, For) or part.kind not in ("serial", "unroll", "vector") or has_if(part):
+            if not isinstance(part, For) or part.kind not in ("serial", "unroll", "vector"):
+                continue
+            guards = [s.cond for s in walk(part) if isinstance(s, If)]
+            if not self.store_guards.issuperset(guards):
                 continue
             for buffer in _stored(part):
                 if buffer.scope == "register" or (buffer.scope == "local" and not buffer.shape):
@@ -201,6 +207,8 @@ class _Promoter:
                 elif part.kind == "vector":
                     continue  # a vector reduction into one element: the backend keeps its own lanes
                 scaled = _scaled(part, buffer)
+                if guards and scaled is None:
+                    continue
                 if scaled is not None:
                     group = self.summed(scaled, buffer, tile)
                     return self.promote_in([*parts[:position], group, *parts[position + 1 :]])
@@ -247,8 +255,14 @@ class _Promoter:
 
         def add(near: tuple[Expr, ...], far: tuple[Expr, ...]) -> Stmt:
             places = {v: near[k] for k, d in enumerate(tile.kept) if (v := scaled.moved[d]) is not None}
-            total = binary("mul", substitute(scaled.factor, places), Load(small, near))
-            return Store(buffer, far, binary("add", Load(buffer, far), total), self.fresh(f"{buffer.name}_out").name)
+            total: Expr = Load(small, near)
+            if scaled.factor is not None:
+                total = binary("mul", substitute(scaled.factor, places), total)
+            name = self.fresh(f"{buffer.name}_out").name
+            result: Stmt = Store(buffer, far, binary("add", Load(buffer, far), total), name)
+            for guard in scaled.guards:
+                result = If(substitute(guard, places), result)
+            return result
 
         group: Stmt = Alloc(small, block(self.over(tile, zero), inner, self.over(tile, add)))
         loop = scaled.loop
@@ -279,21 +293,23 @@ class _Promoter:
 
 @dataclass(frozen=True, slots=True)
 class _Scaled:
-    """A loop without the factor that all terms of its sum share.
+    """A loop without the factor that all terms of its sum share, and without guards that only stores need.
 
     Attributes:
-        loop: with the factor left out.
-        factor: over the loops around and those that move the tile.
+        loop: with the factor and the guards left out.
+        factor: over the loops around and those that move the tile; None for one.
+        guards: over the same.
         moved: the loop inside that moves along each dimension, None if there is no such.
     """
 
     loop: For
-    factor: Expr
+    factor: Expr | None
+    guards: tuple[Expr, ...]
     moved: tuple[Var | None, ...]
 
 
 def _scaled(loop: For, buffer: Buffer) -> _Scaled | None:
-    """A loop that does nothing to `buffer` but sum up terms with a common factor, without the factor."""
+    """A loop that does nothing to `buffer` but sum up terms with a common factor or under guards, without these."""
     stores = [s for s in walk(loop) if isinstance(s, Store) and s.buffer is buffer]
     store = stores[0]
     value = store.value
@@ -309,13 +325,23 @@ def _scaled(loop: For, buffer: Buffer) -> _Scaled | None:
         nodes = walk_expr(expr)
         return not any(n in summed or (isinstance(n, Load) and n.buffer in written) for n in nodes)
 
+    guards = tuple([s.cond for s in walk(loop) if isinstance(s, If)])
     found = common_factor(value.b, is_fixed)
-    if found is None:
+    if found is None and not guards:
         return None
-    rest = replace(store, value=Binary("add", value.a, found[1]))
-    inner = rewrite_stmt(loop, lambda s: rest if s is store else None)
+    alone = sum(isinstance(s, Store) for s in walk(loop)) == 1 and not any(isinstance(s, Alloc) for s in walk(loop))
+    if guards and not (alone and all(map(is_fixed, guards))):
+        return None
+    rest = store if found is None else replace(store, value=Binary("add", value.a, found[1]))
+
+    def rule(stmt: Stmt) -> Stmt | None:
+        if isinstance(stmt, Store) and stmt.name == store.name:
+            return rest
+        return stmt.then if isinstance(stmt, If) else None
+
+    inner = rewrite_stmt(loop, rule)
     assert isinstance(inner, For)
-    return _Scaled(inner, found[0], moved)
+    return _Scaled(inner, None if found is None else found[0], guards, moved)
 def _updated(found: list[Site]) -> list[Site]:
     """The accesses of elements that are stored to, by subscripts; the others only read."""
     stored = {s.indices for s in found if s.is_store}

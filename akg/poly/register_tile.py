@@ -52,13 +52,18 @@ def outer_product_tile(
 
 
 @lru_cache(maxsize=4096)
-def inner_product_tile(row_trips: int, column_trips: int, registers: int, fixed_rows: int = 0) -> tuple[int, int]:
-    """Rows and columns of a tile whose lanes run along the reduction: one accumulator vector for each element."""
+def inner_product_tile(
+    row_trips: int, column_trips: int, registers: int, fixed_rows: int = 0, operands: int = 1
+) -> tuple[int, int]:
+    """Rows and columns of a tile whose lanes run along the reduction: one accumulator vector for each element.
+
+    `operands` is the number of vectors that each row takes, one for each product in the sum.
+    """
     best: tuple[float, int, float, int, int] | None = None
     rows_options = [fixed_rows] if fixed_rows else range(1, min(row_trips, MAX_ROWS) + 1)
     for rows in rows_options:
         for columns in range(1, min(column_trips, MAX_ROWS) + 1):
-            if columns > 1 and rows * columns + min(rows, columns) + 1 > registers:
+            if columns > 1 and rows * columns + operands * min(rows, columns) + 1 > registers:
                 break
             time = _space_time(rows, columns, row_trips, column_trips, 1, row_load=1.0)
             partial = _partial(row_trips, rows) + _partial(column_trips, columns)

@@ -119,7 +119,9 @@ class ReuseModel:
                 return None
             row, column = (reused[-1], reused[-2] if len(reused) > 1 else None)
             trips = self.lanes.trips_of(statement, column) if column is not None else 1
-            rows, columns = inner_product_tile(self.lanes.trips_of(statement, row), trips, registers, given.get(row, 0))
+            own = max(sum(depends_on(a, row) for a in operands), 1)
+            row_trips = self.lanes.trips_of(statement, row)
+            rows, columns = inner_product_tile(row_trips, trips, registers, given.get(row, 0), own)
             return Choice(statement, vector, {row: rows} if column is None else {column: columns, row: rows})
         if not reused and len(inside) == 1 and any(stride(a, vector) for a in operands):
             return self.stream(statement, vector, inside[0])

@@ -46,21 +46,25 @@ class _Joint:
         return self.full_begin is not self.begin or self.full_end is not self.end
 
 
-def scan(scop: Scop, tree: Domain) -> Stmt:
-    """The loops of a schedule, without the declarations of temporaries.
+def scan(scop: Scop, tree: Domain) -> tuple[Stmt, frozenset[Expr]]:
+    """The loops of a schedule, without the declarations of temporaries, and its guards that only stores need.
+
+    Such a guard keeps instances out that a statement does not have, whose operands may be read all the same.
 
     Raises:
         NotRectangularError: if the schedule needs the general generator.
     """
     taken = {p.name for p in scop.kernel.params} | {b.name for b in scop.temporaries}
     states = {name: initial_state(s) for name, s in scop.statements.items()}
-    return _Scanner(taken).node(tree.child, states)
+    scanner = _Scanner(taken)
+    return scanner.node(tree.child, states), frozenset(scanner.of_stores)
 
 
 class _Scanner:
     def __init__(self, taken: set[str]) -> None:
         self.taken = taken
         self.stores: dict[str, int] = {}
+        self.of_stores: set[Expr] = set()
 
     def fresh(self, base: str) -> Var:
         name, count = base, 0
@@ -106,7 +110,7 @@ class _Scanner:
         )
         for guard in reversed(statement.guards):
             result = If(visit(guard), result)
-        return _guarded(state.guards()[0], result)
+        return _guarded(list(state.guards()[0]), result)
 
     def members(self, band: Band, position: int, states: States) -> Stmt:
         if position == len(band.members):
@@ -155,7 +159,10 @@ class _Scanner:
             if _in_registers(member, strip):
                 settled = frozenset()  # the loop runs over the whole strip
             bound = state.bind(iterator, simplify(value), settled)
-            found, free = bound.guards()
+            rows, free = bound.guards()
+            found = list(rows)
+            if len(states) == 1:
+                self.of_stores.update(c for c, row in rows.items() if bound.may_read_outside(row))
             if conditions is None:
                 conditions = found
             if len(conditions) == len(found) and all(a is b for a, b in zip(conditions, found, strict=True)):

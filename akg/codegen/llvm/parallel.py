@@ -43,7 +43,8 @@ def emit_parallel(f: Function, loop: For) -> None:
     """A loop whose iterations threads share."""
     capture = _capture(f, loop)
     body, may_fail = _outline(f, loop, capture)
-    entry = (_taking_turns if is_uneven(loop) else _thread_entry)(f, body, capture)
+    slope = slope_of(loop)
+    entry = _taking_turns(f, body, capture, slope) if slope else _thread_entry(f, body, capture)
     begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
     with f.branch(apply(f, bool_, "icmp slt {t} {0}, {1}", begin, end)):
         span = f.here(f"sub i64 {end.text}, {begin.text}")
@@ -163,8 +164,8 @@ def _thread_entry(f: Function, body: str, capture: Capture) -> str:
     return f"@{name}"
 
 
-def _taking_turns(f: Function, body: str, capture: Capture) -> str:
-    """The function that each thread enters: run the next piece until none is left."""
+def _taking_turns(f: Function, body: str, capture: Capture, slope: int) -> str:
+    """The function that each thread enters: run the next piece, those with more work first, until none is left."""
     name = f"{body[1:]}.thread"
     inner = Function(f.unit, name, is_parallel=True)
     loaded, span, counter = _unpacked(f, inner, capture)
@@ -179,6 +180,8 @@ def _taking_turns(f: Function, body: str, capture: Capture) -> str:
     inner.start(again)
     behind = inner.here(f"add i64 {low}, {size}")
     high = inner.here(f"call i64 {_larger(f, 'smin')}(i64 {behind}, i64 {span})")
+    if slope > 0:
+        low, high = inner.here(f"sub i64 {span}, {high}"), inner.here(f"sub i64 {span}, {low}")
     inner.line(f"call void {body}({loaded}, i64 {low}, i64 {high})")
     inner.line(f"br label %{head}")
     inner.start(done)
@@ -213,19 +216,20 @@ def _team(f: Function, inner: Function) -> tuple[str, str]:
     return thread, threads
 
 
-def is_uneven(loop: For) -> bool:
-    """Whether the iterations of some loop inside grow or shrink with `loop`, as in a triangle."""
+def slope_of(loop: For) -> int:
+    """Whether the iterations of some loop inside grow (1) or shrink (-1) with `loop`, as in a triangle; else 0."""
     moving = {loop.var}
     for inner in walk(loop.body):
         if not isinstance(inner, For):
             continue
-        if moving.isdisjoint((*variables_of(inner.begin), *variables_of(inner.end))):
+        begins = not moving.isdisjoint(variables_of(inner.begin))
+        if not begins and moving.isdisjoint(variables_of(inner.end)):
             continue
         moving.add(inner.var)
         extents = [simplify(end - inner.begin) for end in _minima(inner.end)]
         if all(not moving.isdisjoint(variables_of(e)) for e in extents):
-            return True
-    return False
+            return -1 if begins else 1
+    return 0
 
 
 def _minima(end: Expr) -> list[Expr]:
