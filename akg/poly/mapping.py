@@ -486,7 +486,8 @@ class _Mapper:
         if not given and len(inner) == 1 and inner[0].coincident and self.is_contiguous_in_rows(inner[0], statement):
             rest = [m for m in own if m is not inner[0]]
             row = replace(inner[0], tile=inner[0].tile * self.row_group(inner[0]))
-            return [*[m for m in rest if not m.tile], row, *[m for m in rest if m.tile], replace(inner[0], kind="serial")]
+            point = replace(inner[0], kind="serial")
+            return [*[m for m in rest if not m.tile], row, *[m for m in rest if m.tile], point]
         return sorted(own, key=rank)
 
     def is_contiguous_in_rows(self, row: Member, statement: Statement) -> bool:
