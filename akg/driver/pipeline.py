@@ -42,10 +42,12 @@ from akg.poly.strategy import Strategy, noting, schedulers
 from akg.poly.tile_scan import scan_tiles
 from akg.poly.tree import Domain, Step, paths, tree_text
 from akg.poly.wavefront import (
+    POINTS,
     distribute_innermost,
     has_tiles,
     in_program_order,
     restricted,
+    statements_of,
     vector_loops,
     vectorise_innermost,
 )
@@ -138,7 +140,8 @@ def _map(state: Compilation) -> None:
     decisions = state.decisions.copy()
     state.mapped = map_cpu(state.scop, state.tree, state.target, state.strategy, decisions)
     if has_tiles(state.mapped.child):
-        if not prove(state.scop, state.mapped, state.dependences):
+        shares = any(d.is_reduction for d in state.dependences)  # else no two tiles of a wavefront can meet
+        if shares and not prove(state.scop, state.mapped, state.dependences):
             decisions = state.decisions.copy()
             decisions.note("no wavefronts: tiles of one would share an accumulator")
             tree = state.schedule or state.scop.tree
@@ -151,19 +154,24 @@ def _map(state: Compilation) -> None:
 
 
 def _finish_skewed(state: Compilation, tree: Domain) -> Domain:
-    """The innermost loops of skewed tiles, one for each statement where that is legal, as vector loops."""
+    """Inside of tiles: the program's order where it fills lanes, else the schedule's, statements apart where legal."""
     if not state.strategy.vectorize:
         return tree
     lanes = LaneModel(state.scop, state.target)
+    program = annotate(state.scop, state.scop.tree, state.dependences).child
+    program = vectorise_innermost(state.scop, restricted(program, frozenset(state.scop.statements)), lanes)
+    is_free = state.strategy.tiling.intra_tile != "none" and not state.strategy.plan.directives
+    if is_free:
+        own = in_program_order(tree.child, program, lambda a, _: vector_loops(a) == len(statements_of(a)))
+        if not has_tiles(own, POINTS):
+            return replace(tree, child=own)
     apart = replace(tree, child=distribute_innermost(tree.child))
     if apart.child is not tree.child and prove(state.scop, apart, state.dependences):
         tree = apart
     tree = annotate(state.scop, tree, state.dependences)
     tree = replace(tree, child=vectorise_innermost(state.scop, tree.child, lanes))
-    if state.strategy.tiling.intra_tile == "none" or state.strategy.plan.directives:
+    if not is_free:
         return tree
-    program = annotate(state.scop, state.scop.tree, state.dependences).child
-    program = vectorise_innermost(state.scop, restricted(program, frozenset(state.scop.statements)), lanes)
     own = in_program_order(tree.child, program, lambda a, b: vector_loops(a) >= max(vector_loops(b), 1))
     return replace(tree, child=own)
 

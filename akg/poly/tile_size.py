@@ -14,7 +14,7 @@ from akg.poly.tree import Band
 
 TILE = 32  # of bands that are not skewed: a cube of doubles fits the second-level cache
 LONG = 512  # iterations of the innermost dimension of skewed tiles, at most, where others are outside
-WIDEST = {1: 1024, 2: 64, 3: 32}  # by dimensions in space: wider tiles leave too few for the threads
+WIDEST = {1: 4096, 2: 64, 3: 32}  # by dimensions in space: wider tiles leave too few for the threads
 NARROWEST = 8
 
 

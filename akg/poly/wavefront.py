@@ -22,6 +22,7 @@ from akg.poly.tree import Band, Filter, Leaf, Mark, Member, Node, bands, map_tre
 from akg.poly.tree import Sequence as Children
 
 POINTS = "points"  # marks what is inside a tile
+IN_ORDER = "points in the order of the program"
 
 
 def tile_skewed(band: Band, child: Node, parallel: bool, sizes: Sequence[int]) -> Node:
@@ -63,13 +64,13 @@ def _over(member: Member, part: Filter) -> Band:
     return Band((member.restricted(frozenset(part.statements)),), True, part.child)
 
 
-def has_tiles(node: Node) -> bool:
-    """Whether `tile_skewed` made tiles below."""
+def has_tiles(node: Node, *names: str) -> bool:
+    """Whether points of tiles, marked with one of `names` if there are any, are below."""
     if isinstance(node, Mark):
-        return node.name == POINTS or has_tiles(node.child)
+        return node.name in (names or (POINTS, IN_ORDER)) or has_tiles(node.child, *names)
     if isinstance(node, Children):
-        return any(has_tiles(f.child) for f in node.children)
-    return not isinstance(node, Leaf) and has_tiles(node.child)
+        return any(has_tiles(f.child, *names) for f in node.children)
+    return not isinstance(node, Leaf) and has_tiles(node.child, *names)
 
 
 def in_program_order(node: Node, program: Node, is_better: Callable[[Node, Node], bool]) -> Node:
@@ -84,7 +85,7 @@ def in_program_order(node: Node, program: Node, is_better: Callable[[Node, Node]
             return inner
         names = statements_of(inner)
         own = restricted(program, names)
-        return replace(inner, child=own) if is_better(own, inner.child) else inner
+        return Mark(IN_ORDER, own) if is_better(own, inner.child) else inner
 
     return map_tree(node, visit)
 

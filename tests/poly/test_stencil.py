@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from akg.base.target import Target
 from akg.driver import pipeline
 from akg.driver.pipeline import Compilation
 from akg.ir.interp import interpret
-from akg.ir.script import In, Script, Size, Tensor, script
+from akg.ir.script import In, Script, Size, Tensor, script, zeros
 from akg.ir.stmt import For, walk
 from akg.poly.legality import prove
 from akg.poly.strategy import resolve_strategy
@@ -80,6 +81,20 @@ def forced(A: Tensor["n", "float64"], B: Tensor["n", "float64"], f: In["t", "flo
             B[i] = 0.5 * (A[i - 1] + A[i + 1])
         for i in range(1, n - 1):
             A[i] = B[i]
+
+
+@script
+def local(A: Tensor["n", "n", "float32"]):
+    """A temporary of its own, cleared before the first step, copied after each; a constant number of steps."""
+    n = A.shape[0]
+    B = zeros((n, n), "float32")
+    for _ in range(21):
+        for i in range(1, n - 1):
+            for j in range(1, n - 1):
+                B[i, j] = 0.25 * (A[i, j - 1] + A[i, j + 1] + A[i + 1, j] + A[i - 1, j])
+        for i in range(1, n - 1):
+            for j in range(1, n - 1):
+                A[i, j] = B[i, j]
 
 
 def compiled(source: Script, strategy: Any, target: Target = TINY) -> Compilation:
@@ -177,6 +192,7 @@ CASES: list[tuple[Script, dict[str, int]]] = [
     (lopsided, {"n": 23, "m": 29, "steps": 10}),
     (two_levels, {"n": 39, "t": 21}),
     (forced, {"n": 41, "t": 19}),
+    (local, {"n": 33}),
 ]
 
 
@@ -191,11 +207,34 @@ def test_tiles_compute_the_same(source: Script, sizes: dict[str, int], strategy:
     kernel = source.lower()
     state = compiled(source, strategy)
     assert state.result is not None and state.legality
-    given = arguments(kernel, sizes, 1)
+    dtype = kernel.buffers[0].dtype.name
+    given = [a.astype(dtype) if isinstance(a, np.ndarray) else a for a in arguments(kernel, sizes, 1)]
     want = copy_args(given)
     interpret(kernel, *want)
     for order in ("forward", "shuffle"):
         got = copy_args(given)
         interpret(state.result, *got, order=order, seed=3)
+        for key, value in written(kernel, got).items():
+            assert_close(value, written(kernel, want)[key], value.dtype.name, 1000, key)
+
+
+def test_a_temporary_does_not_hinder_diamonds() -> None:
+    state = compiled(local, "stencil")
+    assert not any("concurrent start" in line for line in state.decisions.lines)
+    assert any(m.skew for band in bands(state.tree.child) for m in band.members)
+
+
+def test_tiles_that_the_strategy_gives() -> None:
+    """Diamonds in sizes of the user's, two levels of them, with the points in either order."""
+    kernel = NESTS["jacobi_2d"].lower()
+    given = arguments(kernel, {"n": 29, "steps": 12}, 1)
+    want = copy_args(given)
+    interpret(kernel, *want)
+    for tile, order in (((8, 8, 12), "contiguity"), ([(16, 16, 32), (4, 4, 8)], "contiguity"), ((8, 8, 12), "none")):
+        options = {"diamond": True, "tile": {"sizes": tile}, "intra_tile": order}
+        state = compiled(NESTS["jacobi_2d"], {"preset": "stencil", "options": options})
+        assert state.result is not None and state.legality
+        got = copy_args(given)
+        interpret(state.result, *got, order="shuffle", seed=4)
         for key, value in written(kernel, got).items():
             assert_close(value, written(kernel, want)[key], "float64", 1000, key)
