@@ -25,7 +25,7 @@ from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box, is_summed
 from akg.poly.scop import Scop, Statement
 from akg.poly.tile_size import tile_sizes
-from akg.poly.tiling import TilePlan, Tiling, first_loops, in_order, split_loops, tiles_text, wavefronts_of
+from akg.poly.tiling import FULL_TILES, TilePlan, Tiling, first_loops, in_order, split_loops, tiles_text, wavefronts_of
 from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 from akg.poly.wavefront import POINTS, tile_skewed
 
@@ -233,6 +233,8 @@ class _Mapper:
         waves = None
         if not (threaded or is_free or not self.options.parallel or any(m.directive == "sequential" for m in outer)):
             waves = wavefronts_of(outer) if self.wavefronts and plan.wavefront else None
+        if plan.isolated and (waves is not None or not is_box(band.members)):
+            self.decisions.note(f"{', '.join(names)}: full tiles are not isolated, as the tiles are no boxes of loops")
         if waves is not None:
             self.decisions.note("threads share the tiles of a wavefront")
             inside = Mark(POINTS, in_order(points, self.node(band.child, (), True)))
@@ -241,7 +243,8 @@ class _Mapper:
         inside = threaded or self.thread(outer, threaded) is not None
         if not is_box(band.members):
             return Band(tuple(outer), True, Mark(POINTS, in_order(points, self.node(band.child, (), inside))))
-        return Band(tuple(outer), True, self.points(Band(tuple(points), True, band.child), outer, inside))
+        node = Band(tuple(outer), True, self.points(Band(tuple(points), True, band.child), outer, inside))
+        return Mark(FULL_TILES, node) if plan.isolated else node
 
     def note_unused(self) -> None:
         """Say which of the strategy's tiles no band took."""

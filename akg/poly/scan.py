@@ -18,6 +18,7 @@ from akg.ir.simplify import simplify
 from akg.ir.stmt import For, If, LoopKind, Stmt, Store, block
 from akg.poly.bounds import NotRectangularError, Range, Row, State, Strip, initial_state, range_of
 from akg.poly.scop import Scop
+from akg.poly.tiling import FULL_TILES
 from akg.poly.tree import Band, Domain, Filter, Mark, Member, Node, Sequence, bands
 
 __all__ = ["NotRectangularError", "scan"]
@@ -65,6 +66,7 @@ class _Scanner:
         self.taken = taken
         self.stores: dict[str, int] = {}
         self.of_stores: set[Expr] = set()
+        self.isolated = False  # full tiles run apart from partial ones, also where no register tile asks for it
 
     def fresh(self, base: str) -> Var:
         name, count = base, 0
@@ -80,7 +82,10 @@ class _Scanner:
         if isinstance(node, Sequence):
             return block(*[self.node(f.child, {n: states[n] for n in f.statements}) for f in node.children])
         if isinstance(node, (Filter, Mark)):
-            return self.node(node.child, states)
+            before, self.isolated = self.isolated, self.isolated or (isinstance(node, Mark) and node.name == FULL_TILES)
+            inner = self.node(node.child, states)
+            self.isolated = before
+            return inner
         if len(states) > 1:
             raise NotRectangularError(f"statements {', '.join(states)} share a leaf")
         return block(*[self.store(s) for s in states.values()])
@@ -214,7 +219,7 @@ class _Scanner:
             count = simplify(stop - start)
             if isinstance(count, Const) and int(count) <= size:
                 return body(start, count, [], full=full) if int(count) > 0 else block()
-            step = 1 if "unroll" in found else min(REMAINDER_LANES, size)
+            step = 1 if "unroll" in found else min(REMAINDER_LANES, size) if found else size
             return loop(start, stop, step, kind, whole=False, full=full)
 
         extent = simplify(end - begin)
@@ -224,7 +229,7 @@ class _Scanner:
             remainder = simplify(binary("mod", extent, Const(size)))
             if remainder is Const(0):
                 return loop(begin, end, size, member.kind, whole=True, full=True)
-            if not found:
+            if not found and not self.isolated:
                 return loop(begin, end, size, member.kind, whole=False, full=True)
         if member.kind == "parallel":  # one loop for the threads to share, each iteration with full or partial tiles
             var = self.fresh(name)

@@ -1,7 +1,8 @@
 """Tiles that a strategy gives: which loops of the schedule are cut, in what sizes, in what order.
 
     tile  := plan | [plan...]
-    plan  := {"stmts"?: "*" | [statement...], "sizes": sizes, "min_band"?: int, "wavefront"?: bool}
+    plan  := {"stmts"?: "*" | [statement...], "sizes": sizes, "min_band"?: int, "wavefront"?: bool,
+              "full_tiles"?: "none" | "isolate"}
     sizes := int                 every loop of a band, by this
            | [int...]            by loop of the schedule, counted from outside; 0 leaves a loop whole, in its place
            | [[int...]...]       several levels, outer tiles first
@@ -22,6 +23,7 @@ from akg.poly.tree import Band, Domain, Leaf, Member, Node
 from akg.poly.tree import Sequence as Children
 
 TILE_OPTIONS = ("tile", "intra_tile")
+FULL_TILES = "full tiles"  # marks a nest whose full tiles run apart from partial ones
 IntraTile = Literal["contiguity", "none"]
 Loop = tuple[int, int]  # a loop of the schedule, and the size of its tiles; 0 for its points
 
@@ -35,6 +37,7 @@ class TilePlan:
         loops: in place of levels, all loops in order.
         min_band: bands of fewer loops stay whole.
         wavefront: tiles may run in wavefronts where no loop is parallel.
+        isolated: full tiles, which have constant extents, run in loops of their own, apart from partial ones.
     """
 
     statements: tuple[str, ...] | None = None
@@ -42,6 +45,7 @@ class TilePlan:
     loops: tuple[Loop, ...] = ()
     min_band: int = 2
     wavefront: bool = True
+    isolated: bool = False
 
     def loops_of(self, first: int, count: int) -> list[Loop] | None:
         """The loops of a band of `count` members, the first of which is loop `first`; None if it stays whole.
@@ -109,7 +113,8 @@ def _plan(entry: Mapping[str, Any]) -> TilePlan:
     else:
         levels = tuple([tuple(level) for level in sizes])
     names = None if statements == "*" else tuple(statements)
-    return TilePlan(names, levels, (), entry.get("min_band", 2), entry.get("wavefront", True))
+    isolated = entry.get("full_tiles") == "isolate"
+    return TilePlan(names, levels, (), entry.get("min_band", 2), entry.get("wavefront", True), isolated)
 
 
 # --- bands ----------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import pytest
 from akg.base.errors import AkgError
 from akg.base.target import resolve_target
 from akg.driver import pipeline
+from akg.ir.text import to_text
 from akg.poly.strategy import resolve_strategy
 from akg.poly.tiling import TilePlan
 from akg.poly.tree import paths
@@ -73,6 +74,20 @@ def test_wavefronts() -> None:
     assert not any("parallel" in loop for loop in loops(state, "S0"))
 
 
+def test_full_tiles_apart() -> None:
+    """Loops of constant extent for full tiles, and loops with minima for the others."""
+    def text(full: str) -> str:
+        result = mapped("mvt", {**tiles([8, 16], full_tiles=full), "vectorize": False}).result
+        assert result is not None
+        return to_text(result)
+
+    assert "in [0, 16)" not in text("none")
+    assert "in [0, 8)" in text("isolate")
+    assert "in [0, 16)" in text("isolate")
+    state = mapped("seidel_2d", tiles([16, 32, 32], full_tiles="isolate"))
+    assert any("full tiles are not isolated" in line for line in state.decisions.lines)
+
+
 def test_the_original_order_in_tiles() -> None:
     state = mapped("mvt", tiles([8, 16], preset="original"))
     assert loops(state, "S0")[:2] == ["i/8 parallel", "j/16"]
@@ -101,7 +116,7 @@ def test_loops_of_a_plan() -> None:
 
 DOCUMENTS: tuple[dict[str, Any], ...] = (
     tiles([3, 4, 5, 6]), tiles([[8, 4], [4, 2]], intra="contiguity"), tiles(5, "no-skewing", "contiguity", min_band=1),
-    tiles([0, 4, 4], "original", "contiguity"),
+    tiles([0, 4, 4], "original", "contiguity", full_tiles="isolate"),
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 
 import akg
@@ -15,6 +16,7 @@ from akg.poly.tree_json import form_text, tree_from_json, tree_to_json
 from tests.helpers import assert_close
 from tests.poly.test_scheduler import PROGRAMS, rows, scheduled
 from tests.programs import SAMPLES
+from tests.strategies import random_script
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -22,6 +24,33 @@ def test_there_and_back(name: str) -> None:
     scop, tree, _ = scheduled(name)
     text = json.dumps(tree_to_json(tree))
     assert tree_text(tree_from_json(json.loads(text), scop)) == tree_text(tree)
+
+
+STRATEGIES: tuple[Any, ...] = (
+    "pluto", "pluto+", "feautrier", "isl", "original", "contiguity", "maxfuse", "stencil",
+    {"preset": "pluto", "options": {"tile": {"sizes": [[8, 4], [4, 2]], "min_band": 1, "full_tiles": "isolate"}}},
+    {"preset": "dl-cpu", "directives": [{"type": "sequential", "iterator": 0}]},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random_schedules_there_and_back(seed: int) -> None:
+    """Found twice, a schedule is the same; as JSON and back it is the same, before and after the mapping."""
+    program = random_script(np.random.default_rng(9000 + seed))
+    given = STRATEGIES[seed % len(STRATEGIES)]
+    texts: list[str] = []
+    for _ in range(2):
+        state = pipeline.start(program.kernel, resolve_strategy(given), resolve_target("x86-64-v3"))
+        pipeline.run(state, pipeline.SCHEDULE)
+        scheduled_tree = state.tree
+        pipeline.run(state, pipeline.MAP)
+        for tree in (scheduled_tree, state.tree):
+            document = tree_to_json(tree)
+            back = tree_from_json(json.loads(json.dumps(document)), state.scop)
+            assert tree_text(back) == tree_text(tree), f"seed {seed}, strategy {given}"
+            assert tree_to_json(back) == document
+            texts.append(json.dumps(document))
+    assert texts[:2] == texts[2:], f"seed {seed}, strategy {given}"
 
 
 @pytest.mark.parametrize("name", ["gemm", "jacobi_2d", "lu"])
