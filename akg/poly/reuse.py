@@ -17,7 +17,7 @@ from akg.poly.tree import Band, Leaf, Member, Node, Sequence
 STREAM_LANES = 4096  # accumulators that stay in the first-level cache while rows stream by
 PANEL_SHARE = 3  # a panel may take this part of the second-level cache
 BLOCK_STEPS = 128
-STREAM_ROWS = 4  # rows that one pass over the accumulators adds: fewer loads and stores of them
+STREAM_ROWS = 8  # rows that one pass over the accumulators adds: fewer loads and stores of them
 
 
 @dataclass(frozen=True, slots=True)

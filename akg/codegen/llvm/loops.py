@@ -17,6 +17,7 @@ from akg.codegen.llvm.memory import row_major_strides, store
 from akg.codegen.llvm.pairs import emit_pairs, pair_update
 from akg.codegen.llvm.parallel import emit_parallel
 from akg.codegen.llvm.peel import cut_at_conditions
+from akg.codegen.llvm.prefix import emit_prefix
 from akg.codegen.llvm.promote import promote_reductions
 from akg.codegen.llvm.reduction import emit_lane_reduction, split_update, updated
 from akg.codegen.llvm.transpose import emit_blocks
@@ -79,7 +80,7 @@ def _instances(f: Function, stmt: Stmt) -> int:
 
 def emit_serial(f: Function, loop: For, trips: int | None) -> None:
     """One iteration after the other, or two by one instruction."""
-    if emit_pairs(f, loop, trips):
+    if emit_pairs(f, loop, trips) or emit_prefix(f, loop, trips):
         return
     if trips is not None and trips <= MAX_UNROLLED and f.lanes is None:
         if trips * _instances(f, loop.body) <= MAX_INSTANCES:
