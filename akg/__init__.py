@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from akg.base.dtype import int32 as int32
     from akg.base.dtype import int64 as int64
     from akg.base.dtype import uint8 as uint8
+    from akg.base.dtype import uint16 as uint16
+    from akg.base.dtype import uint32 as uint32
+    from akg.base.dtype import uint64 as uint64
     from akg.base.errors import AkgError as AkgError
     from akg.base.target import Target as Target
     from akg.driver.build import build as build
@@ -72,7 +75,10 @@ _PUBLIC: dict[str, str] = {
     "config": "akg.base.config:config",
     "AkgError": "akg.base.errors:AkgError",
 }
-_DTYPES = ("float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8", "bool_")
+_DTYPES = (
+    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8",
+    "bool_",
+)  # fmt: skip
 _PUBLIC.update({name: f"akg.base.dtype:{name}" for name in _DTYPES})
 
 

@@ -69,12 +69,16 @@ int64 = DType("int64", "int", 64)
 int32 = DType("int32", "int", 32)
 int16 = DType("int16", "int", 16)
 int8 = DType("int8", "int", 8)
+uint64 = DType("uint64", "uint", 64)
+uint32 = DType("uint32", "uint", 32)
+uint16 = DType("uint16", "uint", 16)
 uint8 = DType("uint8", "uint", 8)
 bool_ = DType("bool", "bool", 8)
 index = DType("index", "index", 64)
 
 BUFFER_DTYPES: tuple[DType, ...] = (
-    float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool_,
+    float64, float32, float16, bfloat16, int64, int32, int16, int8, uint64, uint32, uint16, uint8,
+    bool_,
 )  # fmt: skip
 _BY_NAME: dict[str, DType] = {d.name: d for d in (*BUFFER_DTYPES, index)}
 

@@ -14,6 +14,7 @@ from akg.runtime.signature import ParamSpec, Signature
 _TYPES = {
     "float64": "double", "float32": "float", "float16": "uint16_t", "bfloat16": "uint16_t", "int64": "int64_t",
     "int32": "int32_t", "int16": "int16_t", "int8": "int8_t", "uint8": "uint8_t", "bool": "uint8_t",
+    "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t",
 }  # fmt: skip
 _STORED = {
     "float16": "uint16_t holds the bits of an IEEE half-precision number (float16)",

@@ -73,7 +73,7 @@ class CompiledGraph:
 @user_facing
 def compile_graph(
     graph: Graph, target: str | Target | None = None, strategy: StrategyLike = None, *, own_outputs: bool = False,
-    one_kernel: bool = False,
+    one_kernel: bool = False, rounded: bool = True,
 ) -> CompiledGraph:
     """Fuse the operators of a graph and compile its kernels.
 
@@ -84,6 +84,8 @@ def compile_graph(
         own_outputs: whether outputs that are inputs or constants, or occur twice, are arrays of their own, too; else
             the call returns the input itself, or one array twice.
         one_kernel: whether all operators become one kernel.
+        rounded: whether 16-bit floats are rounded after every operator, as if none were fused; without it, steps within
+            a kernel keep what float32 holds, which is faster.
 
     Raises:
         AkgError: AKG-E70x for a graph that is none, and what `akg.build` raises.
@@ -96,7 +98,7 @@ def compile_graph(
     definitions: list[Definition] = []
     kernels: list[Kernel] = []
     while len(kernels) < len(parts.groups):
-        definition = define(parts.groups[len(kernels)], graph)
+        definition = define(parts.groups[len(kernels)], graph, rounded=rounded)
         kernel = _built(definition, parts, len(kernels), graph, target, strategy, one_kernel)
         if kernel is not None:
             definitions.append(definition)

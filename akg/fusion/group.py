@@ -104,7 +104,7 @@ class Definition:
     names: Mapping[str, Value]
 
 
-def define(group: Group, graph: Graph) -> Definition:
+def define(group: Group, graph: Graph, *, rounded: bool = True) -> Definition:
     """The group's definition: each node's own, on the tensors before it. Constants of one element become numbers."""
     tensors: dict[Value, Tensor] = {}
     values: dict[Tensor, Value] = {}
@@ -129,8 +129,8 @@ def define(group: Group, graph: Graph) -> Definition:
     updates = {tensors[target]: tensors[v] for target, v in group.updates.items()}
     found = arguments_of(outputs, updates)
     inputs = [t for t in values if t in found] + [a for a in found if isinstance(a, Var)]
-    return Definition(lower_te(outputs, inputs, group.name, updates, fewer_dimensions=True), tuple(inputs), values,
-                      names)  # fmt: skip
+    kernel = lower_te(outputs, inputs, group.name, updates, fewer_dimensions=True, rounded=rounded)
+    return Definition(kernel, tuple(inputs), values, names)
 
 
 def _inside(outputs: Sequence[Value], tensors: Mapping[Value, Tensor]) -> list[Tensor]:

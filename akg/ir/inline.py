@@ -28,6 +28,7 @@ from akg.ir.expr import Axis, Binary, Call, Cast, Const, Expr, Load, Select, Una
 from akg.ir.rewrite import loads_of, rewrite, substitute
 from akg.ir.simplify import simplify
 from akg.ir.stage import Stage
+from akg.ir.te.reduction import widened
 from akg.ir.twins import merge_twins
 
 RECOMPUTE_LIMIT = 4  # operations
@@ -45,8 +46,11 @@ class Profile:
     is_padding: bool
 
 
-def inline_stages(stages: list[Stage], keep: frozenset[Buffer]) -> list[Stage]:
-    """`stages` without those that were inlined, each reduction once; `keep` are the outputs of the kernel."""
+def inline_stages(stages: list[Stage], keep: frozenset[Buffer], *, rounded: bool = False) -> list[Stage]:
+    """`stages` without those that were inlined, each reduction once; `keep` are the outputs of the kernel.
+
+    With `rounded`, a 16-bit float that is not stored any more is rounded as the store would have done.
+    """
     stages = merge_twins(stages, keep)
     assigned = {stage.target: k for k, stage in enumerate(stages) if stage.target is not None}
     kept: list[Stage] = []
@@ -65,7 +69,7 @@ def inline_stages(stages: list[Stage], keep: frozenset[Buffer]) -> list[Stage]:
             kept.append(stage)
             continue
         for consumer in consumers:
-            _inline_into(consumer, stage)
+            _inline_into(consumer, stage, rounded)
             for load in consumer.loads:
                 readers.setdefault(load.buffer, {})[consumer] = None
     return kept
@@ -128,6 +132,17 @@ def _is_index(node: Expr) -> bool:
     return node.dtype is index or (isinstance(node, Binary) and node.a.dtype is index)
 
 
+def _is_exact(value: Expr) -> bool:
+    """Whether a 16-bit float is one without rounding: it was rounded before, and only its sign or choice is new."""
+    if isinstance(value, Unary):
+        return _is_exact(value.a)
+    if isinstance(value, Select):
+        return _is_exact(value.a) and _is_exact(value.b)
+    if isinstance(value, Binary):
+        return value.op in ("min", "max") and _is_exact(value.a) and _is_exact(value.b)
+    return not isinstance(value, Call)
+
+
 def reads_once(consumer: Stage, load: Load) -> bool:
     """Whether `load` reads a different element in every iteration of its stage."""
     axes = {axis.var: axis for axis in (*consumer.axes, *consumer.reduce_axes)}
@@ -160,9 +175,11 @@ def _told_apart(form: Affine, axes: dict[Var, Axis]) -> list[Var]:
     return [v for _, v in terms]
 
 
-def _inline_into(consumer: Stage, producer: Stage) -> None:
+def _inline_into(consumer: Stage, producer: Stage, rounded: bool) -> None:
     """Replace every load of the producer in the consumer by its value."""
     buffer, value = producer.buffer, producer.values[0]
+    if rounded and value.dtype.compute is not value.dtype and not _is_exact(value):
+        value = Cast(widened(value, {}), value.dtype)
     axes = [axis.var for axis in producer.axes]
 
     def rule(node: Expr) -> Expr | None:

@@ -61,6 +61,7 @@ class Names:
 def lower_te(
     outputs: Tensor | Sequence[Tensor], inputs: Sequence[Argument] | None = None, name: str | None = None,
     updates: Mapping[Tensor, Tensor] | None = None, *, fewer_dimensions: bool = False,
+    rounded: bool = False,
 ) -> Kernel:  # fmt: skip
     """The kernel that computes `outputs`.
 
@@ -69,6 +70,7 @@ def lower_te(
         inputs: placeholders and scalars in calling order; by default those in use, in order of first use.
         name: of the kernel; by default that of the last output.
         updates: for placeholders, what they hold when the kernel is done; every definition reads the old elements.
+        rounded: whether 16-bit floats that are not stored are rounded as if they were, so that fusion changes no value.
         fewer_dimensions: whether loops see arrays with dimensions merged, see `akg.ir.collapse`; callers do not.
 
     Raises:
@@ -85,7 +87,7 @@ def lower_te(
     shapes: dict[Buffer, Buffer] = {}
     if fewer_dimensions:
         stages, shapes = without_ones(stages)
-    stages = inline_stages(stages, frozenset([shapes.get(t, t) for t in results]))
+    stages = inline_stages(stages, frozenset([shapes.get(t, t) for t in results]), rounded=rounded)
     if fewer_dimensions:
         stages, merged = collapse(small_first(stages))
         again = {old: merged.get(new, new) for old, new in shapes.items()}

@@ -23,7 +23,8 @@ LARGE_BYTES = 1 << 20  # from here on outputs are aligned to pages
 _CPU_DEVICES = (1, 3, 11, 13)  # DLPack: CPU, and host memory pinned for or managed by CUDA and ROCm
 _DEVICE_NAMES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 12: "an extension device", 14: "oneAPI"}
 _DLPACK_DTYPES = {
-    (0, 8): "int8", (0, 16): "int16", (0, 32): "int32", (0, 64): "int64", (1, 8): "uint8", (2, 16): "float16",
+    (0, 8): "int8", (0, 16): "int16", (0, 32): "int32", (0, 64): "int64", (1, 8): "uint8",
+    (1, 16): "uint16", (1, 32): "uint32", (1, 64): "uint64", (2, 16): "float16",
     (2, 32): "float32", (2, 64): "float64", (4, 16): "bfloat16", (6, 8): "bool",
 }  # fmt: skip
 _EXPORT_ERRORS = (BufferError, RuntimeError, TypeError, ValueError)  # what libraries raise for what they cannot export

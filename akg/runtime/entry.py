@@ -32,6 +32,8 @@ _SCALAR_KINDS = {
     "int16": 3,
     "int8": 3,
     "uint8": 3,
+    "uint16": 3,
+    "uint32": 3,
     "index": 3,
     "bool": 4,
 }

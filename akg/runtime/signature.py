@@ -25,7 +25,8 @@ Role = Literal["in", "out", "inout", "scalar"]
 
 _LLVM_TYPES = {
     "float64": "double", "float32": "float", "float16": "i16", "bfloat16": "i16", "int64": "i64", "int32": "i32",
-    "int16": "i16", "int8": "i8", "uint8": "i8", "bool": "i8", "index": "i64",
+    "int16": "i16", "int8": "i8", "uint8": "i8", "uint16": "i16", "uint32": "i32",
+    "uint64": "i64", "bool": "i8", "index": "i64",
 }  # fmt: skip
 
 

@@ -31,6 +31,7 @@ _LOGICAL = {"and": ("&&", AND), "or": ("||", OR), "xor": ("!=", EQUALITY), "eq":
 _SUFFIXES = {
     "float64": "f64", "float32": "f32", "float16": "f32", "bfloat16": "f32", "int64": "i64", "index": "i64",
     "int32": "i32", "int16": "i16", "int8": "i8", "uint8": "u8",
+    "uint16": "u16", "uint32": "u32", "uint64": "u64",
 }  # fmt: skip
 _SHORT = {"float16": "f16", "bfloat16": "bf16"}
 # Where the C library has another name than `akg.ir.expr`: round is to even.
@@ -55,6 +56,7 @@ class ExpressionPrinter:
     types: ClassVar[dict[str, str]] = {
         "float64": "double", "float32": "float", "float16": "float", "bfloat16": "float", "int64": "int64_t",
         "int32": "int32_t", "int16": "int16_t", "int8": "int8_t", "uint8": "uint8_t", "bool": "uint8_t",
+        "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t",
         "index": "int64_t",
     }  # fmt: skip
     stored_types: ClassVar[dict[str, str]] = {**types, "float16": "uint16_t", "bfloat16": "uint16_t"}

@@ -15,7 +15,7 @@ _CALLEE = re.compile(r"akg_\w+(?=\()")
 # suffix -> C type, and for signed integers the unsigned type that wraps
 TYPES: dict[str, str] = {
     "f64": "double", "f32": "float", "i64": "int64_t", "i32": "int32_t", "i16": "int16_t", "i8": "int8_t",
-    "u8": "uint8_t",
+    "u64": "uint64_t", "u32": "uint32_t", "u16": "uint16_t", "u8": "uint8_t",
 }  # fmt: skip
 
 _WRAPPING = {"add": "+", "sub": "-", "mul": "*"}

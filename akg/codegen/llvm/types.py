@@ -13,7 +13,8 @@ from akg.ir.expr import Scalar
 
 _NAMES: dict[str, str] = {
     "float64": "double", "float32": "float", "float16": "half", "bfloat16": "i16", "int64": "i64", "int32": "i32",
-    "int16": "i16", "int8": "i8", "uint8": "i8", "bool": "i1", "index": "i64",
+    "int16": "i16", "int8": "i8", "uint8": "i8", "uint16": "i16", "uint32": "i32",
+    "uint64": "i64", "bool": "i1", "index": "i64",
 }  # fmt: skip
 _MANGLED: dict[str, str] = {"float64": "f64", "float32": "f32", "float16": "f16"}
 

@@ -110,25 +110,25 @@ def _reduce_one(name: str, expr: ExprLike, axis: Axes, where: ExprLike | None) -
     if kind is bool_:
         term = cast(term, uint8)
     elif kind.compute is not kind and name in ("sum", "prod"):
-        term = _widen(term, {})
+        term = widened(term, {})
     axes, condition = _axes_of(axis), _condition_of(where)
     return cast(Reduce(builtin_combiner(name, term.dtype), (term,), axes, condition), kind)
 
 
-def _widen(node: Expr, memo: dict[Expr, Expr]) -> Expr:
+def widened(node: Expr, memo: dict[Expr, Expr]) -> Expr:
     """A 16-bit float expression with its arithmetic written out in float32: only leaves are converted."""
     if node.dtype.compute is node.dtype:
         return node
     done = memo.get(node)
     if done is None:
         if isinstance(node, Binary) and node.op in ARITHMETIC:
-            done = Binary(node.op, _widen(node.a, memo), _widen(node.b, memo))
+            done = Binary(node.op, widened(node.a, memo), widened(node.b, memo))
         elif isinstance(node, Unary):
-            done = Unary(node.op, _widen(node.a, memo))
+            done = Unary(node.op, widened(node.a, memo))
         elif isinstance(node, Select):
-            done = Select(node.cond, _widen(node.a, memo), _widen(node.b, memo))
+            done = Select(node.cond, widened(node.a, memo), widened(node.b, memo))
         elif isinstance(node, Call):
-            done = Call(node.fn, tuple([_widen(a, memo) for a in node.args]), float32)
+            done = Call(node.fn, tuple([widened(a, memo) for a in node.args]), float32)
         elif isinstance(node, Const):
             done = Const(float(node.dtype.numpy.type(node.value)), float32)
         else:
