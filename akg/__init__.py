@@ -76,8 +76,8 @@ _PUBLIC: dict[str, str] = {
     "AkgError": "akg.base.errors:AkgError",
 }
 _DTYPES = (
-    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint64", "uint32", "uint16", "uint8",
-    "bool_",
+    "float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8",
+    "uint64", "uint32", "uint16", "uint8", "bool_",
 )  # fmt: skip
 _PUBLIC.update({name: f"akg.base.dtype:{name}" for name in _DTYPES})
 

@@ -21,8 +21,10 @@ from akg import ops
 from akg.base.dtype import DType, dtype_of
 from akg.base.errors import AkgError
 from akg.ir import te
+from akg.ir.buffer import Buffer
 from akg.ir.graph import Graph, Node, Value, verify_graph
 from akg.ir.graph.simplify import substituted
+from akg.ir.stmt import Kernel
 from akg.ir.te.tensor import Size, Tensor, shape_text, size_of
 
 
@@ -106,6 +108,25 @@ class Builder:
         self._nodes.append(Node(op, node.args, node.attributes, tuple(outputs), node.kind, definition, origin))
         self._stand_ins.update((v, te.placeholder(v.shape, v.dtype, name=v.name)) for v in outputs)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def program(
+        self, kernel: Kernel, args: Sequence[Value], *, op: str = "program", names: Sequence[str] = (), origin: str = ""
+    ) -> tuple[Value, ...]:
+        """A node that is loop IR: a kernel of its own, whose "in" parameters are `args`; one value for each "out".
+
+        Raises:
+            AkgError: AKG-E704 for arguments whose shapes or types are not those of the parameters.
+        """
+        given = [p.value for p in kernel.params if p.role == "in" and isinstance(p.value, Buffer)]
+        for value, buffer in zip(args, given, strict=True):
+            check_declared(value, buffer.shape, buffer.dtype, origin or op)
+        results = [p.value for p in kernel.params if p.role == "out" and isinstance(p.value, Buffer)]
+        outputs = [
+            Value(self._unique(names[k] if k < len(names) else op), b.shape, b.dtype) for k, b in enumerate(results)
+        ]
+        self._nodes.append(Node(op, tuple(args), {}, tuple(outputs), "opaque", None, origin, kernel))
+        self._stand_ins.update((v, te.placeholder(v.shape, v.dtype, name=v.name)) for v in outputs)
+        return tuple(outputs)
 
     def finish(self, outputs: Sequence[Value], updates: Mapping[Value, Value] | None = None) -> Graph:
         """The graph that returns `outputs`, and leaves in each input of `updates` the value given for it.

@@ -37,8 +37,18 @@ class Partition:
 
 
 def whole(graph: Graph) -> Partition:
-    """All nodes as one group."""
-    return Partition(groups_of(graph, [graph.nodes]) if graph.nodes else ())
+    """All nodes as one group, apart from programs, which are kernels of their own."""
+    level: dict[Value, int] = {}
+    parts: dict[int, list[Node]] = {}
+    for node in graph.nodes:
+        own = max([level[v] for v in node.inputs if v in level], default=0)
+        own += (own % 2 == 0) if node.program is not None else own % 2  # programs stand on odd levels
+        level.update(dict.fromkeys(node.outputs, own + (node.program is not None)))
+        parts.setdefault(own, []).append(node)
+    lists: list[list[Node]] = []
+    for own in sorted(parts):
+        lists.extend([[node] for node in parts[own]] if own % 2 else [parts[own]])
+    return Partition(groups_of(graph, lists))
 
 
 def partition(graph: Graph, target: Target) -> Partition:
@@ -127,6 +137,8 @@ class _Clusters:
         if len(nodes) >= MOST_NODES:
             return f"the group has {MOST_NODES} operators"
         kinds = {self.traits[n].kind for n in nodes}
+        if any(n.program is not None for n in nodes):
+            return "a program is a kernel of its own"
         if own.kind == "sequential":
             return "it runs in an order of its own, and begins a kernel"
         if own.kind == "injective":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from akg.fusion.builder import defined
 from akg.ir import te
 from akg.ir.expr import Const, Var
-from akg.ir.graph import Graph, Node, Value
+from akg.ir.graph import Graph, Node, Value, values_in
 from akg.ir.lower import arguments_of, lower_te
 from akg.ir.rewrite import loads_of
 from akg.ir.stmt import Kernel
@@ -82,7 +82,7 @@ def _assigned_in(graph: Graph, parts: Sequence[Sequence[Node]]) -> list[dict[Val
     result: list[dict[Value, Value]] = [{} for _ in parts]
     for target, value in graph.updates.items():
         k = made.get(value)
-        if k is not None and last.get(target, k) <= k and target not in graph.outputs:
+        if k is not None and parts[k][0].program is None and last.get(target, k) <= k and target not in graph.outputs:
             result[k][target] = value
     return result
 
@@ -106,6 +106,10 @@ class Definition:
 
 def define(group: Group, graph: Graph, *, rounded: bool = True) -> Definition:
     """The group's definition: each node's own, on the tensors before it. Constants of one element become numbers."""
+    program = group.nodes[0].program
+    if program is not None:
+        holders = {te.placeholder(v.shape, v.dtype, name=v.name): v for v in values_in(group.nodes[0].args)}
+        return Definition(program, tuple(holders), holders, {})
     tensors: dict[Value, Tensor] = {}
     values: dict[Tensor, Value] = {}
     for position, value in enumerate(group.inputs):

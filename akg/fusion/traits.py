@@ -40,6 +40,8 @@ class Traits:
 
 def traits_of(node: Node) -> Traits:
     """The traits of a node, from its definition on its own."""
+    if node.program is not None:
+        return Traits("sequential", 0)
     tensors = {v: te.placeholder(v.shape, v.dtype, name=v.name) for v in node.inputs}
     results = [t for t in defined(node, tensors) if not isinstance(t.op, Placeholder)]
     stages = build_stages(results)

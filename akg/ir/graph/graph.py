@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from akg.base.dtype import DType
 from akg.ir.expr import Const, Expr
+from akg.ir.stmt import Kernel
 
 # Of a node: a value, a Python or NumPy number, a size, None for an operand that is left out, or several of them.
 Arg: TypeAlias = "Value | np.generic | Expr | int | float | bool | tuple[Arg, ...] | None"
@@ -52,6 +53,8 @@ class Node:
         kind: the class of the operator, as in `akg.ops.registry.Kind`.
         definition: what the node computes, on te tensors; None: the operator `op`.
         origin: what the user calls the node, for messages.
+        program: loop IR in place of a definition: its parameters are the arguments and the outputs. It is a kernel of
+            its own.
     """
 
     op: str
@@ -61,6 +64,7 @@ class Node:
     kind: str
     definition: Callable[..., Any] | None = None
     origin: str = ""
+    program: Kernel | None = None
 
     @property
     def inputs(self) -> tuple[Value, ...]:

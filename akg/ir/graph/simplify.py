@@ -33,7 +33,7 @@ def merge_equal(graph: Graph) -> Graph:
     nodes: list[Node] = []
     for node in graph.nodes:
         current = reading(node, replaced) if replaced else node
-        key = (node.op, node.definition, key_of(current.args), key_of(current.attributes))
+        key = (node.op, node.definition, node.program, key_of(current.args), key_of(current.attributes))
         twin = found.setdefault(key, current)
         if twin is current:
             nodes.append(current)

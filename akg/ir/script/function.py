@@ -32,11 +32,27 @@ def lower_function(function: Callable[..., Any], source: Source) -> Kernel:
     Raises:
         AkgError: AKG-E22x and AKG-E23x for what a script cannot say, at its place in the source.
     """
-    tree = source.parse()
+    return lower_tree(source.parse(), source, captured_names(function), getattr(function, "__annotations__", {}))
+
+
+def lower_tree(
+    tree: ast.FunctionDef, source: Source, names: Mapping[str, Any], annotations: Mapping[str, Any]
+) -> Kernel:
+    """The loop IR of a script given as a syntax tree.
+
+    Args:
+        tree: the function.
+        source: where it stands, for errors.
+        names: what its free names stand for.
+        annotations: by argument, what `akg.Tensor[...]` and its relatives give.
+
+    Raises:
+        AkgError: AKG-E22x and AKG-E23x for what a script cannot say, at its place in the source.
+    """
     facts = Facts()
     for _ in range(8 * len(assigned_names(tree.body)) + 8):
         facts.changed = False
-        lowering = _FunctionLowering(function, source, tree, facts)
+        lowering = _FunctionLowering(source, tree, facts, names, annotations)
         try:
             kernel = lowering.kernel(tree)
         except AkgError:
@@ -64,9 +80,12 @@ def captured_names(function: Callable[..., Any]) -> Mapping[str, Any]:
 class _FunctionLowering(StatementLowering):
     """One pass over a script."""
 
-    def __init__(self, function: Callable[..., Any], source: Source, tree: ast.FunctionDef, facts: Facts) -> None:
-        super().__init__(tree.name, source, captured_names(function), assigned_names(tree.body), facts)
-        self.annotations: dict[str, Any] = getattr(function, "__annotations__", {})
+    def __init__(
+        self, source: Source, tree: ast.FunctionDef, facts: Facts, names: Mapping[str, Any],
+        annotations: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        super().__init__(tree.name, source, names, assigned_names(tree.body), facts)
+        self.annotations = annotations
         self.total_names = count_names(tree.body)
         self.sizes: dict[Var, None] = {}
 
