@@ -84,6 +84,19 @@ def forced(A: Tensor["n", "float64"], B: Tensor["n", "float64"], f: In["t", "flo
 
 
 @script
+def parity(A: Tensor[2, "n", "m", "float64"], steps: Size):
+    """Two levels of time take turns."""
+    n = A.shape[1]
+    m = A.shape[2]
+    for t in range(steps):
+        for i in range(1, n - 1):
+            for j in range(1, m - 1):
+                A[(t + 1) % 2, i, j] = 0.25 * (
+                    A[t % 2, i, j - 1] + A[t % 2, i, j + 1] + A[t % 2, i + 1, j] + A[t % 2, i - 1, j]
+                )
+
+
+@script
 def local(A: Tensor["n", "n", "float32"]):
     """A temporary of its own, cleared before the first step, copied after each; a constant number of steps."""
     n = A.shape[0]
@@ -140,6 +153,11 @@ def test_hyperplanes_are_those_of_pluto(source: Script, expected: dict[str, list
     assert rows_of(source) == expected
 
 
+def test_levels_that_take_turns() -> None:
+    """What is overwritten two steps later allows no more than what is read in the next step."""
+    assert rows_of(parity) == {"S0": ["t - i", "t + i", "t + j"]}
+
+
 def test_diamonds_leave_contiguous_loops_alone() -> None:
     """Pluto's diamonds of fdtd-2d are t - j and t + j; along j lie neighbours in memory, so ours are along i.
 
@@ -193,6 +211,7 @@ CASES: list[tuple[Script, dict[str, int]]] = [
     (two_levels, {"n": 39, "t": 21}),
     (forced, {"n": 41, "t": 19}),
     (local, {"n": 33}),
+    (parity, {"n": 23, "m": 27, "steps": 9}),
 ]
 
 
