@@ -32,6 +32,7 @@ from akg.poly.isl_scheduler import NoScheduleError
 from akg.poly.lanes import LaneModel
 from akg.poly.legality import Legality, prove
 from akg.poly.mapping import Decisions, map_cpu
+from akg.poly.pack import pack_operands
 from akg.poly.privatize import privatize
 from akg.poly.promote import promote_tiles
 from akg.poly.recurrence import split_recurrences
@@ -222,6 +223,12 @@ def _contract(state: Compilation) -> None:
     state.body = declare_temporaries(state.body, state.scop.temporaries)
 
 
+def _pack(state: Compilation) -> None:
+    assert state.body is not None
+    if state.strategy.tile:
+        state.body = pack_operands(state.body, _fresh_names(state), state.target.l2_bytes)
+
+
 def _promote(state: Compilation) -> None:
     assert state.body is not None
     registers = max(state.target.vector_registers - 2, 4) * state.target.vector_bits // 8
@@ -279,6 +286,7 @@ MAP: tuple[Pass, ...] = (
     ("generate", "turn the tree into loops: directly where it is rectangular, by isl elsewhere", _generate),
     ("split-reductions", "share long reductions that nothing parallel encloses among threads", _split),
     ("contract", "shrink temporaries to what one iteration needs", _contract),
+    ("pack", "copy panels of large operands that rows use again to contiguous memory", _pack),
     ("promote", "move accumulators and small tiles to registers", _promote),
     ("recur", "split linear recurrences along innermost loops into lanes and a short chain", _recur),
     ("carry", "keep what one iteration leaves for the next in registers", _carry),

@@ -10,7 +10,8 @@ from akg.ir.rewrite import variables_of
 from akg.poly.access import depends_on, stride
 from akg.poly.fuse import single_iterator
 from akg.poly.lanes import LaneModel, is_accumulator, var_of
-from akg.poly.register_tile import UNKNOWN_TRIPS, inner_product_tile, outer_product_tile
+from akg.poly.pack import LEAST_ROWS
+from akg.poly.register_tile import MAX_ROWS, UNKNOWN_TRIPS, inner_product_tile, outer_product_tile
 from akg.poly.scop import Statement
 from akg.poly.tree import Band, Leaf, Member, Node, Sequence
 
@@ -156,7 +157,11 @@ class ReuseModel:
         panel_bytes = trips * choice.tiles[vector] * statement.store.buffer.dtype.compute.itemsize_bytes
         if trips >= UNKNOWN_TRIPS or panel_bytes * PANEL_SHARE <= self.target.l2_bytes:
             return 0
-        return BLOCK_STEPS
+        rows = [self.lanes.trips_of(statement, v) // size for v, size in choice.tiles.items() if v is not vector]
+        if not any(LEAST_ROWS <= n < UNKNOWN_TRIPS // MAX_ROWS for n in rows):
+            return BLOCK_STEPS  # few rows use a panel where it is
+        whole = self.target.l2_bytes // (PANEL_SHARE * panel_bytes // trips)  # steps of a panel that stays in cache
+        return max(whole // BLOCK_STEPS, 1) * BLOCK_STEPS
 
     def rows_of_tile(self, trips: int) -> int:
         """Rows of a tile that several products inside it share."""

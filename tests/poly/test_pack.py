@@ -1,0 +1,49 @@
+"""Panels of operands in contiguous memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from akg.base.target import Target
+from akg.driver import pipeline
+from akg.ir import stmt
+from akg.ir.interp import interpret
+from akg.ir.lower import lower_te
+from akg.poly.strategy import resolve_strategy
+from bench import kernels as library
+
+SMALL = Target("small", "llvm", "x86_64", "x86-64-v4", frozenset({"avx512f"}), 512, 32, l2_bytes=1 << 13, cores=2)
+
+
+def mapped(m: int, n: int, k: int, layout: str = "nn") -> tuple[stmt.Kernel, pipeline.Compilation]:
+    kernel = lower_te(*library.matmul(layout, m=m, n=n, k=k))
+    state = pipeline.start(kernel, resolve_strategy("auto"), SMALL)
+    return kernel, pipeline.run(state, (*pipeline.SCHEDULE, *pipeline.MAP), check=True)
+
+
+def panels(state: pipeline.Compilation) -> list[stmt.Alloc]:
+    assert state.result is not None
+    return [s for s in stmt.walk(state.result.body) if isinstance(s, stmt.Alloc) and "_panel" in s.buffer.name]
+
+
+@pytest.mark.parametrize("size", [(130, 50, 60), (136, 33, 129)])
+def test_rows_use_a_copy_of_the_panel(size: tuple[int, int, int]) -> None:
+    m, n, k = size
+    kernel, state = mapped(m, n, k)
+    assert panels(state)
+    assert state.result is not None
+    rng = np.random.default_rng(3)
+    a, b = rng.standard_normal((m, k)).astype("float32"), rng.standard_normal((k, n)).astype("float32")
+    want, got = np.zeros((m, n), "float32"), np.zeros((m, n), "float32")
+    interpret(kernel, a, b, want)
+    interpret(state.result, a, b, got, order="shuffle", seed=1)
+    np.testing.assert_allclose(got, want, rtol=1e-3, atol=1e-3)
+
+
+def test_few_rows_read_the_operand_in_place() -> None:
+    assert not panels(mapped(16, 60, 150)[1])
+
+
+def test_small_operands_stay_in_place() -> None:
+    assert not panels(mapped(200, 32, 32)[1])
