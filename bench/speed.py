@@ -28,7 +28,7 @@ import numpy as np
 import akg
 from akg.base.config import usable_cores
 from akg.runtime import measure
-from bench.kernels import elementwise_chain, layer_norm, matmul, softmax
+from bench.kernels import elementwise_chain, layer_norm, matmul, softmax, transpose
 
 STREAM_TARGET, FMA_TARGET = 0.8, 0.5
 
@@ -59,6 +59,11 @@ class Work:
     flops: int = 0
 
 
+def running_sum(m: int) -> Any:
+    X = akg.te.placeholder((m, 1024), "float32", name="X")
+    return [akg.ops.cumulative_sum(X, axis=1)], [X]
+
+
 def works(is_quick: bool) -> list[Work]:
     n = 1 << 22 if is_quick else 1 << 24
 
@@ -82,12 +87,22 @@ def works(is_quick: bool) -> list[Work]:
         out *= gain
         out += shift
 
+    def numpy_transpose(x: Any, out: Any) -> None:
+        np.copyto(out, x.T)
+
+    def numpy_running_sum(x: Any, out: Any) -> None:
+        np.cumsum(x, axis=1, out=out)
+
     rows = (1024,) if is_quick else (4096, 16384)
     works = [Work(f"chain {n >> 20}M", lambda: elementwise_chain(n=n), numpy_chain, bytes=12 * n)]
     for m in rows:  # 4096 rows lie partly in a large last-level cache, 16384 do not
         row_bytes = 2 * m * 1024 * 4
         works.append(Work(f"softmax {m}x1024", partial(softmax, m=m), numpy_softmax, bytes=row_bytes))
         works.append(Work(f"layer norm {m}x1024", partial(layer_norm, m=m), numpy_norm, bytes=row_bytes))
+    side = 2048 if is_quick else 4096
+    works.append(Work(f"transpose {side}", partial(transpose, m=side, n=side), numpy_transpose, bytes=8 * side**2))
+    works.append(Work(f"running sum {rows[0]}x1024", partial(running_sum, rows[0]), numpy_running_sum,
+                      bytes=8 * rows[0] * 1024))  # fmt: skip
     for size in (512, 1024):
         define = partial(matmul, m=size, n=size, k=size)
         works.append(Work(f"matmul {size}", define, np.matmul, flops=2 * size**3))

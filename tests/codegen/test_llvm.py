@@ -410,6 +410,7 @@ def test_small_strides_are_vectors_and_shuffles(check: Check, stride: int, dtype
         x, y = Buffer("X", consts(room), kind), Buffer("Y", consts(size), kind)
         body = loop(i, size, Store(y, (i,), Load(x, (i * stride,)), "S0"), "vector")
         module = check(kernel(body, x, y), random((room,), dtype), np.zeros(size, kind.numpy))
+        assert bool(module.meta["notes"]) != ("gather" in module.text)
         assert ("gather" in module.text) == (stride == 9 or (dtype == "float64" and stride == 8)) or size == 5
 
 
@@ -434,6 +435,8 @@ def test_loops_are_cut_where_conditions_change(check: Check, size: int, is_symbo
     sizes = (size,) if is_symbolic else ()
     made = kernel(body, x, y, n) if is_symbolic else kernel(body, x, y)
     module = check(made, random((size,)), np.zeros(size + 5, np.float32), *sizes)
+    cut = "S0: i cut at" in " ".join(module.meta["notes"])
+    assert cut or size < 114
     assert size < 114 or is_symbolic or re.search(r"= load <\d+ x float>", module.text)
 
 

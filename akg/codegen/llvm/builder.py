@@ -214,9 +214,13 @@ class Function:
             for load in self.unit.loads_of(node)
         )
 
+    def statement_of(self, stmt: Stmt) -> str:
+        """The name of the first statement in `stmt`."""
+        return next((s.name for s in walk(stmt) if isinstance(s, Store)), self.statement)
+
     def emit(self, stmt: Stmt) -> None:
         """Emit a statement into the innermost scope."""
-        self.statement = next((s.name for s in walk(stmt) if isinstance(s, Store)), self.statement)
+        self.statement = self.statement_of(stmt)
         self.unit.statements[type(stmt)](self, stmt)
 
     # --- text -----------------------------------------------------------------------------------------

@@ -57,8 +57,11 @@ def emit_for(f: Function, loop: For) -> None:
 
 def _emit_lanes(f: Function, loop: For, trips: int | None) -> None:
     """A vector loop, cut where conditions change along it."""
-    lanes = f.unit.target.lanes(32)
-    for part in cut_at_conditions(loop, lanes) or (loop,):
+    pieces = cut_at_conditions(loop, f.unit.target.lanes(32))
+    if pieces:
+        ends = ", ".join(str(part.end) for part in pieces[:-1])
+        f.unit.note(f"{f.statement_of(loop)}: {loop.var.name} cut at {ends}, where conditions change")
+    for part in pieces or (loop,):
         count = trips if part is loop else trip_count(f, part)
         if count == 1:
             f.emit(substitute_stmt(part.body, {part.var: part.begin}))

@@ -208,6 +208,7 @@ def _load_lanes(f: Function, where: Access, node: Load, barrier: int) -> Value:
     if stride is not None and 2 <= stride <= MAX_SHUFFLED_STRIDE and lanes > stride:
         count = lanes if mask is None else _prefix(f, mask)
         if count:
+            f.unit.note(f"{f.statement}: elements of {node.buffer.name} {stride} apart are vectors and shuffles")
             return _load_strided(f, Access(pointer, stride, level, where.align_bytes), node, count)
     full = mask or Value("true", bool_, 0, 0, True)
     full = f.splat(full, lanes)

@@ -67,6 +67,9 @@ def emit_blocks(f: Function, outer: For) -> bool:
     plan = _plan(f, outer, inner)
     if plan is None:
         return False
+    names = ", ".join(dict.fromkeys(load.buffer.name for load in plan.loads))
+    around = "" if plan.stream is None else f"; stores to {plan.stream.buffer.name} bypass the caches"
+    f.unit.note(f"{f.statement_of(outer)}: {names} turned in registers, {plan.lanes} x {plan.lanes} a block{around}")
     _emit(f, plan)
     return True
 

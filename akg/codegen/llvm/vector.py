@@ -191,6 +191,7 @@ def emit_vector(f: Function, loop: For, trips: int | None) -> bool:
         slots //= 2
     streamed = streaming_store(f, loop, plan.lanes) if trips is None or trips >= MIN_STREAMED * plan.lanes else None
     if streamed is not None:
+        f.unit.note(f"{streamed.name}: stores to {streamed.buffer.name} bypass the caches")
         _streaming(f, loop, plan, streamed, updates, factors)
         return True
     if trips is not None:
