@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from akg.driver.pipeline import Compilation
 from akg.ir.interp import interpret
 from akg.ir.script import In, Script, Size, Tensor, script, zeros
 from akg.ir.stmt import For, walk
+from akg.ir.text import parse_kernel
 from akg.poly.legality import prove
 from akg.poly.strategy import resolve_strategy
 from akg.poly.tree import Band, bands
@@ -257,3 +259,46 @@ def test_tiles_that_the_strategy_gives() -> None:
         interpret(state.result, *got, order="shuffle", seed=4)
         for key, value in written(kernel, got).items():
             assert_close(value, written(kernel, want)[key], "float64", 1000, key)
+
+
+def random_stencil(seed: int) -> str:
+    """One or two dimensions, one to three statements a step, each reading a few neighbours at random offsets."""
+    rng = random.Random(seed)
+    in_place = seed % 4 == 0
+    space, count = rng.choice((1, 1, 2)), rng.randint(1 if in_place else 2, 3)
+    arrays = [f"A{k}" for k in range(count)]
+    shape = ", ".join(["n"] * space)
+    params = ", ".join(f"{a}: inout float64[{shape}]" for a in arrays)
+    lines = [f"kernel random({params}, steps: scalar index, n: size):"]
+    lines.append("    for t in [0, steps):")
+    for k, array in enumerate(arrays):
+        below, above = rng.randint(0, 2), rng.randint(0, 2)
+        names = [f"i{k}", f"j{k}"][:space]
+        for depth, name in enumerate(names):
+            lines.append(f"{'    ' * (2 + depth)}for {name} in [{below}, n - {above}):")
+        terms = [f"{array}[{', '.join(names)}]"]
+        for _ in range(rng.randint(1, 4)):
+            at = [f"{name} + {rng.randint(-below, above)}" for name in names]
+            read = arrays if in_place else [a for a in arrays if a != array]
+            terms.append(f"{rng.choice(read)}[{', '.join(at)}]")
+        value = f"{1.0 / len(terms)!r}f64 * ({' + '.join(terms)})"
+        lines.append(f"{'    ' * (2 + space)}S{k}: {array}[{', '.join(names)}] = {value}")
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_stencils(seed: int) -> None:
+    text = random_stencil(seed)
+    kernel = parse_kernel(text)
+    state = pipeline.start(kernel, resolve_strategy("stencil"), TINY)
+    pipeline.run(state, pipeline.SCHEDULE, check=True)
+    pipeline.run(state, pipeline.MAP, check=True)
+    assert state.result is not None and state.legality, text
+    for n, steps in ((23, 9), (5, 13)):
+        given = arguments(kernel, {"n": n, "steps": steps}, seed)
+        want = copy_args(given)
+        interpret(kernel, *want)
+        got = copy_args(given)
+        interpret(state.result, *got, order="shuffle", seed=seed)
+        for key, value in written(kernel, got).items():
+            assert_close(value, written(kernel, want)[key], "float64", 1000, f"{key} of\n{text}")
