@@ -228,6 +228,8 @@ class _Scheduler(RowSearch):
         groups = in_order(names, _arcs(edges))
         if len(groups) > 1:
             return self.children(groups, edges, place)
+        if problem.is_too_large:
+            return self.carry(names, edges, problem, place)
         if plan.require_parallel and problem.solve(plan, place.history, problem.wishes(plan, soft=False)) is not None:
             self.note(f"dimension {place.dimension} of {', '.join(names)}: it cannot be parallel")
             return self.band(names, edges, place, is_retry=True)
