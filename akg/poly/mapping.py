@@ -20,10 +20,11 @@ from typing import Protocol
 
 from akg.base.target import Target
 from akg.poly.access import depends_on, stride
-from akg.poly.lanes import LaneModel, is_accumulator, var_of
+from akg.poly.lanes import LaneModel, var_of
 from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box, is_summed
 from akg.poly.scop import Scop, Statement
+from akg.poly.tile_order import TileOrder, sink, sink_blocked
 from akg.poly.tile_size import tile_sizes
 from akg.poly.tiling import FULL_TILES, TilePlan, Tiling, first_loops, in_order, split_loops, tiles_text, wavefronts_of
 from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
@@ -32,7 +33,6 @@ from akg.poly.wavefront import POINTS, tile_skewed
 STRIP = 4096  # elements of a strip, at least, where the only parallel loop is also the vector loop
 NARROW_STRIP = 64
 STRIPS_PER_THREAD = 16  # at most: longer strips stream better
-ROW_GROUP = 8  # tiles of rows that share what streams by
 BLOCK = 64  # lanes of a strip that is turned in registers are a multiple of this
 BLOCK_LEAST = 16  # iterations of both loops that make blocks
 BLOCK_STRIPS = 4  # per thread
@@ -110,6 +110,7 @@ class _Mapper:
         self.scop, self.target, self.options, self.decisions = scop, target, options, decisions
         self.lanes = LaneModel(scop, target)
         self.reuse = ReuseModel(self.lanes)
+        self.tiles = TileOrder(self.lanes)
         self.wavefronts = True
         self.first: dict[Band, int] = {}  # the number of loops outside every band
         self.tiling = options.tiling.fitted(list(scop.statements))
@@ -280,7 +281,7 @@ class _Mapper:
         if self.options.tile and last.coincident and self.lanes.trips(last) >= 16:
             tile = self.reuse.rows_of_tile(self.lanes.trips(last))
             if any(self.tiles_with(f, (replace(last, kind="unroll"),)) for f in inner):
-                tile *= self.row_group(replace(last, tile=tile))
+                tile *= self.tiles.row_group(replace(last, tile=tile))
                 members[-1] = replace(last, tile=tile)
                 point = last
                 self.decisions.note(f"tile {_name(last)} by {tile}: inner products re-use operands along it")
@@ -437,98 +438,17 @@ class _Mapper:
         self.decisions.note(f"{statement.name}: lanes along {choice.vector}; tile {tiles}")
         serial = tuple([m for m in members[given:] if is_summed(m, statement)])
         inside = Band(serial, True, child) if serial else child
-        own = self.panel_order(own, statement, choice, given)
+        own = self.tiles.panel_order(own, statement, choice, given)
         block = self.reuse.reduction_block(choice) if not given else 0
         rows = tuple([m for m in own if m.tile and var_of(m, statement) is not choice.vector])
         outer = [m for m in own if m not in rows]
         if block and rows and len(outer) > 0:
             self.decisions.note(f"{statement.name}: reduction in blocks of {block}, so that a panel stays in cache")
             self.thread(outer, threaded)
-            return _band_over(outer, self.sink_blocked(inside, rows, (*points, *lane_point), choice, block))
+            return _band_over(outer, sink_blocked(inside, rows, (*points, *lane_point), choice, block))
         self.thread(own, threaded)
-        return _band_over(own, self.sink(inside, (*points, *lane_point), choice))
+        return _band_over(own, sink(inside, (*points, *lane_point), choice))
 
-    def sink_blocked(
-        self, node: Node, rows: tuple[Member, ...], points: tuple[Member, ...], choice: Choice, block: int
-    ) -> Node:
-        """Like `sink`, with the loops over row tiles inside too: they re-use a panel within a block of the reduction.
-
-        Before: rows { init; k { points } }
-        After: rows { init }; block of k { rows { k { points } } }
-        """
-        if isinstance(node, Sequence):
-            parts: list[Filter] = []
-            for f in node.children:
-                keep = frozenset(f.statements)
-                own = tuple([m.restricted(keep) for m in rows])
-                inner = self.sink_blocked(f.child, own, tuple([p.restricted(keep) for p in points]), choice, block)
-                parts.append(Filter(f.statements, inner))
-            return Sequence(tuple(parts))
-        if isinstance(node, Band):
-            blocks = tuple([replace(m, tile=block) for m in node.members])
-            return Band((*blocks, *rows), True, self.sink(node, points, choice))
-        return Band(rows, True, self.sink(node, points, choice))
-
-    def panel_order(self, own: list[Member], statement: Statement, choice: Choice, given: int) -> list[Member]:
-        """Loops over tiles: untiled first, then panels of lanes, then rows, so that a panel is re-used from cache.
-
-        Where lanes run along the sum, columns are the panels, and the rows come in blocks that stay in cache.
-        """
-        inner = [m for m in own if m.tile and var_of(m, statement) is not choice.vector]
-        if choice.vector not in choice.tiles and len(inner) == 2:
-            row, column = inner if given else (inner[0], inner[1])
-            rest = [m for m in own if m not in inner]
-            block = [] if given else [replace(row, tile=row.tile * self.row_group(row))]
-            return [*rest, *block, column, replace(row, kind="serial")]
-
-        def rank(m: Member) -> int:
-            if not m.tile:
-                return 0
-            return 1 if var_of(m, statement) is choice.vector else 2
-
-        if not given and len(inner) == 1 and inner[0].coincident and self.is_contiguous_in_rows(inner[0], statement):
-            rest = [m for m in own if m is not inner[0]]
-            row = replace(inner[0], tile=inner[0].tile * self.row_group(inner[0]))
-            point = replace(inner[0], kind="serial")
-            return [*[m for m in rest if not m.tile], row, *[m for m in rest if m.tile], point]
-        return sorted(own, key=rank)
-
-    def is_contiguous_in_rows(self, row: Member, statement: Statement) -> bool:
-        """Whether an operand lies along the rows of a tile: a tile uses parts of its cache lines, a block all."""
-        var = var_of(row, statement)
-        reads = [a for a in statement.reads if not is_accumulator(a, statement)]
-        return var is not None and any(abs(stride(a, var)) == 1 for a in reads)
-
-    def row_group(self, member: Member) -> int:
-        """How many tiles of rows make a block: enough to re-use what streams by, few enough to share among threads."""
-        trips = self.lanes.trips(replace(member, tile=0))
-        return max(min(ROW_GROUP, trips // max(member.tile * 4 * self.target.cores, 1)), 1)
-
-    def sink(self, node: Node, points: tuple[Member, ...], choice: Choice) -> Node:
-        """Move points inside every child, below its own bands, lanes innermost; lanes of a reduction stay outside."""
-        if isinstance(node, Leaf):
-            return Band(points, True, LEAF) if points else node
-        if isinstance(node, Sequence):
-            parts: list[Filter] = []
-            for f in node.children:
-                keep = frozenset(f.statements)
-                own = tuple([p.restricted(keep) for p in points])
-                parts.append(Filter(f.statements, self.sink(f.child, own, choice)))
-            return Sequence(tuple(parts))
-        if isinstance(node, (Filter, Mark)):
-            return replace(node, child=self.sink(node.child, points, choice))
-        members: list[Member] = []
-        unrolled: list[Member] = []
-        for member in node.members:
-            var = var_of(member, choice.statement) if choice.statement.name in member.rows else None
-            if var is not None and var is choice.vector:
-                member = replace(member, kind="vector")
-            elif var is not None and var in choice.tiles and member.reduction:
-                unrolled.append(replace(member, kind="unroll"))
-                member = replace(member, tile=choice.tiles[var])
-            members.append(member)
-        members.sort(key=lambda m: m.kind == "vector")
-        return Band(tuple(members), node.permutable, self.sink(node.child, (*points, *unrolled), choice))
 
 def _band_over(members: list[Member], child: Node) -> Node:
     return Band(tuple(members), True, child) if members else child

@@ -1,0 +1,108 @@
+"""The order of the loops over register tiles, and where their points go.
+
+Before:  band: i, j { init; k { update } }
+After:   band: panels of j, tiles of i { points { init }; k { points { update } } }
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from akg.poly.access import stride
+from akg.poly.lanes import LaneModel, is_accumulator, var_of
+from akg.poly.reuse import Choice
+from akg.poly.scop import Statement
+from akg.poly.tree import LEAF, Band, Filter, Leaf, Mark, Member, Node, Sequence
+
+ROW_GROUP = 8  # tiles of rows that share what streams by
+
+
+class TileOrder:
+    """Orders loops over tiles, so that what a tile reads is still in cache when the next one needs it."""
+
+    def __init__(self, lanes: LaneModel) -> None:
+        self.lanes = lanes
+
+    def panel_order(self, own: list[Member], statement: Statement, choice: Choice, given: int) -> list[Member]:
+        """Loops over tiles: untiled first, then panels of lanes, then rows, so that a panel is re-used from cache.
+
+        Where lanes run along the sum, columns are the panels, and the rows come in blocks that stay in cache.
+        """
+        inner = [m for m in own if m.tile and var_of(m, statement) is not choice.vector]
+        if choice.vector not in choice.tiles and len(inner) == 2:
+            row, column = inner if given else (inner[0], inner[1])
+            rest = [m for m in own if m not in inner]
+            block = [] if given else [replace(row, tile=row.tile * self.row_group(row))]
+            return [*rest, *block, column, replace(row, kind="serial")]
+
+        def rank(m: Member) -> int:
+            if not m.tile:
+                return 0
+            return 1 if var_of(m, statement) is choice.vector else 2
+
+        if not given and len(inner) == 1 and inner[0].coincident and self.is_contiguous_in_rows(inner[0], statement):
+            rest = [m for m in own if m is not inner[0]]
+            row = replace(inner[0], tile=inner[0].tile * self.row_group(inner[0]))
+            point = replace(inner[0], kind="serial")
+            return [*[m for m in rest if not m.tile], row, *[m for m in rest if m.tile], point]
+        return sorted(own, key=rank)
+
+    def is_contiguous_in_rows(self, row: Member, statement: Statement) -> bool:
+        """Whether an operand lies along the rows of a tile: a tile uses parts of its cache lines, a block all."""
+        var = var_of(row, statement)
+        reads = [a for a in statement.reads if not is_accumulator(a, statement)]
+        return var is not None and any(abs(stride(a, var)) == 1 for a in reads)
+
+    def row_group(self, member: Member) -> int:
+        """How many tiles of rows make a block: enough to re-use what streams by, few enough to share among threads."""
+        trips = self.lanes.trips(replace(member, tile=0))
+        return max(min(ROW_GROUP, trips // max(member.tile * 4 * self.lanes.target.cores, 1)), 1)
+
+
+def sink(node: Node, points: tuple[Member, ...], choice: Choice) -> Node:
+    """Move points inside every child, below its own bands, lanes innermost; lanes of a reduction stay outside."""
+    if isinstance(node, Leaf):
+        return Band(points, True, LEAF) if points else node
+    if isinstance(node, Sequence):
+        parts: list[Filter] = []
+        for f in node.children:
+            keep = frozenset(f.statements)
+            own = tuple([p.restricted(keep) for p in points])
+            parts.append(Filter(f.statements, sink(f.child, own, choice)))
+        return Sequence(tuple(parts))
+    if isinstance(node, (Filter, Mark)):
+        return replace(node, child=sink(node.child, points, choice))
+    members: list[Member] = []
+    unrolled: list[Member] = []
+    for member in node.members:
+        var = var_of(member, choice.statement) if choice.statement.name in member.rows else None
+        if var is not None and var is choice.vector:
+            member = replace(member, kind="vector")
+        elif var is not None and var in choice.tiles and member.reduction:
+            unrolled.append(replace(member, kind="unroll"))
+            member = replace(member, tile=choice.tiles[var])
+        members.append(member)
+    members.sort(key=lambda m: m.kind == "vector")
+    return Band(tuple(members), node.permutable, sink(node.child, (*points, *unrolled), choice))
+
+
+def sink_blocked(
+    node: Node, rows: tuple[Member, ...], points: tuple[Member, ...], choice: Choice, block: int
+) -> Node:
+    """Like `sink`, with the loops over row tiles inside too: they re-use a panel within a block of the reduction.
+
+    Before: rows { init; k { points } }
+    After: rows { init }; block of k { rows { k { points } } }
+    """
+    if isinstance(node, Sequence):
+        parts: list[Filter] = []
+        for f in node.children:
+            keep = frozenset(f.statements)
+            own = tuple([m.restricted(keep) for m in rows])
+            inner = sink_blocked(f.child, own, tuple([p.restricted(keep) for p in points]), choice, block)
+            parts.append(Filter(f.statements, inner))
+        return Sequence(tuple(parts))
+    if isinstance(node, Band):
+        blocks = tuple([replace(m, tile=block) for m in node.members])
+        return Band((*blocks, *rows), True, sink(node, points, choice))
+    return Band(rows, True, sink(node, points, choice))
