@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from akg.base.errors import user_facing
 from akg.base.target import Target, resolve_target
 from akg.base.trace import phase
 from akg.driver.build import build, build_if
+from akg.fusion.bound import BoundGraph
 from akg.fusion.cluster import Partition, partition, whole
 from akg.fusion.copies import with_copies
 from akg.fusion.cut import Verdict, cut_at
@@ -57,6 +58,14 @@ class CompiledGraph:
     def run(self, args: Sequence[Any], out: Sequence[Any] | None = None) -> list[Any]:
         """As a call, with arguments and outputs as sequences and the results as a list."""
         return self._run(args, out)
+
+    def bind(self, sizes: Mapping[str, int] | None = None) -> BoundGraph:
+        """The graph for callers that pass addresses of memory that they have checked; symbols have these sizes.
+
+        Raises:
+            InternalError: the graph updates inputs, or was compiled without `own_outputs` and passes some through.
+        """
+        return BoundGraph(self._run.plan, sizes or {})
 
     def explain(self) -> str:
         """The groups with their nodes, and for each edge that was not fused, why."""

@@ -82,7 +82,7 @@ class Runner:
         self._spare: list[dict[int, Array]] = []  # workspaces that no call uses now
         inside = {place for step in plan.steps for place in step.outputs}
         self._computed = tuple([place in inside for place, _ in plan.outputs])
-        self._layout = _layout(plan) if self._is_fixed else None
+        self._layout = layout_of(plan, {}) if self._is_fixed else None
         self._needs_sizes = not self._is_fixed or any(
             isinstance(p, str) for s in plan.steps for p in s.inputs
         ) or any(not d.is_const for _, spec in plan.outputs for d in spec.shape)
@@ -208,8 +208,11 @@ def _sizes(inputs: Sequence[Spec], arrays: Sequence[Array]) -> dict[str, int]:
     return sizes
 
 
-def _layout(plan: Plan) -> tuple[dict[int, int], int]:
-    """Offsets of the places between kernels in one arena: those whose lives do not meet share memory."""
+def layout_of(plan: Plan, extents: Mapping[str, int]) -> tuple[dict[int, int], int]:
+    """Offsets in bytes of the places between kernels in one arena, and its size; extents of symbols as given.
+
+    Places whose lives do not meet share memory.
+    """
     born: dict[int, int] = {}
     last: dict[int, int] = {}
     for k, step in enumerate(plan.steps):
@@ -218,7 +221,8 @@ def _layout(plan: Plan) -> tuple[dict[int, int], int]:
             last[p] = k
         last.update((p, k) for p in step.inputs if isinstance(p, int))
     last.update((source, len(plan.steps)) for source, _ in plan.copies)
-    sizes = {p: int(np.prod(s.extents({}), dtype=np.int64)) * s.dtype.itemsize_bytes for p, s in plan.locals.items()}
+    sizes = {p: int(np.prod(s.extents(extents), dtype=np.int64)) * s.dtype.itemsize_bytes
+             for p, s in plan.locals.items()}  # fmt: skip
     placed: list[tuple[int, int, int, int]] = []  # offset, end, first step, last step
     offsets: dict[int, int] = {}
     total = 0

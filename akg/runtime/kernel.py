@@ -7,6 +7,7 @@ import html
 import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,6 +35,22 @@ class Linked(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Native:
+    """A kernel for callers that have checked its arguments: by addresses.
+
+    Attributes:
+        function: takes the address of 8-byte slots: addresses of the arguments and the outputs, in the order of the
+            signature, then the sizes as int64. Scalars by value lie in the low bytes. Returns 0, or a status.
+        fail: raises, for a status that is not 0.
+        is_threaded: whether `openmp.refresh_threads` must be called before it in the calling thread.
+    """
+
+    function: Callable[[int], int]
+    fail: Callable[[int], Any]
+    is_threaded: bool
+
+
 def is_threaded(code: bytes) -> bool:
     """Whether object code refers to the OpenMP runtime."""
     return any(symbol in code for symbol in _THREAD_SYMBOLS)
@@ -57,10 +74,11 @@ class Kernel:
         name: of the compiled function.
         signature: what it takes and returns.
         report: how it was built.
+        native: the way in by addresses, which checks nothing; None for code of another machine.
     """
 
     # The slot `__call__` holds a builtin function, so that a call enters native code at once.
-    __slots__ = ("__call__", "__weakref__", "_code", "_explain", "_function", "_save", "_sources", "report",
+    __slots__ = ("__call__", "__weakref__", "_code", "_explain", "_function", "_save", "_sources", "native", "report",
                  "signature")  # fmt: skip
     __call__: Callable[..., Any]
 
@@ -94,12 +112,14 @@ class Kernel:
         self.report = report if report is not None else Report()
         self._sources: dict[str, Callable[[], str] | str] = dict(sources or {})
         self._explain, self._save = explain, save
+        self.native: Native | None = None
         if code is None:
             self._function, self.__call__ = None, _refusing_call(signature, refusal)
             return
         address = code.address(signature.packed_symbol)
         self._function = _PACKED(address)
         fail = failure.raising(signature.name, failures)
+        self.native = Native(self._function, fail, threaded)
         careful = _careful_call(signature, self._function, code, threaded, fail)
         plain = entry.make(signature, address, careful, fail, threaded=threaded, keep=code)
         native = None

@@ -62,7 +62,7 @@ def backend(module: Any, example_inputs: Sequence[Any], *, options: Mapping[str,
     def compiler(kind: str) -> Any:
         def compiled(graph: Any, inputs: Sequence[Any]) -> Any:
             del inputs
-            return functorch.make_boxed_func(compile_module(graph, f"torch{number}_{kind}", target, strategy))
+            return compile_module(graph, f"torch{number}_{kind}", target, strategy)
 
         return compiled
 

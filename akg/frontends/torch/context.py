@@ -10,8 +10,10 @@ import numpy as np
 
 from akg.base.dtype import DType
 from akg.frontends.torch.package import akg_dtype, torch
+from akg.frontends.torch.symbols import sizes_of
 from akg.frontends.torch.table import unsupported
 from akg.fusion import Builder
+from akg.ir.expr import Const, Expr
 from akg.ir.graph import Value
 
 
@@ -73,10 +75,10 @@ class Call:
         return dtype_or_refusal(first.dtype, self.name)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the (first) result."""
+    def shape(self) -> tuple[int | Expr, ...]:
+        """The shape of the (first) result; sizes that are known at calls only are expressions."""
         first = self.result[0] if isinstance(self.result, (tuple, list)) else self.result
-        return ints(first.shape, self.name)
+        return sizes_of(first.shape, self.name)
 
     def promoted(self, *positions: int) -> DType:
         """The type that operands meet in, by torch's rules."""
@@ -85,7 +87,13 @@ class Call:
         return dtype_or_refusal(kind, self.name)
 
     def scalar(self, number: Any, dtype: DType) -> Value:
-        """A constant of rank 0."""
+        """A constant of rank 0.
+
+        Raises:
+            AkgError: AKG-E741 for a size that is known at calls only.
+        """
+        if isinstance(number, Expr):
+            raise unsupported(f"{self.name} with the size {number}", "only shapes may have symbols")
         return self.builder.constant(np.asarray(number, dtype.numpy))
 
 
@@ -101,22 +109,28 @@ def dtype_or_refusal(dtype: Any, name: str) -> DType:
     return found
 
 
-def ints(sizes: Any, name: str) -> tuple[int, ...]:
-    """Sizes as integers.
+def shape_of(value: Value) -> tuple[int, ...]:
+    """The shape of a value as integers.
 
     Raises:
         AkgError: AKG-E741 for sizes that are not known.
     """
-    if any(not isinstance(s, int) for s in sizes):
-        raise unsupported(f"{name} of sizes {tuple(sizes)}", "they are not known yet")
-    return tuple(sizes)
-
-
-def shape_of(value: Value) -> tuple[int, ...]:
-    """The shape of a value as integers."""
     found = value.const_shape
-    assert found is not None
+    if found is None:
+        raise unsupported(f"{value.name} of symbolic shape", "its sizes are not known yet")
     return found
+
+
+def extent_of(value: Value, axis: int) -> int:
+    """The size of a value along an axis.
+
+    Raises:
+        AkgError: AKG-E741 if it is not known.
+    """
+    size = value.shape[axis]
+    if not isinstance(size, Const):
+        raise unsupported(f"{value.name} along an axis of {size} elements", "the size is not known yet")
+    return int(size.value)
 
 
 def bound(call: Call) -> dict[str, Any]:

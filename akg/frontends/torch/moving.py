@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from akg.base.dtype import int64
-from akg.frontends.torch.context import Call, bound, shape_of
+from akg.frontends.torch.context import Call, bound, extent_of, shape_of
+from akg.frontends.torch.symbols import sizes_of
 from akg.frontends.torch.table import converts, unsupported
 from akg.ir.graph import Value
 
@@ -54,7 +55,9 @@ def slices(call: Call) -> Value:
     found = bound(call)
     x = call.value(0)
     axis = found["dim"] % len(x.shape)
-    start, stop, step = slice(found["start"], found["end"], found["step"]).indices(shape_of(x)[axis])
+    if call.shape[axis] is x.shape[axis]:  # symbolic, and all of it
+        return x
+    start, stop, step = slice(found["start"], found["end"], found["step"]).indices(extent_of(x, axis))
     return call.apply("slice", x, [start], [max(start, stop)], [step], axes=[axis])
 
 
@@ -63,7 +66,7 @@ def select(call: Call) -> Value:
     """One slice along an axis, without the axis."""
     x = call.value(0)
     axis = call.args[1] % len(x.shape)
-    at = call.args[2] % shape_of(x)[axis]
+    at = call.args[2] % extent_of(x, axis)
     return call.apply("reshape", call.apply("slice", x, [at], [at + 1], axes=[axis]), call.shape)
 
 
@@ -75,9 +78,12 @@ def split(call: Call) -> list[Value]:
     pieces: list[Value] = []
     at = 0
     for result in call.result:
-        size = 1 if call.name == "unbind.int" else result.shape[axis]
+        shape = sizes_of(result.shape, call.name)
+        size = 1 if call.name == "unbind.int" else shape[axis]
+        if not isinstance(size, int):
+            raise unsupported("a split of symbolic sizes", "the pieces are not known yet")
         piece = call.apply("slice", x, [at], [at + size], axes=[axis])
-        pieces.append(call.apply("reshape", piece, tuple(result.shape)) if call.name == "unbind.int" else piece)
+        pieces.append(call.apply("reshape", piece, shape) if call.name == "unbind.int" else piece)
         at += size
     return pieces
 
@@ -168,7 +174,7 @@ def index(call: Call) -> Value:
         raise unsupported("index by masks or in the middle", "akg gathers along leading axes")
     wrapped: list[Value] = []
     for axis, item in enumerate(used):
-        extent = shape_of(x)[axis]
+        extent = extent_of(x, axis)
         item = call.cast(item, int64)
         wrapped.append(call.apply("where", call.apply("less", item, 0), call.apply("add", item, extent), item))
     if len(wrapped) == 1:
@@ -184,7 +190,7 @@ def slice_scatter(call: Call) -> Value:
     found = bound(call)
     x, source = call.value(0), call.cast(call.value(1), call.dtype)
     axis = found["dim"] % len(x.shape)
-    start, stop, step = slice(found["start"], found["end"], found["step"]).indices(shape_of(x)[axis])
+    start, stop, step = slice(found["start"], found["end"], found["step"]).indices(extent_of(x, axis))
     if step != 1:
         raise unsupported("slice_scatter with a step", "akg replaces ranges")
     return _between(call, x, source, axis, start, max(start, stop))
@@ -195,12 +201,12 @@ def select_scatter(call: Call) -> Value:
     """A tensor with one slice along an axis replaced."""
     x, source = call.value(0), call.cast(call.value(1), call.dtype)
     axis = call.args[2] % len(x.shape)
-    at = call.args[3] % shape_of(x)[axis]
+    at = call.args[3] % extent_of(x, axis)
     return _between(call, x, call.apply("expand_dims", source, axis), axis, at, at + 1)
 
 
 def _between(call: Call, x: Value, source: Value, axis: int, start: int, stop: int) -> Value:
-    extent = shape_of(x)[axis]
+    extent = extent_of(x, axis)
     parts: list[Any] = [source]
     if start > 0:
         parts.insert(0, call.apply("slice", x, [0], [start], axes=[axis]))

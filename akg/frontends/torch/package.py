@@ -20,6 +20,8 @@ def _package() -> Any:
 
 
 torch: Any = _package()
+sympy: Any = importlib.import_module("sympy")
+guards: Any = importlib.import_module("torch._C._dynamo.guards")
 fx: Any = importlib.import_module("torch.fx")
 aot: Any = importlib.import_module("torch._dynamo.backends.common")
 functorch: Any = importlib.import_module("functorch.compile")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from akg.base.errors import AkgError
 from akg.base.target import Target
 from akg.base.trace import logger
 from akg.frontends.torch.context import dtype_or_refusal
-from akg.frontends.torch.package import fx, operator_support, partitioner, torch
+from akg.frontends.torch.package import functorch, fx, operator_support, partitioner, torch
 from akg.frontends.torch.run import TorchRunner
 from akg.frontends.torch.table import find, is_view, name_of
 from akg.poly.strategy import StrategyLike
@@ -70,11 +71,13 @@ def _unknown_types(node: Any, name: str) -> str:
     return ""
 
 
-def compile_module(module: Any, name: str, target: str | Target | None, strategy: StrategyLike) -> Any:
+def compile_module(
+    module: Any, name: str, target: str | Target | None, strategy: StrategyLike
+) -> Callable[[list[Any]], Any]:
     """A module whose supported parts run on akg's kernels.
 
     Returns:
-        A `TorchRunner` where everything is supported, else the GraphModule with parts replaced.
+        A function of a list of arguments, which it empties, as AOTAutograd calls it.
     """
     refused: dict[str, str] = {}
     while True:
@@ -95,7 +98,38 @@ def compile_module(module: Any, name: str, target: str | Target | None, strategy
             setattr(parts, node.target, _Module(runner))
         if done:
             _report(name, support, len(runners))
-            return parts
+            return _whole(parts) or functorch.make_boxed_func(parts)
+
+
+def _whole(parts: Any) -> Callable[[list[Any]], list[Any]] | None:
+    """A function that enters the runner at once, where the graph has one part and nothing else."""
+    inside = [n for n in parts.graph.nodes if n.op not in ("placeholder", "output")]
+    calls = [n for n in inside if n.op == "call_module"]
+    if len(calls) != 1 or any(n.target is not operator.getitem or n.args[0] is not calls[0]
+                              for n in inside if n is not calls[0]):  # fmt: skip
+        return None
+    position = {n: k for k, n in enumerate(n for n in parts.graph.nodes if n.op == "placeholder")}
+    output = next(n for n in parts.graph.nodes if n.op == "output").args[0]
+    runner: TorchRunner = getattr(parts, calls[0].target).runner
+    if not isinstance(output, (tuple, list)) or any(a not in position for a in calls[0].args):
+        return None
+    taken = [position[a] for a in calls[0].args]
+    # results follow the arguments in one list
+    given = [None if n is None else position[n] if n in position else len(position) + _number(n) for n in output]
+
+    def run(args: list[Any]) -> list[Any]:
+        results = runner([args[k] for k in taken])
+        everything = [*args, *results]
+        args.clear()
+        return [None if k is None else everything[k] for k in given]
+
+    run.__dict__["_boxed_call"] = True
+    return run
+
+
+def _number(node: Any) -> int:
+    """Which result of a part a node of its graph is."""
+    return int(node.args[1]) if node.target is operator.getitem else 0
 
 
 def _parted(module: Any, refused: dict[str, str]) -> tuple[Any, _Support]:
@@ -142,7 +176,7 @@ class _Module(torch.nn.Module):
         self.single = runner.returns_one
 
     def forward(self, *args: Any) -> Any:
-        """The results of the part: a tensor, or a tuple of several."""
-        results = self.runner(*args)
+        """The results of the part: a tensor, or a list of several."""
+        results = self.runner(args)
         return results[0] if self.single else results
 

@@ -213,6 +213,8 @@ def arange(call: Call) -> Value:
     count = call.shape[0]
     if any(not isinstance(n, (int, float)) for n in (start, step)):
         raise unsupported("arange of computed bounds", "they are not known yet")
+    if not isinstance(count, int):
+        raise unsupported("arange of symbolic length", "it is not known yet")
     return call.builder.constant((start + step * np.arange(count)).astype(kind.numpy))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from akg.base.dtype import DType, bool_, float32, float64, int64
 from akg.frontends.torch.context import Call, bound, dtype_or_refusal, shape_of
+from akg.frontends.torch.symbols import sizes_of
 from akg.frontends.torch.table import converts, unsupported
 from akg.ir.graph import Value
 
@@ -141,7 +142,7 @@ def batch_norm(call: Call) -> Any:
         value = found[name]
         if value is None:
             return None
-        return call.apply("reshape", call.cast(value, wide), (shape_of(value)[0], *shape[1:]))
+        return call.apply("reshape", call.cast(value, wide), (value.shape[0], *shape[1:]))
 
     mean, var = channels("running_mean"), channels("running_var")
     if mean is None or var is None:
@@ -153,5 +154,5 @@ def batch_norm(call: Call) -> Any:
     result = call.apply("multiply", call.apply("subtract", call.cast(x, wide), mean), factor)
     if bias is not None:
         result = call.apply("add", result, bias)
-    rest = [call.apply("zeros", tuple(r.shape), dtype=dtype_or_refusal(r.dtype, call.name)) for r in call.result[1:]]
+    rest = [call.apply("zeros", sizes_of(r.shape, call.name), dtype=dtype_or_refusal(r.dtype, call.name)) for r in call.result[1:]]
     return call.cast(result, x.dtype), *rest

@@ -11,7 +11,8 @@ torch = pytest.importorskip("torch", reason="torch is not installed")
 import torch.nn.functional as F  # noqa: E402
 from torch import nn  # noqa: E402
 
-from akg.frontends.torch import backend, supported  # noqa: E402
+from akg.frontends.torch import backend, run, supported  # noqa: E402
+from akg.fusion import compile_graph  # noqa: E402
 
 pytestmark = pytest.mark.slow
 DTYPES = [torch.float32, torch.bfloat16]
@@ -208,6 +209,58 @@ def test_changing_shapes():
     for rows in (3, 5, 64):
         x = torch.randn(rows, 16)
         assert worst(compiled(x, w), f(x, w)) < 1e-5
+
+
+class Block(nn.Module):
+    """A transformer encoder block, its batch first."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.out = nn.Linear(32, 96), nn.Linear(32, 32)
+        self.up, self.down = nn.Linear(32, 64), nn.Linear(64, 32)
+        self.norm1, self.norm2 = nn.LayerNorm(32), nn.LayerNorm(32)
+
+    def forward(self, x):
+        q, k, v = self.inner(x).view(x.shape[0], 12, 3, 4, 8).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
+        x = self.norm1(x + self.out(y))
+        return self.norm2(x + self.down(F.gelu(self.up(x))))
+
+
+@pytest.mark.parametrize(("make", "shape"), [(MLP, (64,)), (Block, (12, 32))], ids=["mlp", "block"])
+def test_one_build_for_many_batches(make, shape, monkeypatch):
+    """Forward and backward graphs are compiled once, with the size of the batch a symbol."""
+    built = []
+
+    def counted(graph, *args, **options):
+        built.append(graph.name)
+        return compile_graph(graph, *args, **options)
+
+    monkeypatch.setattr(run, "compile_graph", counted)
+    model = make()
+    compiled = torch.compile(copy.deepcopy(model), backend=backend, dynamic=True)
+    for batch in (3, 5, 8, 17):
+        x = torch.randn(batch, *shape)
+        weights = torch.randn(model(x).shape)
+        for got, want in zip(gradients(compiled, x, weights), gradients(model, x, weights), strict=True):
+            assert worst(got, want) < 1e-4
+        compiled.zero_grad(), model.zero_grad()
+    assert len(built) == 2, built
+
+
+def test_shapes_that_symbols_cannot_say(caplog):
+    """Built for each shape where the graph does not convert with symbols, and it is said why."""
+
+    def f(x, y):
+        return (x[: x.shape[0] // 2] * 2).sum(0) + y
+
+    y = torch.randn(4)
+    compiled = torch.compile(f, backend=backend, dynamic=True)
+    with caplog.at_level(logging.INFO, logger="akg.torch"):
+        for rows in (6, 9, 20):
+            x = torch.randn(rows, 4)
+            assert worst(compiled(x, y), f(x, y)) < 1e-5
+    assert "built for each shape" in caplog.text
 
 
 def test_entry_point():
