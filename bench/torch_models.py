@@ -165,7 +165,9 @@ def sample(call: Callable[[], Any], count: int) -> float:
     return (perf_counter() - start) / count
 
 
-def measure(make: Callable[[], nn.Module], shape: tuple[int, ...], dtype: Any, mode: str, rounds: int) -> dict[str, Any]:
+def measure(
+    make: Callable[[], nn.Module], shape: tuple[int, ...], dtype: Any, mode: str, rounds: int
+) -> dict[str, Any]:
     """One row: compile seconds, medians and spreads of calls in seconds, ratios."""
     torch.manual_seed(0)
     model = make().to(dtype)

@@ -132,7 +132,8 @@ def arguments_of(outputs: Sequence[Tensor], updates: Mapping[Tensor, Tensor] | N
     found = _arguments_in_use(stages)
     told = {s for t in found if isinstance(t, Tensor) for s in t.shape if isinstance(s, Var)}
     tensors = [t for t in found if isinstance(t, Tensor)]
-    sizes = [v for v in _symbols(stages, (*tensors, *outputs)) if v not in told and v not in found]
+    known = {*told, *found}  # a set: == on tensors and variables makes expressions
+    sizes = [v for v in _symbols(stages, (*tensors, *outputs)) if v not in known]
     return [*found, *sizes]
 
 

@@ -210,8 +210,9 @@ def _root(node: Any) -> Any:
     """The node whose memory a node's result lies in: itself, unless it is a view."""
     while node.op == "call_function":
         source = node.args[0] if node.args and hasattr(node.args[0], "meta") else None
-        is_piece = node.target is operator.getitem and name_of(source.target) in _ALIASES
-        if source is None or not (is_piece or name_of(node.target) in _ALIASES):
+        if source is None:
+            break
+        if name_of(source.target if node.target is operator.getitem else node.target) not in _ALIASES:
             break
         node = source
     return node
@@ -239,10 +240,11 @@ def _finished(builder: Builder, node: Any, known: dict[Any, Any], inputs: Sequen
 
     results: list[int | View | None] = []
     for result in returned:
-        root = None if result is None else _root(result)
-        if root is None:
+        if result is None:
             results.append(None)
-        elif root in arguments and isinstance(result.meta["val"], torch.Tensor):
+            continue
+        root = _root(result)
+        if root in arguments and isinstance(result.meta["val"], torch.Tensor):
             results.append(_view(result, root, arguments[root], is_argument=True))
         elif root is not result and layout_of(root.meta["val"]).is_exact:
             results.append(_view(result, root, computed(root), is_argument=False))

@@ -31,7 +31,8 @@ class _Support(operator_support.OperatorSupportBase):
         """Asked by the partitioner for each node."""
         del submodules
         why = self.obstacle(node)
-        if why and node.target is not operator.getitem:
+        is_size = isinstance(node.meta.get("val"), torch.SymInt)  # arithmetic on sizes is torch's business
+        if why and node.target is not operator.getitem and not is_size:
             self.reasons[why] += 1
         return not why
 

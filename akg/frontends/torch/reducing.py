@@ -154,5 +154,6 @@ def batch_norm(call: Call) -> Any:
     result = call.apply("multiply", call.apply("subtract", call.cast(x, wide), mean), factor)
     if bias is not None:
         result = call.apply("add", result, bias)
-    rest = [call.apply("zeros", sizes_of(r.shape, call.name), dtype=dtype_or_refusal(r.dtype, call.name)) for r in call.result[1:]]
+    rest = [call.apply("zeros", sizes_of(r.shape, call.name), dtype=dtype_or_refusal(r.dtype, call.name))
+            for r in call.result[1:]]  # fmt: skip
     return call.cast(result, x.dtype), *rest

@@ -191,10 +191,7 @@ class _Call:
             arg = args[k]
             if arg.shape != shape or arg.stride() != strides:
                 return False
-        for k, number in self._numbers:
-            if args[k] != number:
-                return False
-        return True
+        return not self._numbers or all(args[k] == number for k, number in self._numbers)
 
     def __call__(self, args: Sequence[Any]) -> list[Any]:
         """Run."""
