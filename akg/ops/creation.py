@@ -162,7 +162,7 @@ def one_hot(
 ) -> Tensor:
     """`on_value` where the new dimension `axis`, of size `depth`, equals the index, `off_value` elsewhere.
 
-    An index that is negative or not below `depth` has no `on_value`.
+    An index that is negative or not below `depth` has no `on_value`: negative ones do not count from the end.
 
     Raises:
         AkgError: AKG-E274 for indices that are no integers, AKG-E273 for a bad axis, AKG-E287 for a bad depth.

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+import akg
 from akg.ir.interp import interpret
 from akg.ir.script import In, Out, Scalar, Script, Size, Tensor, empty, script, zeros
 from akg.ir.stmt import Alloc, Store, walk
@@ -296,6 +297,40 @@ def test_functions_and_types():
     rng = np.random.default_rng(0)
     check(functions, rng.random(6, dtype=np.float32), rng.integers(0, 9, 6, dtype=np.int32), np.empty((6, 24)),
           0.3, 4, dtype="float32")  # fmt: skip
+
+
+@script
+def scaled_by_powers(A: Tensor["n", "float32"], H: Tensor["n", "float16"], D: Tensor["n", "float64"],
+                     N: Tensor["n", "int64"], I: Tensor["n", "int32"], out: Tensor["n", 5, "float64"]):  # fmt: skip
+    for i in range(len(A)):
+        out[i, 0] = np.ldexp(A[i], N[i])
+        out[i, 1] = np.ldexp(H[i], I[i])
+        out[i, 2] = np.ldexp(D[i], I[i]) + math.ldexp(A[i], 3)
+        out[i, 3] = np.ldexp(I[i], 2)
+        out[i, 4] = np.ldexp(A[i], i) / 3
+
+
+def test_ldexp():
+    """The exponent is an integer that leaves the type alone, however far it goes; denormals are rounded once."""
+    n = np.array([0, 3, -3, 120, -140, -149, 2000, -2000, 30, -20, 2**31 - 1, -(2**31)])
+    a = np.array([1.5, -0.7, 0.1, 1.9, 1.3, 1.7, 0.0, 2.0, -0.0, 1.0 / 3, 1.1, 3.3])
+    given = a.astype(np.float32), a.astype(np.float16), a, n, n.astype(np.int32)
+    got, want = np.empty((12, 5)), np.empty((12, 5))
+    with np.errstate(all="ignore"):
+        scaled_by_powers(*given, want)
+    akg.build(scaled_by_powers)(*given, got)
+    np.testing.assert_array_equal(got, want)
+
+
+@script
+def scaled_by_a_float(A: Tensor["n", "float32"]):
+    for i in range(len(A)):
+        A[i] = np.ldexp(A[i], A[i])
+
+
+def test_ldexp_by_a_float():
+    with pytest.raises(akg.AkgError, match="AKG-E225: the exponent of ldexp is float32"):
+        akg.lower(scaled_by_a_float)
 
 
 @script

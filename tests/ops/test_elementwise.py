@@ -155,6 +155,23 @@ def test_integer_division_of_the_least_by_minus_one() -> None:
         np.testing.assert_array_equal(found[1], np.remainder(a, b))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_quotients_as_long_as_the_significand(dtype: str) -> None:
+    """To the last bit as in NumPy, which rounds quotients with halves down; and zeros of both signs."""
+    count, bits = 20000, np.finfo(dtype).nmant
+    rng = np.random.default_rng(0)
+    a, b = (
+        (rng.uniform(1, 2, count) * 2.0 ** rng.integers(*powers, count) * rng.choice([-1, 1], count)).astype(dtype)
+        for powers in ((bits - 3, bits + 4), (-2, 3))
+    )
+    b[::5], a[::7], a[::11] = np.round(b[::5] * 4), 0.0, -0.0
+    x, y = placeholder((count,), dtype), placeholder((count,), dtype, "y")
+    quotient, rest = run([ops.floor_divide(x, y), ops.remainder(x, y)], [x, y], a, b)
+    for got, want in ((quotient, np.floor_divide(a, b)), (rest, np.remainder(a, b))):
+        np.testing.assert_array_equal(got, want)
+        np.testing.assert_array_equal(np.signbit(got), np.signbit(want))
+
+
 @pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
 def test_bits(dtype: str) -> None:
     x, y = placeholder((130,), dtype), placeholder((130,), dtype, "y")

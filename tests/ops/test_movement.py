@@ -276,6 +276,18 @@ def test_one_hot_types() -> None:
         )
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint8"])
+def test_one_hot_of_what_is_no_place(dtype: str) -> None:
+    """Negative positions do not count from the end, and those beyond the depth are none: no `on_value` in the row."""
+    limits = np.iinfo(dtype)
+    x = np.array([limits.min, -1 % 256 if dtype == "uint8" else -1, 4, 5, limits.max, 0, 3], dtype)
+    found = evaluate(lambda x: ops.one_hot(x, 4, on_value=2, off_value=1), x)
+    want = np.ones((7, 4))
+    want[5, 0] = want[6, 3] = 2
+    want[0, 0] = 2 if dtype == "uint8" else 1
+    np.testing.assert_array_equal(found, want)
+
+
 # --- resampling -----------------------------------------------------------------------------------------
 
 RESIZES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [

@@ -49,8 +49,11 @@ _FLOAT_TEMPLATES: dict[str, str] = {
 }""",
     "floordiv": """T akg_floordiv_S(T a, T b) {
   if (b == 0) return a / b;
-  T r = fmodF(a, b), q = rintF((a - r) / b);
-  return r != 0 && (r < 0) != (b < 0) ? q - 1 : q;
+  T r = fmodF(a, b), q = (a - r) / b;
+  if (r != 0 && (r < 0) != (b < 0)) q -= 1;
+  T w = floorF(q);  /* halves go down */
+  if (q - w > (T)0.5) w += 1;
+  return w == 0 ? copysignF(w, a / b) : w;
 }""",
     "sigmoid": """T akg_sigmoid_S(T x) {
   T e = expF(-fabsF(x));  /* never overflows */

@@ -170,9 +170,13 @@ def _float_modulo(f: Function, op: str, a: Value, b: Value) -> Value:
         return choose(f, nonzero, fixed, intrinsic(f, "copysign", dtype, rest, b))
     # before the rest is fixed: the quotient by an infinity is 0 or -1
     exact = apply(f, dtype, "fdiv {t} {0}, {1}", apply(f, dtype, "fsub {t} {0}, {1}", a, rest), b)
-    whole = intrinsic(f, "rint", dtype, exact)
-    whole = choose(f, off, apply(f, dtype, "fsub {t} {0}, {1}", whole, literal(1.0, dtype)), whole)
+    exact = choose(f, off, apply(f, dtype, "fsub {t} {0}, {1}", exact, literal(1.0, dtype)), exact)
+    whole = intrinsic(f, "floor", dtype, exact)  # halves, which quotients near the last bit have, go down
+    above = compare(f, "fcmp ogt", apply(f, dtype, "fsub {t} {0}, {1}", exact, whole), literal(0.5, dtype))
+    whole = choose(f, above, apply(f, dtype, "fadd {t} {0}, {1}", whole, literal(1.0, dtype)), whole)
     plain = apply(f, dtype, "fdiv {t} {0}, {1}", a, b)
+    is_zero = compare(f, "fcmp oeq", whole, zero)
+    whole = choose(f, is_zero, intrinsic(f, "copysign", dtype, whole, plain), whole)
     by_zero = compare(f, "fcmp oeq", b, zero)
     return choose(f, by_zero, plain, whole)
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from akg.base.dtype import BUFFER_DTYPES, DType, float64, index, int64
+from akg.base.dtype import BUFFER_DTYPES, DType, bool_, float32, float64, index, int64
+from akg.base.errors import AkgError
 from akg.ir.expr import Const, Expr, call, cast, power
 from akg.ir.script.values import (
     Value,
@@ -61,6 +62,30 @@ def math_call(fn: str, args: tuple[Value, ...]) -> Value:
     """A function of `math`: float64 in, a Python number out."""
     result = call(fn, *[convert(a.expr, float64) for a in args])
     return Value(result, result.dtype.is_float)
+
+
+def _exponent_of(n: Value) -> Expr:
+    """The second operand of ldexp: an integer, which does not take part in the promotion of types."""
+    if not n.dtype.is_integer and n.dtype is not bool_:
+        raise AkgError(
+            "AKG-E225", f"the exponent of ldexp is {n.dtype}", because="it is an integer, as in NumPy",
+            hint="convert it: int(n)",
+        )  # fmt: skip
+    return n.expr
+
+
+def _numpy_ldexp(a: Value, n: Value) -> Value:
+    """``x * 2**n``, rounded once, in the type of `x` made float."""
+    x, exponent = strong(a), _exponent_of(n)
+    if not x.dtype.is_float:
+        x = cast(x, float32 if x.dtype.bits <= 16 else float64)
+    wide = x.dtype.compute  # it holds all that a float16 can become, exactly
+    return Value(cast(call("ldexp", cast(x, wide), cast(exponent, wide)), x.dtype))
+
+
+def _math_ldexp(a: Value, n: Value) -> Value:
+    result = call("ldexp", convert(a.expr, float64), cast(_exponent_of(n), float64))
+    return Value(result, True)
 
 
 def raise_power(a: Value, b: Value) -> Value:
@@ -145,6 +170,8 @@ def _table() -> dict[int, tuple[Rule, int, int]]:
         id(np.square): (lambda a: Value(strong(combine("mul", a, a))), 1, 1),
         id(np.negative): (lambda a: Value(strong(negate(a))), 1, 1),
         id(np.reciprocal): (lambda a: Value(strong(combine("div", literal(1.0), a))), 1, 1),
+        id(np.ldexp): (_numpy_ldexp, 2, 2),
+        id(math.ldexp): (_math_ldexp, 2, 2),
         id(np.power): (lambda a, b: Value(strong(raise_power(a, b))), 2, 2),
     }
     for absolute_value in (np.abs, np.absolute, np.fabs):
@@ -166,7 +193,7 @@ def _table() -> dict[int, tuple[Rule, int, int]]:
 FUNCTIONS: Mapping[int, tuple[Rule, int, int]] = _table()
 NAMES: frozenset[str] = frozenset({
     "min", "max", "abs", "float", "int", "bool", "pow", "fabs", "floor", "ceil", "where", "sign", "clip", "square",
-    "negative", "power", "absolute", *_BINARY_NAMES, *[n for pair in _FLOAT_NAMES.values() for n in pair if n],
+    "negative", "power", "absolute", "ldexp", *_BINARY_NAMES, *[n for pair in _FLOAT_NAMES.values() for n in pair if n],
     *[d.name for d in BUFFER_DTYPES],
 })  # fmt: skip
 
