@@ -16,10 +16,11 @@ import numpy as np
 
 import akg
 from akg import ops, te
-from akg.base.dtype import dtype_of
+from akg.base.dtype import BUFFER_DTYPES, dtype_of
 from tests.helpers import Array
-from tests.ops.common import FLOATS, INTEGERS, compare, draw, placeholder, wide
+from tests.ops.common import FLOATS, compare, draw, placeholder, wide
 
+INTEGERS = tuple(dtype.name for dtype in BUFFER_DTYPES if dtype.is_integer)
 NUMBERS = (*FLOATS, *INTEGERS)
 ANY = (*NUMBERS, "bool")
 BITS = (*INTEGERS, "bool")

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.ops.common import INTEGERS
-from tests.ops.coverage import ANY, BITS, MATRICES, Row
+from tests.ops.coverage import ANY, BITS, INTEGERS, MATRICES, Row
 from tests.ops.references import BINARY, BITWISE, FLOAT_BINARY, FLOAT_UNARY, UNARY, Reference
 
 ONE, TWO = ("m n",), ("m n", "n")
