@@ -107,3 +107,38 @@ def test_matmul(dtype: str, size: int) -> None:
     kernel = akg.build([C], inputs=[A, B])
     a, b = values((size, size), dtype, 1), values((size, size), dtype, 2)
     assert_close(kernel(a, b), a.astype(np.float64) @ b.astype(np.float64), total, size)
+
+
+def inner_product(a: str, b: str, steps: Expr) -> Kernel:
+    """C[i] += A[i, k] * B[k] with lanes along k."""
+    total = float32 if dtype_of(a).is_float else int32
+    x, y = Buffer("A", (Const(ROWS), steps), dtype_of(a)), Buffer("B", (steps,), dtype_of(b))
+    c = Buffer("C", (Const(ROWS),), total)
+    value = Binary("add", Load(c, (i,)), cast(Load(x, (i, k)), total) * cast(Load(y, (k,)), total))
+    nest = For(i, Const(0), Const(ROWS), For(k, Const(0), steps, Store(c, (i,), value, "S", "sum"), "vector"))
+    params = [Param(p, "inout") for p in (x, y, c)]
+    return Kernel("f", (*params, Param(n, "size")) if steps is n else tuple(params), nest)
+
+
+@pytest.mark.parametrize(("a", "b"), TYPES)
+def test_lanes_along_the_sum(check: Check, host: Target, a: str, b: str) -> None:
+    total = "float32" if a == "bfloat16" else "int32"
+    for steps in (5, 32, 100, 300):
+        rtol = tolerance(float32, 8 * steps) if a == "bfloat16" else 0.0
+        given = [values((ROWS, steps), a, 1), values((steps,), b, 2), values((ROWS,), total, 3)]
+        module = check(inner_product(a, b, Const(steps)), *[x.copy() for x in given], rtol=rtol)
+        if steps == 300 and {"avx512bf16", "avx512bw"} <= host.features:
+            assert ("dpbf16ps" if a == "bfloat16" else "pmadd") in module.text
+            assert module.meta["notes"][0].startswith("S: neighbours along k by one v")
+        check(inner_product(a, b, n), *given, steps, rtol=rtol)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
+def test_matmul_of_rows(dtype: str) -> None:
+    total = "float32" if dtype == "bfloat16" else "int32"
+    A, B = te.placeholder((21, 130), dtype, name="A"), te.placeholder((19, 130), dtype, name="B")
+    r = te.reduce_axis(130, name="r")
+    C = te.compute((21, 19), lambda i, j: te.sum(te.cast(A[i, r], total) * te.cast(B[j, r], total), axis=r), name="C")
+    kernel = akg.build([C], inputs=[A, B])
+    a, b = values((21, 130), dtype, 1), values((19, 130), dtype, 2)
+    assert_close(kernel(a, b), a.astype(np.float64) @ b.astype(np.float64).T, total, 130)

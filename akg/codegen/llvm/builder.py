@@ -90,6 +90,7 @@ class Lanes:
         accumulators: for each reduction that is kept in registers, the addresses of its partial results.
         slot: which partial result to use.
         is_end: lanes that are off have no element in any array, so that registers need no mask.
+        is_double: the lanes are twice as many iterations, whose products are added in pairs.
     """
 
     var: Var
@@ -98,6 +99,7 @@ class Lanes:
     accumulators: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     slot: int = 0
     is_end: bool = False
+    is_double: bool = False
 
 
 class Scope:

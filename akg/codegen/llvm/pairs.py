@@ -6,7 +6,8 @@ Processors multiply vectors of 16-bit elements and add neighbouring products to 
 bfloat16 into float32, ``vpmaddwd`` (with the sum: ``vpdpwssd``) for integers into int32. The loop over k runs in steps
 of two. The factor along the lanes is loaded for both steps and interleaved, (k, j) beside (k + 1, j); the other one is
 a pair of neighbours in memory, or made of two loads, for all lanes. Interleaved vectors are remembered like loads, so
-that all rows of a register tile share them. An odd last step is an ordinary one.
+that all rows of a register tile share them. An odd last step is an ordinary one. Where the lanes run along k, twice as
+many iterations are loaded at once, and neighbours are added.
 
 Sums of integers are the same modulo 2**32. ``vdpbf16ps`` adds the products one after the other with one rounding each,
 and takes subnormal numbers as zeros.
@@ -135,16 +136,68 @@ def pair_update(f: Function, stmt: Store) -> Value:
     if name is None:
         return _one_by_one(f, update.term, old, f.pair)
     a, b = (_both_steps(f, load, f.pair, lanes) for load in factors)
-    level = max(old.level, a.level, b.level)
-    element = "bfloat" if factors[0].dtype is bfloat16 else "i16"
-    kind, wide = f"<{2 * lanes} x {element}>", llvm_type(update.dtype, lanes)
-    if element == "bfloat":
+    return _added(f, old, a, b)
+
+
+def _added(f: Function, old: Value, a: Value, b: Value) -> Value:
+    """The sum of each lane of `old` and the products of two neighbours."""
+    lanes, level = old.lanes, max(old.level, a.level, b.level)
+    is_bfloat = a.dtype is bfloat16
+    name = _instruction(f.unit.target, a.dtype, lanes)
+    assert name is not None
+    kind, wide = f"<{2 * lanes} x {'bfloat' if is_bfloat else 'i16'}>", llvm_type(old.dtype, lanes)
+    if is_bfloat:
         texts = [f"{kind} {f.at(v.level, f'bitcast {v} to {kind}')}" for v in (a, b)]
         callee = f.unit.declare(name, f"declare {wide} @{name}({wide}, {kind}, {kind})")
         return Value(f.at(level, f"call {wide} {callee}({old}, {', '.join(texts)})"), float32, lanes, level)
     callee = f.unit.declare(name, f"declare {wide} @{name}({kind}, {kind})")
     products = Value(f.at(level, f"call {wide} {callee}({a}, {b})"), int32, lanes, level)
     return combine(f, "add", old, products)
+
+
+def pairs_along(f: Function, stores: list[Store], var: Var, lanes: int) -> bool:
+    """Whether sums over the lanes along `var` can take two vectors of factors at once: neighbours in memory, or one."""
+    for stmt in stores:
+        factors = _factors(stmt)
+        if factors is None or _instruction(f.unit.target, factors[0].dtype, lanes) is None:
+            return False
+        for load in factors:
+            place = f.places.get(load.buffer)
+            if place is None or place.lanes or is_checked(f, load.buffer, load.indices):
+                return False
+            form = linear(f, place, load.indices)
+            if not _is_contiguous(form, var) and var in {v for i in load.indices for v in variables_of(i)}:
+                return False
+    name = "vdpbf16ps" if stores[0].value.dtype is float32 else "vpmaddwd"
+    f.unit.note(f"{', '.join(dict.fromkeys(s.name for s in stores))}: neighbours along {var.name} by one {name}")
+    return True
+
+
+def accumulate_pairs(f: Function, stmt: Store) -> None:
+    """Add the products of twice as many iterations as there are lanes to a partial result."""
+    update, factors = split_update(stmt), _factors(stmt)
+    assert update is not None and factors is not None and f.lanes is not None
+    lanes, slots = f.lanes.count, f.lanes.accumulators[stmt.name]
+    slot, kind = slots[f.lanes.slot % len(slots)], llvm_type(update.dtype, lanes)
+    old = Value(f.here(f"load {kind}, ptr {slot}"), update.dtype, lanes, f.level)
+    a, b = (_neighbours(f, load, lanes) for load in factors)
+    f.line(f"store {_added(f, old, a, b)}, ptr {slot}")
+
+
+def _neighbours(f: Function, load: Load, lanes: int) -> Value:
+    key = ("neighbours", load, lanes)
+    found: Value | None = f.memo.get(key)
+    if found is None:
+        where = access(f, load.buffer, load.indices)
+        level = max(where.level, f.barrier_level(load.buffer))
+        if where.stride == 0:
+            found = _widened(f, f.splat(f.value(load), 2 * lanes))
+        else:
+            dtype = in_memory(load.dtype)
+            text = f.at(level, f"load {llvm_type(dtype, 2 * lanes)}, ptr {where.pointer}, align {where.align_bytes}")
+            found = _widened(f, Value(text, dtype, 2 * lanes, level))
+        f.remember(key, found, found.level, load)
+    return found
 
 
 def _one_by_one(f: Function, term: Expr, total: Value, pair: Var) -> Value:

@@ -11,6 +11,7 @@ from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.bounds import as_index
 from akg.codegen.llvm.builder import Function, Lanes, Value
 from akg.codegen.llvm.control import counted_loop
+from akg.codegen.llvm.pairs import pairs_along
 from akg.codegen.llvm.reduction import SLOTS, Update, close_accumulators, open_accumulators, split_update
 from akg.codegen.llvm.streaming import streaming_store, unaligned_head
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
@@ -39,12 +40,14 @@ class Plan:
         sums: the stores that reduce over the loop and whose element no inner loop changes.
         is_pure_reduction: the body is nothing but such stores, so that they may interleave.
         nodes: distinct expression nodes in the body.
+        is_double: two vectors of iterations at once, their products added in pairs.
     """
 
     lanes: int
     sums: list[Store]
     is_pure_reduction: bool
     nodes: int
+    is_double: bool = False
 
 
 def plan_vector(f: Function, loop: For) -> Plan | None:
@@ -185,6 +188,8 @@ def emit_vector(f: Function, loop: For, trips: int | None) -> bool:
     if trips is not None:
         plan = replace(plan, lanes=min(plan.lanes, max(2, 1 << (trips - 1).bit_length())))
     loop, factors = _factored(loop, plan.sums)
+    if plan.is_pure_reduction and f.guard is None and pairs_along(f, plan.sums, loop.var, plan.lanes):
+        plan = replace(plan, is_double=True)
     updates = {s.name: u for s in plan.sums if (u := split_update(s)) is not None}
     slots = SLOTS if plan.is_pure_reduction and (trips is None or trips > plan.lanes) else 1
     while slots > 1 and slots * len(plan.sums) > 2 * SLOTS:  # many chains hide the latency by themselves
@@ -273,7 +278,7 @@ def _constant(f: Function, loop: For, plan: Plan, trips: int, sums: dict[str, li
         first = 0
         begin = as_index(f, f.value(loop.begin))
         done = 0
-        for step in _steps(sums, lanes):
+        for step in _steps(sums, lanes, plan.is_double):
             size = (trips - done) // step * step
             if size:
                 start = apply(f, index, "add {t} {0}, {1}", begin, Value(str(done), index, 0, 0, True))
@@ -292,16 +297,18 @@ def _constant(f: Function, loop: For, plan: Plan, trips: int, sums: dict[str, li
         _chunk(f, loop, loop.begin + Const(whole * lanes), Lanes(lane, lanes, mask, sums, whole))
 
 
-def _steps(sums: dict[str, list[str]], lanes: int) -> list[int]:
+def _steps(sums: dict[str, list[str]], lanes: int, is_double: bool) -> list[int]:
     """The strides of the loops to run, one after the other."""
     slots = max((len(s) for s in sums.values()), default=1)
+    if is_double:
+        return [2 * lanes * slots, lanes]
     return [lanes * slots, lanes] if slots > 1 else [lanes]
 
 
 def _symbolic(f: Function, loop: For, plan: Plan, begin: Value, end: Value, sums: dict[str, list[str]]) -> None:
     lanes = plan.lanes
     start = begin
-    for step in _steps(sums, lanes):
+    for step in _steps(sums, lanes, plan.is_double):
         left = apply(f, index, "sub {t} {0}, {1}", end, start)
         size = apply(f, index, "and {t} {0}, {1}", left, Value(str(-step), index, 0, 0, True))
         stop = apply(f, index, "add {t} {0}, {1}", start, size)
@@ -330,9 +337,11 @@ def _main(f: Function, loop: For, plan: Plan, start: Value, stop: Value, step: i
     f.vars[lane] = _lane_numbers(plan.lanes, 0)
 
     def body() -> None:
-        for slot in range(step // plan.lanes):
-            base = counter + Const(slot * plan.lanes)
-            _chunk(f, loop, base, Lanes(lane, plan.lanes, None, sums, slot))
+        is_double = plan.is_double and step > plan.lanes
+        width = 2 * plan.lanes if is_double else plan.lanes
+        for slot in range(step // width):
+            base = counter + Const(slot * width)
+            _chunk(f, loop, base, Lanes(lane, plan.lanes, None, sums, slot, is_double=is_double))
 
     counted_loop(f, replace(loop, var=counter, step=step), start, stop, body, runs=False)
 
