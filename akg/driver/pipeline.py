@@ -238,7 +238,7 @@ def _promote(state: Compilation) -> None:
 def _recur(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.vectorize:
-        state.body = split_recurrences(state.body, _fresh_names(state), state.target)
+        state.body = split_recurrences(state.body, _fresh_names(state))
 
 
 def _carry(state: Compilation) -> None:

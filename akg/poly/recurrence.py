@@ -1,13 +1,11 @@
-"""Linear recurrences along innermost loops: lanes for all but the chain, and for that too if its factor is constant.
+"""Linear recurrences along innermost loops: all but the chain in lanes.
 
 Before: ``for j: A[j] = (x + A[j - 1] + y) / 9``, where x and y, of any size, are no results of this loop.
 After:  in strips, ``vector for k: r[k] = (x + y) / 9`` and ``for k: A[k] = A[k - 1] / 9 + r[k]``.
 
-An iteration of the chain waits for one fused multiplication. Where the factor a is a constant, of magnitude at most
-one, the chain is cut as well (Kogge and Stone 1973): ``r[k] + a r[k - 1]`` spans two elements, once more with a^2
-four, and so on up to a vector; then a vector of results needs only the vector of results before it.
-
-Sums are taken in another order than written, as reductions are, and a constant divisor becomes a factor.
+An iteration of the chain waits for one fused multiplication; where the factor is a constant, a backend may run the
+chain in vectors. Sums are taken in another order than written, as reductions are, and a constant divisor becomes a
+factor.
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from akg.base.target import Target
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Const, Expr, Load, Unary, Var, binary, unary
@@ -23,7 +20,7 @@ from akg.ir.rewrite import loads_of, map_children, substitute, variables_of, wal
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, For, Stmt, Store, block
 
-STRIP = 256  # elements whose rests wait in the first cache
+STRIP = 512  # elements whose rests wait in the first cache
 MIN_LOADS = 3  # outside of the chain, that strips pay
 
 
@@ -35,12 +32,12 @@ class Linear:
     rest: Expr | None
 
 
-def split_recurrences(body: Stmt, fresh: Callable[[str], Var], target: Target) -> Stmt:
+def split_recurrences(body: Stmt, fresh: Callable[[str], Var]) -> Stmt:
     """`body` with linear recurrences along innermost serial loops split."""
     if isinstance(body, For) and body.kind == "serial" and body.step == 1 and isinstance(body.body, Store):
         found = _recurrence(body, body.body)
-        return body if found is None else _Split(body, body.body, found, fresh, target).stmt()
-    return map_children(body, lambda s: split_recurrences(s, fresh, target))
+        return body if found is None else _Split(body, body.body, found, fresh).stmt()
+    return map_children(body, lambda s: split_recurrences(s, fresh))
 
 
 def _recurrence(loop: For, store: Store) -> Linear | None:
@@ -139,25 +136,16 @@ def _scaled(op: str, a: Expr | None, by: Expr) -> Expr | None:
 class _Split:
     """The loops in place of one."""
 
-    def __init__(self, loop: For, store: Store, parts: Linear, fresh: Callable[[str], Var], target: Target) -> None:
+    def __init__(self, loop: For, store: Store, parts: Linear, fresh: Callable[[str], Var]) -> None:
         assert parts.factor is not None and parts.rest is not None
         self.loop, self.store, self.fresh = loop, store, fresh
         self.factor, self.rest = parts.factor, parts.rest
         self.dtype = store.buffer.dtype
-        self.lanes = target.lanes(8 * self.dtype.itemsize_bytes)
         self.strip = fresh(f"{loop.var.name}_s")
         self.count = binary("min", Const(STRIP), loop.end - self.strip)
 
-    def stmt(self) -> Stmt:
-        """All of it."""
-        factor = self.factor
-        if isinstance(factor, Const) and abs(float(factor.value)) <= 1.0 and self.lanes > 1:
-            return self.in_lanes(float(factor.value))
-        return self.chain()
-
-    def temporary(self, what: str, padding: int = 0) -> Buffer:
-        name = self.fresh(f"{self.store.buffer.name}_{what}").name
-        return Buffer(name, (Const(STRIP + padding),), self.dtype, "local")
+    def temporary(self, what: str) -> Buffer:
+        return Buffer(self.fresh(f"{self.store.buffer.name}_{what}").name, (Const(STRIP),), self.dtype, "local")
 
     def at(self, position: Expr) -> dict[Var, Expr]:
         return {self.loop.var: simplify(self.strip + position)}
@@ -181,7 +169,7 @@ class _Split:
         """The result of the iteration before `position`."""
         return Load(self.store.buffer, self.result(position - 1, Const(0.0, self.dtype)).indices)
 
-    def chain(self) -> Stmt:
+    def stmt(self) -> Stmt:
         """Rests, and factors if they differ, in lanes; then one iteration after the other."""
         rests = self.temporary("rest")
         moves = self.loop.var in variables_of(self.factor) or any(True for _ in loads_of(self.factor))
@@ -198,36 +186,3 @@ class _Split:
         steps = For(k, Const(0), self.count, self.result(k, value))
         body: Stmt = Alloc(rests, self.strips(block(self.over(prepare), steps)))
         return body if factors is None else Alloc(factors, body)
-
-    def in_lanes(self, factor: float) -> Stmt:
-        """Sums over 2, 4, ... elements in lanes, back and forth between two temporaries; then vector after vector."""
-        lanes = self.lanes
-        one, other = self.temporary("rest", lanes), self.temporary("sums", lanes)
-        zero = self.fresh(f"{self.loop.var.name}_z")
-        nothing = Const(0.0, self.dtype)
-        clear = block(self.write(one, zero, nothing), self.write(other, zero, nothing))
-        pads = For(zero, Const(0), Const(lanes), clear, "vector")
-        parts: list[Stmt] = [self.over(lambda k: self.write(one, k + lanes, substitute(self.rest, self.at(k))))]
-        first = Load(one, (Const(lanes),))
-        begin = binary("mul", Const(factor, self.dtype), self.last(Const(0)))
-        parts.append(self.write(one, Const(lanes), binary("add", begin, first)))
-        width, power, source, sink = 1, factor, one, other
-        while width < lanes:
-            parts.append(self.over(lambda k, s=source, d=sink, w=width, p=power: self.joined(k, s, d, w, p)))
-            width, power, source, sink = 2 * width, power * power, sink, source
-        start = self.fresh(f"{self.loop.var.name}_v")
-        lane = self.fresh(f"{self.loop.var.name}_l")
-        before = binary("mul", Const(power, self.dtype), Load(sink, (start + lane,)))
-        here = start + lane + lanes
-        final = self.write(sink, here, binary("add", before, Load(source, (simplify(here),))))
-        out = self.result(start + lane, Load(sink, (simplify(here),)))
-        left = binary("min", Const(lanes), self.count - start)
-        inner = For(lane, Const(0), left, block(final, out), "vector")
-        parts.append(For(start, Const(0), self.count, inner, "serial", lanes))
-        return Alloc(one, Alloc(other, block(pads, self.strips(block(*parts)))))
-
-    def joined(self, k: Var, source: Buffer, sink: Buffer, width: int, power: float) -> Store:
-        """``sink[k] = source[k] + power * source[k - width]``."""
-        here = k + self.lanes
-        before = binary("mul", Const(power, self.dtype), Load(source, (simplify(here - width),)))
-        return self.write(sink, here, binary("add", before, Load(source, (simplify(here),))))

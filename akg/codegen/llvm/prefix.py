@@ -4,23 +4,26 @@
 
 A vector of terms becomes a vector of running sums in log2(N) steps, each of which adds the vector shifted by 1, 2, 4,
 ... lanes (Hillis and Steele 1986); what came before is added to all lanes. From one vector to the next, only the
-addition of its total has to wait. Sums of floats are associated otherwise than in the loop, as in any reduction.
+addition of its total has to wait. Where ``s = c * s + X[i]``, what comes over k lanes is multiplied by the k-th power
+of c. Sums of floats are associated otherwise than in the loop, as in any reduction.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from akg.base.dtype import index
 from akg.codegen.llvm.address import split_lane
-from akg.codegen.llvm.arith import apply, combine
+from akg.codegen.llvm.arith import apply, combine, fused
 from akg.codegen.llvm.bounds import as_index, is_checked
 from akg.codegen.llvm.builder import Function, Lanes, Value, index_value
 from akg.codegen.llvm.control import counted_loop
 from akg.codegen.llvm.memory import linear
 from akg.codegen.llvm.reduction import identity
+from akg.codegen.llvm.types import constant, llvm_type
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Binary, Expr, Load, Var
+from akg.ir.expr import Binary, Const, Expr, Load, Var
 from akg.ir.rewrite import buffers_read, buffers_written, substitute, substitute_stmt
 from akg.ir.stmt import Block, For, Store
 
@@ -29,12 +32,13 @@ ASSOCIATIVE = ("add", "mul", "min", "max")
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A loop that combines terms into a scalar and stores what depends on it."""
+    """A loop that combines a scalar, or `factor` times it, with terms, and stores what depends on it."""
 
     carry: Buffer
     op: str
     term: Expr
     stores: tuple[Store, ...]
+    factor: float = 1.0
 
 
 def emit_prefix(f: Function, loop: For, trips: int | None) -> bool:
@@ -69,7 +73,8 @@ def _running(f: Function, loop: For) -> Running | None:
     if first.indices or place is None or not place.is_stack or place.lanes or not isinstance(value, Binary):
         return None
     old = Load(first.buffer, ())
-    if value.op not in ASSOCIATIVE or value.a is not old or value.dtype is not first.buffer.dtype:
+    factor = _factor(value.a, old) if value.op == "add" else 1.0 if value.a is old else None
+    if value.op not in ASSOCIATIVE or factor is None or value.dtype is not first.buffer.dtype:
         return None
     if first.buffer in f.unit.buffers_read(value.b) or first.buffer.dtype.bits < 32:
         return None
@@ -78,7 +83,16 @@ def _running(f: Function, loop: For) -> Running | None:
         return None
     if not all(_moves(f, s, loop.var) for s in stores[1:]):
         return None
-    return Running(first.buffer, value.op, value.b, tuple(stores[1:]))
+    return Running(first.buffer, value.op, value.b, tuple(stores[1:]), factor)
+
+
+def _factor(value: Expr, old: Load) -> float | None:
+    """c where a value is ``c * old`` for a constant of magnitude at most one, whose powers do not overflow."""
+    if value is old:
+        return 1.0
+    if isinstance(value, Binary) and value.op == "mul" and value.b is old and isinstance(value.a, Const):
+        return float(value.a.value) if abs(float(value.a.value)) <= 1.0 else None
+    return None
 
 
 def _moves(f: Function, store: Store, var: Var) -> bool:
@@ -99,10 +113,10 @@ def _vectors(f: Function, loop: For, running: Running, begin: Value, end: Value,
     def body() -> None:
         f.lanes = Lanes(lane, lanes)
         terms = f.splat(f.value(substitute(running.term, values)), lanes)
-        sums = _prefix(f, running.op, terms)
+        sums = _prefix(f, running, terms)
         before = Value(f.here(f"load {old.type}, ptr {total}"), old.dtype, lanes, f.level)
-        now = combine(f, running.op, before, sums)
-        after = combine(f, running.op, before, _last_lane(f, sums))
+        now = _joined(f, running, before, sums, range(1, lanes + 1))
+        after = _joined(f, running, before, _last_lane(f, sums), [lanes] * lanes)
         f.line(f"store {after}, ptr {total}")
         f.invalidate(running.carry)
         node = Load(running.carry, ())
@@ -118,14 +132,27 @@ def _vectors(f: Function, loop: For, running: Running, begin: Value, end: Value,
     f.invalidate(running.carry)
 
 
-def _prefix(f: Function, op: str, terms: Value) -> Value:
+def _joined(f: Function, running: Running, before: Value, after: Value, steps: Iterable[int]) -> Value:
+    """``before op after``; with a factor, `before` times as many of it, by lane, as there are iterations between."""
+    if running.factor == 1.0:
+        return combine(f, running.op, before, after)
+    dtype = before.dtype
+    powers = ", ".join(f"{llvm_type(dtype)} {constant(running.factor**k, dtype)}" for k in steps)
+    scale = Value(f"<{powers}>", dtype, before.lanes)
+    if f.unit.target.has_fma:
+        return fused(f, before, scale, after)
+    return combine(f, "add", combine(f, "mul", before, scale), after)
+
+
+def _prefix(f: Function, running: Running, terms: Value) -> Value:
     """Lane k combines the lanes up to k."""
     lanes, distance, total = terms.lanes, 1, terms
-    nothing = f.splat(identity(op, terms.dtype), lanes)
+    nothing = f.splat(identity(running.op, terms.dtype), lanes)
     while distance < lanes:
         order = ", ".join(f"i32 {k - distance if k >= distance else lanes + k}" for k in range(lanes))
         text = f.at(total.level, f"shufflevector {total}, {nothing}, <{lanes} x i32> <{order}>")
-        total = combine(f, op, Value(text, terms.dtype, lanes, total.level), total)
+        shifted = Value(text, terms.dtype, lanes, total.level)
+        total = _joined(f, running, shifted, total, [distance] * lanes)
         distance *= 2
     return total
 
