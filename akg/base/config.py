@@ -168,6 +168,10 @@ class Config:
     strategy = Option(lambda: "auto", str, "scheduling strategy where the call names none")
     legality = Option(lambda: True, _flag, "prove each schedule against the dependences", changes_code=True)
 
+    fast_math = Option(
+        lambda: False, _flag, "round as is quickest: sums in any order, reciprocals, no NaN", changes_code=True
+    )
+
     @user_facing
     def override(self, **values: object) -> Override:
         """Set options within a ``with`` block.

@@ -16,6 +16,7 @@ from akg.base.target import Target
 from akg.base.trace import dump, logger, phase
 from akg.ir import stmt
 from akg.ir.expr import Expr, Var
+from akg.ir.fast_math import contract_products, relax
 from akg.ir.simplify import simplify_stmt
 from akg.ir.text import to_text
 from akg.ir.verify import verify
@@ -26,6 +27,7 @@ from akg.poly.dependence import Dependence, annotate, dependences
 from akg.poly.directives import report_unmet
 from akg.poly.expand import expand_temporaries
 from akg.poly.fuse import fuse_outer
+from akg.poly.intra_tile import tile_products
 from akg.poly.isl import Unknown
 from akg.poly.isl_ast import generate_with_isl
 from akg.poly.isl_scheduler import NoScheduleError
@@ -33,6 +35,7 @@ from akg.poly.lanes import LaneModel
 from akg.poly.legality import Legality, prove
 from akg.poly.mapping import Decisions, map_cpu
 from akg.poly.pack import pack_operands
+from akg.poly.pivots import split_pivots
 from akg.poly.privatize import privatize
 from akg.poly.promote import promote_tiles
 from akg.poly.recurrence import split_recurrences
@@ -73,6 +76,7 @@ class Compilation:
     body: stmt.Stmt | None = None
     store_guards: frozenset[Expr] = frozenset()  # conditions in `body` under which only stores have to be
     result: stmt.Kernel | None = None  # loop IR for the backend
+    is_split: bool = False  # some statements are parts of others, under conditions
     position: int = 0  # passes run so far
 
     @property
@@ -87,6 +91,8 @@ Pass = tuple[str, str, Callable[[Compilation], None]]
 def start(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilation:
     """A compilation of `kernel`, its statements read off."""
     with phase("scop"):
+        if config.fast_math:
+            kernel = relax(kernel)
         # temporaries of one iteration become arrays over all of them: only values order the loops then
         expanded = expand_temporaries(privatize(kernel))
         return Compilation(expanded, strategy, target, extract_scop(expanded))
@@ -135,6 +141,20 @@ def _schedule(state: Compilation) -> None:
 def _fuse(state: Compilation) -> None:
     if state.strategy.fusion == "outer":
         state.schedule = fuse_outer(state.scop, state.tree, state.dependences)
+
+
+def _tile_products(state: Compilation) -> None:
+    options = state.strategy
+    given = options.tiling.plans or options.tiling.intra_tile == "none"
+    if given or not (options.tile and options.vectorize):
+        return
+    note = state.decisions.note
+    tiled = tile_products(state.scop, state.tree, state.dependences, state.target, note, parallel=options.parallel)
+    if tiled is None and state.strategy.scheduler == "auto":
+        tiled = split_pivots(state.scop, state.tree, state.dependences, note)
+    if tiled is not None:
+        state.scop, state.dependences, state.schedule = tiled.scop, tiled.dependences, tiled.tree
+        state.is_split = True
 
 
 def _map(state: Compilation) -> None:
@@ -189,6 +209,8 @@ def _prove(state: Compilation) -> None:
 
 def _generate(state: Compilation) -> None:
     try:
+        if state.is_split:
+            raise NotRectangularError("conditions of parts become bounds")
         state.body, state.store_guards = scan(state.scop, state.tree)
     except NotRectangularError as why:
         state.body = _projected(state)
@@ -244,6 +266,8 @@ def _recur(state: Compilation) -> None:
 def _carry(state: Compilation) -> None:
     assert state.body is not None
     state.body = carry_values(state.body, _fresh_names(state))
+    if config.fast_math and state.target.has_fma:
+        state.body = contract_products(state.body)
 
 
 def _finish(state: Compilation) -> None:
@@ -281,6 +305,7 @@ SCHEDULE: tuple[Pass, ...] = (
 )
 
 MAP: tuple[Pass, ...] = (
+    ("tile-products", "tile sequential bands around products, whole tiles apart", _tile_products),
     ("map-cpu", "choose the threads' loop, the lanes' loop and register tiles", _map),
     ("prove", "prove the final order legal, independently of the scheduler", _prove),
     ("generate", "turn the tree into loops: directly where it is rectangular, by isl elsewhere", _generate),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from akg.ir.affine import Affine
 from akg.ir.expr import Const, Var
 from akg.ir.rewrite import variables_of
-from akg.poly.scop import Access
+from akg.poly.progression import rank
+from akg.poly.scop import Access, Statement
 
 GATHER = 1 << 40  # the stride of a subscript that is not affine, or of a symbolic row length
 
@@ -32,3 +35,22 @@ def stride(access: Access, var: Var) -> int:
 def depends_on(access: Access, var: Var) -> bool:
     """Whether the address changes with `var`."""
     return any(var in variables_of(i) for i in access.indices)
+
+
+def separates(access: Access, var: Var, iterators: Iterable[Var]) -> bool:
+    """Whether iterations with different values of `var` touch different elements: a subscript has no other iterator."""
+    others = [v for v in iterators if v is not var]
+    forms = [Affine.of(i) for i in access.indices]
+    return any(f is not None and f.coefficient(var) and not any(f.coefficient(v) for v in others) for f in forms)
+
+
+def access_rank(access: Access, iterators: Iterable[Var]) -> int:
+    """How many independent directions of the iterations an access tells apart."""
+    listed = tuple(iterators)
+    forms = [Affine.of(i) for i in access.indices]
+    return rank(tuple([tuple([f.coefficient(v) if f is not None else 0 for v in listed]) for f in forms]))
+
+
+def is_reused(statement: Statement) -> bool:
+    """Whether each access comes back to its elements in other iterations."""
+    return all(access_rank(a, statement.iterators) < len(statement.loops) for a in statement.accesses)

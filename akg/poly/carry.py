@@ -1,85 +1,106 @@
-"""Values that one iteration leaves for the next stay in a register (Callahan, Carr and Kennedy 1990).
+"""Scalar replacement across iterations: what one iteration stores and the next one reads stays in a register.
 
-Before: ``for i in [1, n): T[i] = T[i - 1] + X[i]``.
-After:  ``if 1 < n: { r = T[0]; for i in [1, n): { r = r + X[i]; T[i] = r } }``.
+    Before:  for j in [1, n):                     After:  alloc last: [] register
+                 A[j] = c * A[j-1] + x[j]                 last = A[0]
+                                                          for j in [1, n):
+                                                              now = c * last + x[j]
+                                                              A[j] = now; last = now
 
-An iteration then waits for an addition, not for a store that is read back.
+Iterations that wait for one another through memory wait for a store and a load more than they must (Callahan, Carr
+and Kennedy 1990, for a distance of one iteration).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, Load, Select, Var, binary
-from akg.ir.rewrite import loads_of, map_children, rewrite, substitute, walk_expr
-from akg.ir.simplify import simplify
+from akg.ir.expr import Expr, Load, Select, Var, binary
+from akg.ir.rewrite import loads_of, map_children, rewrite, substitute, variables_of, walk_expr
 from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, expressions
 
 
-def carry_values(body: Stmt, fresh: Callable[[str], Var]) -> Stmt:
-    """`body` with what innermost serial loops read of their last iteration in registers."""
-    if isinstance(body, For) and body.kind == "serial" and body.step == 1:
-        stores = body.body.body if isinstance(body.body, Block) else (body.body,)
-        if all(isinstance(s, Store) for s in stores):
-            return _carried(body, [s for s in stores if isinstance(s, Store)], fresh)
-    return map_children(body, lambda s: carry_values(s, fresh))
+def carry_values(stmt: Stmt, fresh: Callable[[str], Var]) -> Stmt:
+    """`stmt` with such elements in registers, in innermost serial loops that only store."""
+    stmt = map_children(stmt, lambda inner: carry_values(inner, fresh))
+    if not isinstance(stmt, For) or stmt.kind != "serial":
+        return stmt
+    body = stmt.body.body if isinstance(stmt.body, Block) else (stmt.body,)
+    stores = [s for s in body if isinstance(s, Store)]
+    nodes = (n for s in stores for e in expressions(s) for n in walk_expr(e))
+    if len(stores) < len(body) or any(isinstance(n, Select) for n in nodes):
+        return stmt
+    found = [(s, load) for s in stores if (load := _of_last_iteration(s, stores, stmt)) is not None]
+    return _carried(stmt, stores, [_Pair(s, load, fresh) for s, load in found], fresh) if found else stmt
 
 
-def _carried(loop: For, stores: Sequence[Store], fresh: Callable[[str], Var]) -> Stmt:
-    for position, store in enumerate(stores):
-        before = _one_earlier(store.indices, loop.var)
-        if before is None or sum(s.buffer is store.buffer for s in stores) > 1:
-            continue
-        old = [load for s in stores[: position + 1] for e in expressions(s) for load in loads_of(e)
-               if load.buffer is store.buffer and _same(load.indices, before)]  # fmt: skip
-        if old and not any(_is_guarded(s.value, old) for s in stores[: position + 1]):
-            return _in_register(loop, stores, position, set(old), fresh)
-    return loop
+def _of_last_iteration(store: Store, stores: list[Store], loop: For) -> Load | None:
+    """The load of what `store` wrote in the iteration before; None if there is no such or others write there."""
+    buffer = store.buffer
+    if buffer.scope == "register":
+        return None
+    if sum(s.buffer is buffer for s in stores) > 1 or all(loop.var not in variables_of(i) for i in store.indices):
+        return None
+    forms = [Affine.of(i) for i in store.indices]
+    if any(f is None for f in forms):
+        return None
+    before = tuple([_shifted(f, loop) for f in forms if f is not None])
+    for other in stores:
+        for expr in expressions(other):
+            for load in loads_of(expr):
+                if load.buffer is buffer and tuple([Affine.of(i) for i in load.indices]) == before:
+                    return load
+    return None
 
 
-def _in_register(
-    loop: For, stores: Sequence[Store], position: int, old: set[Load], fresh: Callable[[str], Var]
-) -> Stmt:  # fmt: skip
-    store = stores[position]
-    register = Buffer(fresh(f"{store.buffer.name}_last").name, (), store.buffer.dtype, "local")
+def _shifted(form: Affine, loop: For) -> Affine:
+    return form + -form.coefficient(loop.var) * loop.step
+
+
+class _Pair:
+    """A store, the load of what it stored one iteration before, and the registers for both elements."""
+
+    def __init__(self, store: Store, load: Load, fresh: Callable[[str], Var]) -> None:
+        self.store, self.load, buffer = store, load, store.buffer
+        self.last = Buffer(fresh(f"{buffer.name}_last").name, (), buffer.dtype, "local")
+        self.now = Buffer(fresh(f"{buffer.name}_now").name, (), buffer.dtype, "local")
+        self.target = tuple([Affine.of(i) for i in load.indices])
+
+
+def _carried(loop: For, stores: list[Store], pairs: list[_Pair], fresh: Callable[[str], Var]) -> Stmt:
+    """The loop with each pair in registers."""
+    done: set[str] = set()
 
     def rule(node: Expr) -> Expr | None:
-        return Load(register, ()) if isinstance(node, Load) and node in old else None
+        pair = next((p for p in pairs if isinstance(node, Load) and node.buffer is p.store.buffer), None)
+        if pair is None or not isinstance(node, Load):
+            return None
+        if tuple([Affine.of(i) for i in node.indices]) == pair.target:
+            return Load(pair.last, ())
+        return Load(pair.now, ()) if pair.store.name in done and node.indices == pair.store.indices else None
 
     parts: list[Stmt] = []
-    for s in stores[: position + 1]:
-        parts.append(replace(s, value=rewrite(s.value, rule), indices=tuple([rewrite(e, rule) for e in s.indices])))
-    last = parts.pop()
-    assert isinstance(last, Store)
-    parts.append(Store(register, (), last.value, f"{store.name}_value", span=store.span))
-    parts.append(replace(last, value=Load(register, ()), reduction=None))
-    inner = replace(loop, body=block(*parts, *stores[position + 1 :]))
-    at = tuple([simplify(substitute(e, {loop.var: binary("sub", loop.begin, 1)})) for e in store.indices])
-    first = Store(register, (), Load(store.buffer, at), f"{store.name}_last", span=store.span)
-    carried: Stmt = Alloc(register, block(first, inner))
-    if isinstance(loop.begin, Const) and isinstance(loop.end, Const):
-        return carried if int(loop.begin) < int(loop.end) else loop
-    return If(binary("lt", loop.begin, loop.end), carried, span=loop.span)
-
-
-def _is_guarded(value: Expr, old: Sequence[Load]) -> bool:
-    """Whether a condition decides if one of the loads is read: the first may not exist."""
-    return any(isinstance(n, Select) and any(load in old for load in loads_of(n)) for n in walk_expr(value))
-
-
-def _one_earlier(indices: tuple[Expr, ...], var: Var) -> list[Affine] | None:
-    """The subscripts of the iteration before; None if they do not change, or are not affine."""
-    forms = [Affine.of(e) for e in indices]
-    found: list[Affine] = []
-    for form in forms:
-        if form is None:
-            return None
-        found.append(form - form.coefficient(var))
-    return found if any(f is not None and f.coefficient(var) for f in forms) else None
-
-
-def _same(indices: tuple[Expr, ...], forms: Sequence[Affine]) -> bool:
-    return all(Affine.of(e) == form for e, form in zip(indices, forms, strict=True))
+    for part in stores:
+        value = rewrite(part.value, rule)
+        part = replace(part, indices=tuple([rewrite(i, rule) for i in part.indices]), value=value)
+        pair = next((p for p in pairs if p.store.name == part.name), None)
+        if pair is not None:
+            parts.append(Store(pair.now, (), value, fresh(f"{part.name}_now").name))
+            part = replace(part, value=Load(pair.now, ()), reduction=None)
+            done.add(part.name)
+        parts.append(part)
+    parts += [Store(p.last, (), Load(p.now, ()), fresh(f"{p.store.name}_last").name) for p in pairs]
+    body = block(*parts)
+    for pair in reversed(pairs):
+        body = Alloc(pair.now, body)
+    first = [tuple([substitute(i, {loop.var: loop.begin}) for i in p.load.indices]) for p in pairs]
+    starts = [
+        Store(p.last, (), Load(p.store.buffer, at), fresh(f"{p.store.name}_first").name)
+        for p, at in zip(pairs, first, strict=True)
+    ]
+    whole = block(*starts, replace(loop, body=body))
+    for pair in reversed(pairs):
+        whole = Alloc(pair.last, whole)
+    return whole if loop.const_trips else If(binary("lt", loop.begin, loop.end), whole)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from akg.base.errors import AkgError, InternalError
 from akg.ir.expr import Binary, Const, Expr, Var, binary, select, unary
 from akg.ir.rewrite import substitute, substitute_stmt
-from akg.ir.simplify import simplify_stmt
+from akg.ir.simplify import simplify, simplify_stmt
 from akg.ir.stmt import Block, For, If, LoopKind, Stmt, block
 from akg.poly import isl
 from akg.poly.domain import Model, member_value, model_of
@@ -136,7 +136,12 @@ class _Emitter:
         step = isl.expr_parts(node.for_get_inc())[1]
         if self.expr(left, inner) is not var or op not in ("le", "lt") or not isinstance(step, int):
             raise InternalError(f"isl's loop has an unusual form: {node}")
-        loop = For(var, begin, _plus_one(bound) if op == "le" else bound, Block(()), kind or "serial", step)
+        end = _plus_one(bound) if op == "le" else bound
+        if kind in ("unroll", "vector"):  # register tiles count from 0
+            extent = simplify(end - begin)
+            if isinstance(extent, Const):
+                inner[str(name)], begin, end = begin + var, Const(0), extent
+        loop = For(var, begin, end, Block(()), kind or "serial", step)
         if kind == "unroll" and loop.const_trips is None:
             kind = "serial"
         return For(var, loop.begin, loop.end, self.emit(node.for_get_body(), inner, None), kind or "serial", step)

@@ -19,15 +19,16 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from akg.base.target import Target
-from akg.poly.access import depends_on, stride
+from akg.poly.access import depends_on, separates, stride
 from akg.poly.lanes import LaneModel, var_of
+from akg.poly.outer_lanes import outer_lanes_pay
 from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box, is_summed
 from akg.poly.scop import Scop, Statement
 from akg.poly.tile_order import TileOrder, sink, sink_blocked
 from akg.poly.tile_size import tile_sizes
 from akg.poly.tiling import FULL_TILES, TilePlan, Tiling, first_loops, in_order, split_loops, tiles_text, wavefronts_of
-from akg.poly.tree import LEAF, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
+from akg.poly.tree import LEAF, TILED, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 from akg.poly.wavefront import POINTS, tile_skewed
 
 STRIP = 4096  # elements of a strip, at least, where the only parallel loop is also the vector loop
@@ -130,7 +131,7 @@ class _Mapper:
         if isinstance(node, Filter):
             return Filter(node.statements, self.node(node.child, points, threaded))
         if isinstance(node, Mark):
-            return Mark(node.name, self.node(node.child, points, threaded))
+            return node if node.name == TILED else Mark(node.name, self.node(node.child, points, threaded))
         return Band(points, True, LEAF) if points else node
 
     def sequence(self, node: Sequence, points: tuple[Member, ...], threaded: bool) -> Node:
@@ -278,6 +279,8 @@ class _Mapper:
         children = band.child.children if isinstance(band.child, Sequence) else ()
         inner = [f for f in children if isinstance(f.child, Band)]
         last = members[-1]
+        if self.options.vectorize and last.coincident and outer_lanes_pay(self.scop, self.lanes, last, band.child):
+            return self.outer_lanes(band, threaded)
         if self.options.tile and last.coincident and self.lanes.trips(last) >= 16:
             tile = self.reuse.rows_of_tile(self.lanes.trips(last))
             if any(self.tiles_with(f, (replace(last, kind="unroll"),)) for f in inner):
@@ -288,6 +291,17 @@ class _Mapper:
         chosen = self.thread(members, threaded)
         child = self.node(band.child, (point,) if point else (), threaded or chosen is not None)
         return Band(tuple(members), band.permutable, child)
+
+    def outer_lanes(self, band: Band, threaded: bool) -> Node:
+        """Lanes along the last member, around its recurrences; threads share vectors of it, or a loop outside."""
+        *members, last = band.members
+        names = ", ".join(last.rows)
+        self.decisions.note(f"{names}: lanes along {_name(last)}, each with a recurrence of its own")
+        strip = replace(last, tile=min(self.lanes.lanes_of(self.scop.statements[n]) for n in last.rows))
+        outer = [*members, strip]
+        chosen = self.thread(outer, threaded)
+        child = self.node(band.child, (), threaded or chosen is not None)
+        return Band((*outer, replace(last, kind="vector")), band.permutable, child)
 
     def thread(self, members: list[Member], threaded: bool) -> int | None:
         """Make the outermost parallel member with enough iterations the threads' loop; bring it to the front."""
@@ -313,6 +327,10 @@ class _Mapper:
         members = list(band.members)
         names = list(members[0].rows)
         best = self.vector_member(members, names)
+        if best is None and len(members) > 1 and self.options.vectorize and members[-2].coincident:
+            inner = Band((members[-1],), True, band.child)
+            if outer_lanes_pay(self.scop, self.lanes, members[-2], inner):
+                return self.outer_lanes(Band(tuple(members[:-1]), band.permutable, inner), threaded)
         if best is None:
             self.thread(members, threaded)
             return replace(band, members=tuple(members))
@@ -398,7 +416,9 @@ class _Mapper:
         if not member.reduction:
             return False
         var = var_of(member, statement)
-        return var is not None and (statement.store.reduction is None or not depends_on(statement.write, var))
+        if var is None or statement.store.reduction is None or not depends_on(statement.write, var):
+            return var is not None
+        return separates(statement.write, var, statement.iterators)  # it sums along other loops
 
     # -- nests with re-use ----------------------------------------------------------------------------------
 

@@ -206,7 +206,7 @@ class _Promoter:
                         continue
                 elif part.kind == "vector":
                     continue  # a vector reduction into one element: the backend keeps its own lanes
-                scaled = _scaled(part, buffer)
+                scaled = _scaled(part, buffer) if len(own) == len(found) else None
                 if guards and scaled is None:
                     continue
                 if scaled is not None:
@@ -342,6 +342,8 @@ def _scaled(loop: For, buffer: Buffer) -> _Scaled | None:
     inner = rewrite_stmt(loop, rule)
     assert isinstance(inner, For)
     return _Scaled(inner, None if found is None else found[0], guards, moved)
+
+
 def _updated(found: list[Site]) -> list[Site]:
     """The accesses of elements that are stored to, by subscripts; the others only read."""
     stored = {s.indices for s in found if s.is_store}

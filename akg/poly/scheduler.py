@@ -45,8 +45,21 @@ class _StuckError(Exception):
     """No row carries anything more."""
 
 
-def schedule(scop: Scop, dependences: Iterable[Dependence], plan: Plan, note: Note = lambda text: None) -> Domain:
+def schedule(
+    scop: Scop,
+    dependences: Iterable[Dependence],
+    plan: Plan,
+    note: Note = lambda text: None,
+    names: tuple[str, ...] | None = None,
+) -> Domain:
     """A schedule tree by a plan; what had to be dropped of it is told to `note`.
+
+    Args:
+        scop: the statements.
+        dependences: what must keep its order.
+        plan: how to choose.
+        note: told what was dropped.
+        names: of statements to schedule, for a part of a tree; None: all.
 
     Raises:
         AkgError: AKG-E305 for a plan that does not fit the kernel, AKG-E306 for constraints that cannot hold.
@@ -57,8 +70,10 @@ def schedule(scop: Scop, dependences: Iterable[Dependence], plan: Plan, note: No
         raise NoScheduleError("bounds of loops depend on data")
     listed = list(dependences)
     try:
-        tree = Domain(tuple(scop.statements), _Scheduler(scop, _wanted(scop, listed, plan.options), plan, note).root())
-        answer = prove(scop, tree) if plan.options.check_schedule else None
+        chosen = tuple(scop.statements) if names is None else names
+        finder = _Scheduler(scop, _wanted(scop, listed, plan.options), plan, note)
+        tree = Domain(chosen, finder.root(chosen))
+        answer = prove(scop, tree) if plan.options.check_schedule and names is None else None
         if answer is not None and answer.answer == "no":
             raise _StuckError(answer.text)
         return tree
@@ -72,7 +87,7 @@ def schedule(scop: Scop, dependences: Iterable[Dependence], plan: Plan, note: No
                     continue
                 note(f"{stuck}: isl's scheduler is used")
                 return tree
-            if other == "original":
+            if other == "original" and names is None:
                 note(f"{stuck}: the original order is used")
                 return scop.tree
         raise AkgError("AKG-E306", f"no schedule of {scop.kernel.name}: {stuck}",
@@ -90,9 +105,8 @@ def _wanted(scop: Scop, given: list[Dependence], options: SchedulerOptions) -> l
 class _Scheduler(RowSearch):
     """Builds the tree."""
 
-    def root(self) -> Node:
+    def root(self, names: Group) -> Node:
         """The tree below the domain."""
-        names = tuple(self.scop.statements)
         node = self.node(names, self.edges, Place(dict.fromkeys(names, ())))
         self.note_unplaced()
         return node

@@ -1,7 +1,7 @@
 """Strategies: how a schedule is found, as a validated JSON document.
 
     strategy := {"name"?: str, "about"?: str, "schema_version"?: 1, "preset"?: name of a strategy,
-                 "scheduler"?: "original" | "isl" | "polytops" | ..., "isl"?: {option of isl: bool or int},
+                 "scheduler"?: "auto" | "original" | "isl" | "polytops" | ..., "isl"?: {option of isl: bool or int},
                  "fuse_outer"?: bool, "parallel"?: bool, "vectorize"?: bool, "tile"?: bool,
                  and for the scheduler "polytops":
                  "new_variables"?: [name...], "ILP_construction"?: [dimension...], "fusion"?: heuristic | [fusion...],
@@ -29,6 +29,7 @@ from typing import Any, TypeAlias
 from akg.base.errors import AkgError, suggest
 from akg.base.registry import Registry
 from akg.poly.dependence import Dependence
+from akg.poly.features import schedule_auto
 from akg.poly.hint_rows import rows_of
 from akg.poly.isl_scheduler import schedule_isl
 from akg.poly.legality import prove
@@ -67,7 +68,7 @@ class Strategy:
 
     name: str = "auto"
     about: str = ""
-    scheduler: str = "original"
+    scheduler: str = "auto"
     fusion: str = "outer"
     isl: Mapping[str, int] = field(default_factory=dict[str, int])
     parallel: bool = True
@@ -104,6 +105,7 @@ schedulers: Registry[Scheduler] = Registry("scheduler", group="akg.schedulers", 
 schedulers.register("original", lambda scop, dependences, strategy: scop.tree)
 schedulers.register("isl", lambda scop, dependences, strategy: schedule_isl(scop, dependences, strategy.isl))
 
+schedulers.register("auto", lambda scop, dependences, strategy: schedule_auto(scop, dependences, note))
 schedulers.register("polytops", lambda scop, dependences, strategy: schedule(scop, dependences, strategy.plan, note))
 
 
@@ -259,7 +261,7 @@ def _refuse_idle(document: Document, given: Mapping[str, Any], own: Mapping[str,
     if ("schedule" in given) != (scheduler == "given"):
         raise document.error(("schedule",), "a schedule is for the scheduler 'given', and that one needs it",
                              f"the scheduler is {scheduler!r}", "leave \"scheduler\" away")  # fmt: skip
-    if own and scheduler in ("original", "isl", "given"):
+    if own and scheduler in ("auto", "original", "isl", "given"):
         key = next(iter(own))
         raise document.error((key,), "this key has no effect", f"the scheduler is {scheduler!r}",
                              'write "scheduler": "polytops", or leave the key away')  # fmt: skip

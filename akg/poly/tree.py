@@ -99,6 +99,7 @@ class Domain:
 
 Node: TypeAlias = "Band | Sequence | Filter | Mark | Leaf"
 LEAF = Leaf()
+TILED = "tiled"  # the mark over a subtree that is mapped to the machine already
 
 
 def map_tree(node: Node, visit: Callable[[Node], Node]) -> Node:

@@ -64,7 +64,7 @@ def test_wrapped_document() -> None:
 def test_a_document_without_a_scheduler_is_for_ours() -> None:
     strategy = resolve_strategy({"ILP_construction": [at("default", cost_functions=["feautrier"])]})
     assert (strategy.scheduler, strategy.fusion) == ("polytops", "none")
-    assert resolve_strategy({"fusion": "none"}).scheduler == "original"
+    assert resolve_strategy({"fusion": "none"}).scheduler == "auto"
     assert resolve_strategy({"preset": "pluto", "fuse_outer": True}).fusion == "outer"
 
 

@@ -103,7 +103,7 @@ def _extreme(f: Function, op: str, a: Value, b: Value) -> Value:
         a, b = b, a
     # An ordered comparison picks b if either side is NaN: right if b is the one.
     picked = choose(f, compare(f, "fcmp olt" if op == "min" else "fcmp ogt", a, b), a, b)
-    if a.is_const and "7FF8" not in a.text:
+    if f.unit.is_finite or (a.is_const and "7FF8" not in a.text):
         return picked
     return choose(f, compare(f, "fcmp uno", a, a), a, picked)
 

@@ -128,6 +128,7 @@ class Unit:
         self.checks = Checks()
         self.streamed: frozenset[Buffer] = frozenset()  # outputs that no cache will hold until they are read
         self.notes: list[str] = []
+        self.is_finite = False  # no value is NaN
         self._names = 0
 
     def note(self, text: str) -> None:

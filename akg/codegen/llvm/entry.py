@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from akg.base.config import config
 from akg.base.dtype import bool_, float16, uint8
 from akg.base.target import Target
 from akg.codegen.llvm.arith import apply
@@ -20,6 +21,7 @@ from akg.ir.stmt import Kernel
 def emit_module(kernel: Kernel, target: Target) -> tuple[str, Unit]:
     """The text of the LLVM module of a legalized kernel, and the unit that made it."""
     unit = Unit(target, EXPRESSIONS, STATEMENTS)
+    unit.is_finite = config.fast_math
     unit.streamed = streamed_buffers(kernel, target)
     _emit_entry(unit, kernel)
     width = f'"prefer-vector-width"="{target.vector_bits}"'
