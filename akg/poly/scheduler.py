@@ -244,11 +244,18 @@ class _Scheduler(RowSearch):
             return self.children(groups, edges, place)
         if problem.is_too_large:
             return self.carry(names, edges, problem, place)
-        if plan.require_parallel and problem.solve(plan, place.history, problem.wishes(plan, soft=False)) is not None:
+        if plan.require_parallel and self.has_row(problem, plan, place):
             self.note(f"dimension {place.dimension} of {', '.join(names)}: it cannot be parallel")
             return self.band(names, edges, place, is_retry=True)
         self.blame_constraints(problem, plan, place)
         return self.carry(names, edges, problem, place)
+
+    def has_row(self, problem: BandProblem, plan: DimensionPlan, place: Place) -> bool:
+        """Whether there is a row that need not be parallel; no, where the budget does not tell."""
+        try:
+            return problem.solve(plan, place.history, problem.wishes(plan, soft=False)) is not None
+        except isl.Unknown:
+            return False
 
     def carry(self, names: Group, edges: Sequence[Edge], problem: BandProblem, place: Place) -> Node:
         """A band of one row that carries as much as can be, by Feautrier's algorithm, whose problems are larger still.

