@@ -76,7 +76,8 @@ def eye(n_rows: Size, n_cols: Size | None = None, *, k: int = 0, dtype: Any = "f
     """Ones on diagonal `k` (0 the main one, positive ones above it), zeros elsewhere."""
     kind, offset = dtype_of(dtype), integer(k, "k")
     shape = sizes_of((n_rows, n_rows if n_cols is None else n_cols))
-    return te.compute(shape, lambda i, j: te.cast(te.select((j - i).__eq__(offset), 1, 0), kind), name="eye")
+    one, zero = value(1, kind), value(0, kind)
+    return te.compute(shape, lambda i, j: te.select((j - i).__eq__(offset), one, zero), name="eye")
 
 
 @operator("arange", kind="reshape")

@@ -193,7 +193,7 @@ def kernel_for_another_machine():
 AKG-E111: unknown option 'num_thread'
     akg.config.override(num_thread=2)
     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-because: the options are num_threads, cache, cache_dir, dump, debug, debug_kernel, log, target, strategy, legality
+because: the options are num_threads, cache, cache_dir, pool_bytes, dump, debug, debug_kernel, log, target, strategy, legality
 hint: did you mean 'num_threads'?
 """)
 def unknown_option():
@@ -217,7 +217,7 @@ def value_of_an_option():
 AKG-E101: unknown dtype 'float31'
     te.placeholder((4,), "float31")
     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-because: akg computes on float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool
+because: akg computes on float64, float32, float16, bfloat16, int64, int32, int16, int8, uint64, uint32, uint16, uint8, bool
 hint: did you mean 'float32'?
 """)
 def unknown_dtype():
@@ -384,8 +384,8 @@ def size_beyond_memory():
 AKG-E101: unknown dtype None
     te.compute((6,), lambda i: te.cast(A[i], None))
                                ^^^^^^^^^^^^^^^^^^^
-because: akg computes on float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool
-hint: known names: bfloat16, bool, float16, float32, float64, int16, int32, int64, int8, uint8
+because: akg computes on float64, float32, float16, bfloat16, int64, int32, int16, int8, uint64, uint32, uint16, uint8, bool
+hint: known names: bfloat16, bool, float16, float32, float64, int16, int32, int64, int8, uint16, uint32, uint64, uint8
 """)
 def dtype_that_is_none():
     te.compute((6,), lambda i: te.cast(A[i], None))

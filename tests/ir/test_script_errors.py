@@ -590,9 +590,9 @@ def array_after_block(A: Tensor["n", "float64"]):
 AKG-E101: unknown dtype 'float46'
     B = np.zeros(4, "float46")
                     ^^^^^^^^^
-because: akg computes on float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool
+because: akg computes on float64, float32, float16, bfloat16, int64, int32, int16, int8, uint64, uint32, uint16, uint8, bool
 hint: did you mean 'float64'?
-""")
+""")  # noqa: E501
 def unknown_dtype(A: Tensor["n", "float64"]):
     B = np.zeros(4, "float46")
 

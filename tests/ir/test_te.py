@@ -156,7 +156,8 @@ ERRORS = {
     "dtype": (
         lambda: te.placeholder((4,), "float31"),
         "AKG-E101: unknown dtype 'float31'",
-        "because: akg computes on float64, float32, float16, bfloat16, int64, int32, int16, int8, uint8, bool",
+        "because: akg computes on float64, float32, float16, bfloat16, int64, int32, int16, int8, uint64, "
+        "uint32, uint16, uint8, bool",
         "hint: did you mean 'float32'?",
     ),
     "index array": (
