@@ -70,8 +70,10 @@ class _Pair:
 
 
 def _carried(loop: For, stores: list[Store], pairs: list[_Pair], fresh: Callable[[str], Var]) -> Stmt:
-    """The loop with each pair in registers."""
+    """The loop with each pair in registers; a lone store needs one, in which backends see a running value."""
     done: set[str] = set()
+    if len(stores) == 1:
+        pairs[0].now = pairs[0].last
 
     def rule(node: Expr) -> Expr | None:
         pair = next((p for p in pairs if isinstance(node, Load) and node.buffer is p.store.buffer), None)
@@ -91,9 +93,10 @@ def _carried(loop: For, stores: list[Store], pairs: list[_Pair], fresh: Callable
             part = replace(part, value=Load(pair.now, ()), reduction=None)
             done.add(part.name)
         parts.append(part)
-    parts += [Store(p.last, (), Load(p.now, ()), fresh(f"{p.store.name}_last").name) for p in pairs]
+    apart = [p for p in pairs if p.now is not p.last]
+    parts += [Store(p.last, (), Load(p.now, ()), fresh(f"{p.store.name}_last").name) for p in apart]
     body = block(*parts)
-    for pair in reversed(pairs):
+    for pair in reversed(apart):
         body = Alloc(pair.now, body)
     first = [tuple([substitute(i, {loop.var: loop.begin}) for i in p.load.indices]) for p in pairs]
     starts = [
