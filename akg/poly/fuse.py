@@ -40,16 +40,49 @@ class _Fuser:
         """Group the children of a sequence greedily, from the first. Passes join only under a parallel loop."""
         groups: list[list[Filter]] = []
         for child in self.joined_passes(node.children) if is_inner else node.children:
-            if groups and self.joins(groups[-1], child):
-                groups[-1].append(child)
-            else:
+            at = self.place(groups, child)
+            if at is None:
                 groups.append([child])
+            else:
+                groups[at].append(child)
+                self.gather(groups, at)
         if len(groups) == len(node.children):
             return node
         filters: list[Filter] = []
         for group in groups:
             filters.extend(group if len(group) == 1 else self.fused(group))
         return filters[0].child if len(filters) == 1 else Sequence(tuple(filters))
+
+    def place(self, groups: list[list[Filter]], child: Filter) -> int | None:
+        """The latest group that takes a child; it moves up only past groups that it has nothing to do with."""
+        for at in reversed(range(len(groups))):
+            if self.joins(groups[at], child):
+                return at
+            if self.is_bound(groups[at], [child]):
+                return None
+        return None
+
+    def gather(self, groups: list[list[Filter]], at: int) -> None:
+        """Join earlier groups with group `at`, which its last child may have connected with them.
+
+        They move down to it, past groups that they have nothing to do with.
+        """
+        for earlier in reversed(range(at)):
+            head, tail = groups[earlier], groups[at]
+            if any(self.is_bound(head, between) for between in groups[earlier + 1 : at]):
+                continue
+            fits = [self.fit(head, part) for part in tail]
+            if None not in fits and True in fits:
+                groups[at] = [*head, *tail]
+                del groups[earlier]
+                at -= 1
+
+    def is_bound(self, group: list[Filter], others: list[Filter]) -> bool:
+        """Whether some dependence keeps the order of two groups."""
+        return any(
+            self.related(a, b)
+            for part in group for a in part.statements for other in others for b in other.statements
+        )  # fmt: skip
 
     def joined_passes(self, children: tuple[Filter, ...]) -> list[Filter]:
         """Children with neighbouring passes over one range made one pass, such as a row's exponentials and their sum.
@@ -111,22 +144,27 @@ class _Fuser:
         return False
 
     def joins(self, group: list[Filter], child: Filter) -> bool:
+        """Whether a child may share the loop of a group, and has to do with it."""
+        return self.fit(group, child) is True
+
+    def fit(self, group: list[Filter], child: Filter) -> bool | None:
+        """None where a child cannot share the loop of a group; else whether it has to do with the group."""
         head = _head(child)
-        if head is None:
-            return False
-        range_ = self.range(head)
+        range_ = None if head is None else self.range(head)
+        if head is None or range_ is None:
+            return None
         connected = False
         for other in group:
             outer = _head(other)
-            if outer is None or range_ is None or not _equal(range_, self.range(outer)):
-                return False
+            if outer is None or not _equal(range_, self.range(outer)):
+                return None
             for a in other.statements:
                 for b in child.statements:
                     found = self.related(a, b)
                     connected = connected or bool(found) or self.shares(a, outer.rows[a], b, head.rows[b])
                     shared = Member({a: outer.rows[a], b: head.rows[b]})
                     if any(any(signs(self.model, (d, d.wrapped), shared)) for d in found):
-                        return False
+                        return None
         return connected
 
     def fused(self, group: list[Filter]) -> list[Filter]:
