@@ -18,6 +18,7 @@ from akg.poly.domain import model_of
 from akg.poly.scop import Scop
 from akg.poly.tree import Band, Domain, Filter, Leaf, Member, Node, Sequence
 
+LOOK_BACK = 8  # groups: the pairs of a long sequence would be many
 FEW_TRIPS = 4  # a shared loop of fewer iterations gives too little parallelism to pay for what it prevents
 
 
@@ -55,7 +56,7 @@ class _Fuser:
 
     def place(self, groups: list[list[Filter]], child: Filter) -> int | None:
         """The latest group that takes a child; it moves up only past groups that it has nothing to do with."""
-        for at in reversed(range(len(groups))):
+        for at in reversed(range(max(len(groups) - LOOK_BACK, 0), len(groups))):
             if self.joins(groups[at], child):
                 return at
             if self.is_bound(groups[at], [child]):
@@ -67,7 +68,7 @@ class _Fuser:
 
         They move down to it, past groups that they have nothing to do with.
         """
-        for earlier in reversed(range(at)):
+        for earlier in reversed(range(max(at - LOOK_BACK, 0), at)):
             head, tail = groups[earlier], groups[at]
             if any(self.is_bound(head, between) for between in groups[earlier + 1 : at]):
                 continue
