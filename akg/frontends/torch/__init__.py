@@ -4,4 +4,4 @@ from akg.frontends.torch.backend import backend as backend
 from akg.frontends.torch.table import load_converters
 from akg.frontends.torch.table import supported as supported
 
-load_converters("pointwise", "moving", "reducing", "contracting")
+load_converters("pointwise", "moving", "reducing", "contracting", "pooling")

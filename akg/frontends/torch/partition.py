@@ -47,13 +47,7 @@ class _Support(operator_support.OperatorSupportBase):
         name = name_of(node.target)
         if find(name) is None:
             return f"{name}: no converter"
-        if name.startswith("max_pool2d_with_indices") and _reads(node, 1):
-            return f"{name}: the positions are read"
         return _unknown_types(node, name)
-
-
-def _reads(node: Any, position: int) -> bool:
-    return any(u.target is operator.getitem and u.args[1] == position and u.users for u in node.users)
 
 
 def _unknown_types(node: Any, name: str) -> str:

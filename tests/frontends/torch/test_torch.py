@@ -160,6 +160,44 @@ def test_loss_with_labels():
         assert worst(p.grad, w) < 1e-5
 
 
+@pytest.mark.parametrize(
+    "window", [(3, 2, 1, 1), (2, 2, 0, 1), (3, 1, 1, 2), ((3, 2), (2, 3), (1, 0), 1)], ids=["a", "b", "c", "d"]
+)
+def test_max_pooling(window, caplog):
+    """With positions and gradient on akg's kernels; of equal elements the first has the gradient."""
+
+    def f(x):
+        return F.max_pool2d(x * 1.0, *window)
+
+    def results(function):
+        x = start.clone().requires_grad_()
+        y = function(x)
+        (y * torch.arange(y.numel()).reshape(y.shape)).sum().backward()
+        return y.detach(), x.grad
+
+    start = torch.randn(2, 3, 17, 14).round(decimals=1)
+    with caplog.at_level(logging.INFO, logger="akg.torch"):
+        got = results(torch.compile(f, backend=backend))
+    for a, b in zip(got, results(f), strict=True):
+        assert torch.equal(a, b)
+    assert "in eager mode" not in caplog.text
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("padding", [0, 1, 3])
+def test_gradients_of_convolutions(stride, padding):
+    x, w = torch.randn(2, 3, 11, 9, requires_grad=True), torch.randn(4, 3, 3, 2, requires_grad=True)
+
+    def results(function):
+        return torch.autograd.grad(function(x, w).square().sum(), (x, w))
+
+    def f(x, w):
+        return F.conv2d(x, w, None, stride, padding)
+
+    for got, want in zip(results(torch.compile(f, backend=backend)), results(f), strict=True):
+        assert worst(got, want) < 1e-5
+
+
 def test_layouts():
     """Inputs and results whose axes lie in another order keep their strides, and are not copied."""
 
