@@ -104,7 +104,7 @@ def test_unknown_option() -> None:
     assert str(caught.value) == (
         "AKG-E111: unknown option 'num_thread'\n"
         "because: the options are num_threads, cache, cache_dir, pool_bytes, dump, debug, debug_kernel, log, target, "
-        "strategy, legality\nhint: did you mean 'num_threads'?"
+        "strategy, legality, fast_math\nhint: did you mean 'num_threads'?"
     )
 
 

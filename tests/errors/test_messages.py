@@ -193,7 +193,7 @@ def kernel_for_another_machine():
 AKG-E111: unknown option 'num_thread'
     akg.config.override(num_thread=2)
     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-because: the options are num_threads, cache, cache_dir, pool_bytes, dump, debug, debug_kernel, log, target, strategy, legality
+because: the options are num_threads, cache, cache_dir, pool_bytes, dump, debug, debug_kernel, log, target, strategy, legality, fast_math
 hint: did you mean 'num_threads'?
 """)
 def unknown_option():
