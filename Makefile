@@ -8,7 +8,7 @@ PROJECT := pyproject.toml setup.py
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test long lint format types contracts bench bench-operators bench-polybench clean
+.PHONY: help demo test long lint format types contracts bench bench-operators bench-polybench bench-torch clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 26
@@ -42,6 +42,10 @@ bench-operators: $(VENV)/.test  ## operators beside the machine's limits and oth
 
 bench-polybench: $(VENV)/.test  ## the thirty kernels of PolyBench beside gcc -O3, dataset LARGE
 	$(BIN)/python -m bench.polybench --dataset LARGE --strategy auto $(ARGS)
+
+bench-torch: $(VENV)/.test  ## models of torch.nn beside eager mode and Inductor
+	$(PIP) install -e ".[torch]"
+	$(BIN)/python -m bench.torch_models $(ARGS)
 
 clean:  ## remove the environment and what tools left
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -61,21 +61,17 @@ def max_pool_backward(call: Call) -> Value:
     reach = [-(-((k - 1) * d + 1) // s) for k, d, s in zip(size, step, stride, strict=True)]
 
     def scattered(gradient: Tensor, position: Tensor) -> Tensor:
+        i, j = te.reduce_axis(reach[0], name="i"), te.reduce_axis(reach[1], name="j")
+
         def element(n: Expr, c: Expr, h: Expr, w: Expr) -> Expr:
-            total: Expr | None = None
-            for i in range(reach[0]):
-                for j in range(reach[1]):
-                    y, z = (h + padding[0]) // stride[0] - i, (w + padding[1]) // stride[1] - j
-                    is_here = te.select(_within(y, rows, z, columns),
-                                        position[n, c, y, z] == te.cast(h * width + w, int64), False)  # fmt: skip
-                    term = te.select(is_here, gradient[n, c, y, z], 0.0)
-                    total = term if total is None else total + term
-            assert total is not None
-            return total
+            y, z = (h + padding[0]) // stride[0] - i, (w + padding[1]) // stride[1] - j
+            is_here = te.select(_within(y, rows, z, columns),
+                                position[n, c, y, z] == te.cast(h * width + w, int64), False)  # fmt: skip
+            return te.sum(te.select(is_here, gradient[n, c, y, z], 0.0), axis=(i, j))
 
         return te.compute((*gradient.shape[:2], height, width), element)
 
-    return call.cast(call.define("max_pool_gradient", scattered, call.cast(grad, wide), at, kind="reshape"),
+    return call.cast(call.define("max_pool_gradient", scattered, call.cast(grad, wide), at, kind="reduce"),
                      call.dtype)  # fmt: skip
 
 
