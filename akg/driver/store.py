@@ -30,7 +30,7 @@ _log = logger("driver.store")
 def digest_of_sources(package: str) -> str:
     """Path, size and time of change of the modules and tables of `ROOMS` in a folder; "" where they are no files."""
     facts: list[str] = []
-    folders = list(ROOMS)
+    folders: list[str] = list(ROOMS)
     try:
         for place in folders:
             with os.scandir(f"{package}{os.sep}{place}") as entries:
