@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from akg.base.config import config
 from akg.base.errors import user_facing
-from akg.base.target import Target, resolve_target
+from akg.base.target import Target, host, resolve_target
 from akg.base.trace import phase
 from akg.driver.build import build, build_if
 from akg.fusion.bound import BoundGraph
 from akg.fusion.cluster import Partition, partition, whole
 from akg.fusion.copies import with_copies
 from akg.fusion.cut import Verdict, cut_at
+from akg.fusion.fold import fold_constants
 from akg.fusion.group import Definition, Group, define, groups_of
 from akg.fusion.run import Plan, Runner, Spec, Step
 from akg.ir.expr import Var
-from akg.ir.graph import Graph, Value, graph_text, merge_equal, remove_dead, verify_graph
+from akg.ir.graph import Graph, Value, graph_text, merge_equal, remove_dead, simplify_algebra, verify_graph
 from akg.poly.strategy import StrategyLike
 from akg.runtime.kernel import Kernel
 
@@ -101,9 +103,15 @@ def compile_graph(
     """
     verify_graph(graph)
     with phase("simplify-graph"):
-        graph = with_copies(remove_dead(merge_equal(graph)), own_outputs)
+        graph = with_copies(canonical(graph, _evaluated), own_outputs)
+    return _compiled(graph, resolve_target(target), strategy, one_kernel, rounded)
+
+
+def _compiled(
+    graph: Graph, target: Target, strategy: StrategyLike, one_kernel: bool = False, rounded: bool = True
+) -> CompiledGraph:
     with phase("cluster"):
-        parts = whole(graph) if one_kernel else partition(graph, resolve_target(target))
+        parts = whole(graph) if one_kernel else partition(graph, target)
     definitions: list[Definition] = []
     kernels: list[Kernel] = []
     while len(kernels) < len(parts.groups):
@@ -115,15 +123,34 @@ def compile_graph(
     return CompiledGraph(graph, parts, kernels, _plan(graph, parts.groups, definitions, kernels))
 
 
+def canonical(graph: Graph, evaluate: Callable[[Graph], list[Any]] | None = None) -> Graph:
+    """`graph` with what nothing needs, what is there already and what is known left out.
+
+    Args:
+        graph: any graph.
+        evaluate: the outputs of a graph without inputs; None: constants are not folded.
+    """
+    while True:
+        before = graph
+        graph = remove_dead(merge_equal(simplify_algebra(graph, fast_math=config.fast_math)))
+        if graph is before:
+            break
+    return graph if evaluate is None else fold_constants(graph, evaluate)
+
+
+def _evaluated(graph: Graph) -> list[Any]:
+    return _compiled(with_copies(graph, own_outputs=True), host(), None).run(())
+
+
 def _built(
-    definition: Definition, parts: Partition, k: int, graph: Graph, target: str | Target | None,
+    definition: Definition, parts: Partition, k: int, graph: Graph, target: Target,
     strategy: StrategyLike, is_final: bool,
 ) -> Kernel | None:  # fmt: skip
     """The kernel of group `k`; None where the scheduler's verdict is against it, and `parts` has it cut instead."""
     nodes = parts.groups[k].nodes
     if is_final or len(nodes) == 1:
         return build(definition.kernel, target=target, strategy=strategy)
-    verdict = Verdict(definition.names, resolve_target(target))
+    verdict = Verdict(definition.names, target)
     kernel = build_if(definition.kernel, verdict.accept, target, strategy)
     if kernel is not None:
         return kernel
