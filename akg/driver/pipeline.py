@@ -248,7 +248,7 @@ def _contract(state: Compilation) -> None:
 def _pack(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.tile:
-        state.body = pack_operands(state.body, _fresh_names(state), state.target.l2_bytes)
+        state.body = pack_operands(state.body, _fresh_names(state), state.target)
 
 
 def _promote(state: Compilation) -> None:

@@ -142,3 +142,15 @@ def test_matmul_of_rows(dtype: str) -> None:
     kernel = akg.build([C], inputs=[A, B])
     a, b = values((21, 130), dtype, 1), values((19, 130), dtype, 2)
     assert_close(kernel(a, b), a.astype(np.float64) @ b.astype(np.float64).T, total, 130)
+
+
+@pytest.mark.parametrize("steps", [2, 4])
+@pytest.mark.parametrize("columns", [32, 37, 5])
+def test_neighbours_stored_by_each_lane(check: Check, steps: int, columns: int) -> None:
+    for dtype in ("bfloat16", "int8", "float32"):
+        x = Buffer("X", (Const(steps), Const(columns)), dtype_of(dtype))
+        y = Buffer("Y", (Const(columns), Const(steps)), dtype_of(dtype))
+        each = For(k, Const(0), Const(steps), Store(y, (j, k), Load(x, (k, j)), "S"), "unroll")
+        kernel = Kernel("f", (Param(x, "in"), Param(y, "inout")), For(j, Const(0), Const(columns), each, "vector"))
+        module = check(kernel, values((steps, columns), dtype, 5), values((columns, steps), dtype, 6))
+        assert "scatter" not in module.text

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from akg import ops, te
 from akg.base.target import Target
 from akg.driver import pipeline
 from akg.ir import stmt
@@ -14,6 +17,7 @@ from akg.poly.strategy import resolve_strategy
 from bench import kernels as library
 
 SMALL = Target("small", "llvm", "x86_64", "x86-64-v4", frozenset({"avx512f"}), 512, 32, l2_bytes=1 << 13, cores=2)
+DOTS = replace(SMALL, features=SMALL.features | {"avx512bw", "avx512bf16"})
 
 
 def mapped(m: int, n: int, k: int, layout: str = "nn") -> tuple[stmt.Kernel, pipeline.Compilation]:
@@ -46,4 +50,25 @@ def test_few_rows_read_the_operand_in_place() -> None:
 
 
 def test_small_operands_stay_in_place() -> None:
-    assert not panels(mapped(200, 32, 32)[1])
+    assert not panels(mapped(200, 16, 16)[1])
+
+
+@pytest.mark.parametrize("size", [(130, 50, 60), (70, 33, 129)])
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8", "int16"])
+def test_steps_of_one_instruction_lie_side_by_side(size: tuple[int, int, int], dtype: str) -> None:
+    m, n, k = size
+    total = "float32" if dtype == "bfloat16" else "int32"
+    x, y = te.placeholder((m, k), dtype, name="A"), te.placeholder((k, n), dtype, name="B")
+    kernel = lower_te([ops.matmul(x, y, out_dtype=total)], [x, y])
+    state = pipeline.start(kernel, resolve_strategy("auto"), DOTS)
+    pipeline.run(state, (*pipeline.SCHEDULE, *pipeline.MAP), check=True)
+    (panel, *_) = panels(state)
+    assert panel.buffer.const_shape is not None
+    assert panel.buffer.const_shape[0] == k // 2 and panel.buffer.const_shape[2] == 2
+    assert panel.buffer.dtype.name == ("bfloat16" if dtype == "bfloat16" else "int16")
+    assert state.result is not None
+    rng = np.random.default_rng(4)
+    a, b = (rng.integers(-9, 9, s).astype(x.dtype.numpy) for s in ((m, k), (k, n)))
+    got = np.zeros((m, n), total)
+    interpret(state.result, a, b, got, order="shuffle", seed=1)
+    np.testing.assert_array_equal(got, a.astype("int64") @ b.astype("int64"))

@@ -182,7 +182,6 @@ class Function:
         self.places: dict[Buffer, Place] = {}
         self.guard: Guard | None = None
         self.lanes: Lanes | None = None
-        self.pair: Var | None = None  # a step of this loop is two: stores add both products
         self.workspace: dict[Buffer, Place] = {}
         self.failure = ""  # the address of the status, once something may fail
         self.statement = ""  # the one that code is made for now

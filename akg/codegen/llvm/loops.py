@@ -14,7 +14,7 @@ from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.control import counted_loop, trip_count
 from akg.codegen.llvm.convert import convert
 from akg.codegen.llvm.memory import row_major_strides, store
-from akg.codegen.llvm.pairs import accumulate_pairs, emit_pairs, pair_update
+from akg.codegen.llvm.pairs import accumulate_pairs, emit_dot, emit_pairs, emit_run
 from akg.codegen.llvm.parallel import emit_parallel
 from akg.codegen.llvm.peel import cut_at_conditions
 from akg.codegen.llvm.prefix import emit_prefix
@@ -45,7 +45,8 @@ def emit_for(f: Function, loop: For) -> None:
     if trips == 1:
         f.emit(substitute_stmt(loop.body, {loop.var: loop.begin}))
     elif loop.kind == "unroll":
-        _unroll(f, loop, trips)
+        if f.lanes is None or not (emit_dot(f, loop) or emit_run(f, loop)):
+            _unroll(f, loop, trips)
     elif loop.kind == "vector" and f.lanes is None:
         if not emit_blocks(f, loop):
             _emit_lanes(f, loop, trips)
@@ -130,9 +131,6 @@ def emit_if(f: Function, stmt: If) -> None:
 
 def emit_store(f: Function, stmt: Store) -> None:
     """Write a value; a reduction over the lanes goes to its accumulator or is summed up first."""
-    if f.pair is not None:
-        store(f, stmt.buffer, stmt.indices, convert(f, pair_update(f, stmt), in_memory(stmt.buffer.dtype)))
-        return
     if f.lanes is not None and f.lanes.is_double:
         accumulate_pairs(f, stmt)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from akg.base.dtype import bool_, index
@@ -342,6 +343,31 @@ def _store(f: Function, buffer: Buffer, indices: tuple[Expr, ...], value: Value)
         f.line(f"store {value}, ptr {where.pointer}")
     else:
         _store_lanes(f, buffer, where, value)
+
+
+def interleaved(f: Function, parts: Sequence[Value]) -> Value:
+    """The lanes of a power of two of vectors in turns: the first of each, the second of each, ..."""
+    if len(parts) == 1:
+        return parts[0]
+    # halves of every second vector first, so that each round puts two vectors' lanes side by side
+    a, b = interleaved(f, parts[0::2]), interleaved(f, parts[1::2])
+    lanes, level = a.lanes, max(a.level, b.level)
+    order = ", ".join(f"i32 {k // 2 + lanes * (k % 2)}" for k in range(2 * lanes))
+    return Value(f.at(level, f"shufflevector {a}, {b}, <{2 * lanes} x i32> <{order}>"), a.dtype, 2 * lanes, level)
+
+
+def store_run(f: Function, buffer: Buffer, indices: tuple[Expr, ...], value: Value) -> None:
+    """Write a vector of several elements for each lane, one behind the other from the first lane's element on."""
+    assert f.lanes is not None
+    where, mask = access(f, buffer, indices), lane_mask(f, True)
+    if mask is None:
+        f.line(f"store {value}, ptr {where.pointer}, align {where.align_bytes}")
+    else:
+        mask = interleaved(f, [f.splat(mask, f.lanes.count)] * (value.lanes // f.lanes.count))
+        name = f"llvm.masked.store.{mangled(value.dtype, value.lanes)}.p0"
+        callee = f.unit.declare(name, f"declare void @{name}({value.type}, ptr, i32, {mask.type})")
+        f.line(f"call void {callee}({value}, ptr {where.pointer}, i32 {where.align_bytes}, {mask})")
+    f.invalidate(buffer)
 
 
 def _spills_over(f: Function, buffer: Buffer, indices: tuple[Expr, ...]) -> bool:

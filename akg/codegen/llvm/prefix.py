@@ -43,7 +43,7 @@ class Running:
 
 def emit_prefix(f: Function, loop: For, trips: int | None) -> bool:
     """Emit a serial loop over running values in vectors; False, with nothing emitted, if it is none."""
-    if f.lanes is not None or f.guard is not None or f.pair is not None or loop.step != 1:
+    if f.lanes is not None or f.guard is not None or loop.step != 1:
         return False
     running = _running(f, loop)
     if running is None:
