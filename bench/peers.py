@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -31,6 +32,7 @@ PEERS = {
     "torch_compile": ("torch",),
     "jax": ("jax",),
     "onnxruntime": ("onnxruntime", "onnx"),
+    "loops": (),  # in C, by gcc
 }
 # An output that is allocated anew does not pay for pages again.
 KEEP_MEMORY = "glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=68719476736"
@@ -39,7 +41,8 @@ Call = Callable[[], object]
 
 def installed() -> list[str]:
     """The peers that are installed."""
-    return [name for name, needs in PEERS.items() if all(importlib.util.find_spec(n) is not None for n in needs)]
+    found = [name for name, needs in PEERS.items() if all(importlib.util.find_spec(n) is not None for n in needs)]
+    return [name for name in found if name != "loops" or shutil.which("gcc")]
 
 
 def burst(call: Call, calls: int) -> float:
@@ -185,7 +188,15 @@ def _onnxruntime(row: Any, arrays: list[Any], out: Any) -> tuple[Call, Call]:
     return lambda: session.run_with_iobinding(bound), run_fresh
 
 
-_MAKERS = {"numpy": _numpy, "torch": _torch, "torch_compile": _torch_compile, "jax": _jax, "onnxruntime": _onnxruntime}
+def _loops(row: Any, arrays: list[Any], out: Any) -> tuple[Call, Call]:
+    if not row.loops:
+        raise NotImplementedError
+    call = importlib.import_module("bench.loops").compiled(row.loops, arrays, None if row.is_in_place else out)
+    return call, call
+
+
+_MAKERS = {"numpy": _numpy, "torch": _torch, "torch_compile": _torch_compile, "jax": _jax, "onnxruntime": _onnxruntime,
+           "loops": _loops}  # fmt: skip
 
 
 def _threads() -> int:

@@ -38,6 +38,7 @@ class Row:
         is_library: whether it is one of the rows for every operator of the library.
         is_quick: whether ``--quick`` has it.
         skip: peers that do not have the dtype.
+        loops: the same in C, see `bench.loops`.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Row:
     is_library: bool = False
     is_quick: bool = False
     skip: tuple[str, ...] = ()
+    loops: str = ""
 
     @property
     def is_in_place(self) -> bool:

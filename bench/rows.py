@@ -12,6 +12,7 @@ import numpy as np
 
 import akg
 from akg import ops
+from bench import loops
 from bench.row import Row
 
 # --- contractions ---------------------------------------------------------------------------------------
@@ -26,7 +27,8 @@ def _matmul(m: int, n: int, k: int, batch: tuple[int, ...] = (), **more: Any) ->
         lambda xp, a, b: xp.matmul(a, b), lambda torch, a, b: torch.matmul(a, b), "y = MatMul(x0, x1)",
         numpy_out=lambda xp, out, a, b: xp.matmul(a, b, out=out),
         torch_out=lambda torch, out, a, b: torch.matmul(a, b, out=out),
-        flops=2 * size * m * n * k, bytes=width * size * (m * k + k * n + m * n), sources=2, **more,
+        flops=2 * size * m * n * k, bytes=width * size * (m * k + k * n + m * n), sources=2,
+        loops=loops.matmul(m, n, k, size) if width == 4 else "", **more,
     )  # fmt: skip
 
 
@@ -51,6 +53,7 @@ def _conv(n: int, c: int, size: int, f: int, r: int = 3, stride: int = 1, is_qui
         f"y = Conv<pads=[{pad},{pad},{pad},{pad}], strides=[{stride},{stride}]>(x0, x1)", jax,
         flops=2 * n * f * out * out * c * r * r,
         bytes=4 * (n * c * size * size + f * c * r * r + n * f * out * out), is_quick=is_quick,
+        loops=loops.convolution(n, c, size, f, r, stride),
     )  # fmt: skip
 
 
@@ -68,6 +71,7 @@ def _depthwise(n: int, c: int, size: int) -> Row:
         lambda torch, x, w: torch.nn.functional.conv2d(x, w, padding=1, groups=c),
         f"y = Conv<pads=[1,1,1,1], group={c}>(x0, x1)", jax,
         flops=18 * n * c * size * size, bytes=8 * n * c * size * size,
+        loops=loops.convolution(n, c, size, c, 3, 1, groups=c),
     )  # fmt: skip
 
 
@@ -87,7 +91,7 @@ def _attention(b: int, h: int, t: int, d: int) -> Row:
         lambda torch, q, k, v: torch.nn.functional.scaled_dot_product_attention(q, k, v),
         f"s = Constant<value_float={scale}>() t = Transpose<perm=[0,1,3,2]>(x1) a = MatMul(x0, t) b = Mul(a, s)"
         " p = Softmax<axis=-1>(b) y = MatMul(p, x2)",
-        flops=4 * b * h * t * t * d, bytes=16 * b * h * t * d,
+        flops=4 * b * h * t * t * d, bytes=16 * b * h * t * d, loops=loops.attention(b, h, t, d),
     )  # fmt: skip
 
 
@@ -103,7 +107,8 @@ def _softmax_row(m: int, n: int, **more: Any) -> Row:
     return Row(
         f"softmax-{m}x{n}", ((m, n),), lambda x: ops.softmax(x, axis=-1), _softmax,
         lambda torch, x: torch.softmax(x, -1), "y = Softmax<axis=-1>(x0)",
-        torch_out=lambda torch, out, x: torch.softmax(x, -1, out=out), bytes=8 * m * n, **more,
+        torch_out=lambda torch, out, x: torch.softmax(x, -1, out=out), bytes=8 * m * n,
+        loops=loops.softmax(m, n), **more,
     )  # fmt: skip
 
 
@@ -116,7 +121,8 @@ def _layer_norm_row(m: int, n: int, **more: Any) -> Row:
     return Row(
         f"layer_norm-{m}x{n}", ((m, n), (n,), (n,)), ops.layer_norm, numpy,
         lambda torch, x, g, s: torch.nn.functional.layer_norm(x, (n,), g, s),
-        "y = LayerNormalization<axis=-1, epsilon=0.00001>(x0, x1, x2)", bytes=8 * m * n, **more,
+        "y = LayerNormalization<axis=-1, epsilon=0.00001>(x0, x1, x2)", bytes=8 * m * n,
+        loops=loops.layer_norm(m, n), **more,
     )  # fmt: skip
 
 
@@ -129,8 +135,14 @@ def _rms_norm_row(m: int, n: int) -> Row:
         lambda torch, x, g: torch.nn.functional.rms_norm(x, (n,), g, 1e-6),
         "e = Constant<value_float=0.000001>() q = Mul(x0, x0) a = Constant<value_ints=[-1]>() m = ReduceMean(q, a)"
         " v = Add(m, e) r = Sqrt(v) d = Div(x0, r) y = Mul(d, x1)",
-        bytes=8 * m * n,
+        bytes=8 * m * n, loops=loops.rms_norm(m, n),
     )  # fmt: skip
+
+
+_GELU = (
+    "0.5f * (x0[p] + x1[j]) * (1 + tanhf(0.7978845608f * ((x0[p] + x1[j]) + 0.044715f * (x0[p] + x1[j])"
+    " * (x0[p] + x1[j]) * (x0[p] + x1[j])))) + x2[p]"
+)
 
 
 def _chain_rows(m: int, n: int, title: str) -> list[Row]:
@@ -145,11 +157,13 @@ def _chain_rows(m: int, n: int, title: str) -> list[Row]:
         Row(f"gelu_bias_residual-{title}", ((m, n), (n,), (m, n)),
             lambda x, b, r: ops.add(ops.gelu(ops.add(x, b), approximate="tanh"), r), gelu,
             lambda torch, x, b, r: torch.nn.functional.gelu(x + b, approximate="tanh") + r,
-            'a = Add(x0, x1) g = Gelu<approximate="tanh">(a) y = Add(g, x2)', bytes=12 * m * n, sources=2),
+            'a = Add(x0, x1) g = Gelu<approximate="tanh">(a) y = Add(g, x2)', bytes=12 * m * n, sources=2,
+            loops=loops.elementwise(m, n, _GELU)),
         Row(f"scale_bias_residual_relu-{title}", ((m, n), (n,), (n,), (m, n)),
             lambda x, s, b, r: ops.relu(ops.add(ops.add(ops.multiply(x, s), b), r)), relu,
             lambda torch, x, s, b, r: torch.relu(x * s + b + r),
-            "a = Mul(x0, x1) b = Add(a, x2) c = Add(b, x3) y = Relu(c)", bytes=12 * m * n, sources=2),
+            "a = Mul(x0, x1) b = Add(a, x2) c = Add(b, x3) y = Relu(c)", bytes=12 * m * n, sources=2,
+            loops=loops.elementwise(m, n, "fmaxf(x0[p] * x1[j] + x2[j] + x3[p], 0)")),
     ]  # fmt: skip
 
 
@@ -159,7 +173,8 @@ def _sum_row(m: int, n: int, axis: int, **more: Any) -> Row:
         lambda xp, x: xp.sum(x, axis=axis), lambda torch, x: torch.sum(x, axis),
         f"a = Constant<value_ints=[{axis}]>() y = ReduceSum<keepdims=0>(x0, a)",
         numpy_out=lambda xp, out, x: xp.sum(x, axis=axis, out=out),
-        torch_out=lambda torch, out, x: torch.sum(x, axis, out=out), bytes=4 * m * n, sources=7, **more,
+        torch_out=lambda torch, out, x: torch.sum(x, axis, out=out), bytes=4 * m * n, sources=7,
+        loops=loops.sum_rows(m, n) if axis else loops.sum_columns(m, n), **more,
     )  # fmt: skip
 
 
@@ -169,7 +184,7 @@ def _transpose_row(n: int, **more: Any) -> Row:
         lambda torch, x: x.t().contiguous(), "y = Transpose<perm=[1,0]>(x0)",
         lambda jax, x: jax.numpy.transpose(x),
         numpy_out=lambda xp, out, x: xp.copyto(out, x.T), torch_out=lambda torch, out, x: out.copy_(x.t()),
-        bytes=8 * n * n, **more,
+        bytes=8 * n * n, loops=loops.transpose(n), **more,
     )  # fmt: skip
 
 
@@ -194,7 +209,7 @@ def _max_pool(n: int, c: int, size: int) -> Row:
         lambda x: ops.max_pool2d(x, 3, stride=2, padding=1), numpy,
         lambda torch, x: torch.nn.functional.max_pool2d(x, 3, 2, 1),
         "y = MaxPool<kernel_shape=[3,3], pads=[1,1,1,1], strides=[2,2]>(x0)", jax,
-        bytes=4 * n * c * (size * size + out * out),
+        bytes=4 * n * c * (size * size + out * out), loops=loops.max_pool(n, c, size),
     )  # fmt: skip
 
 
@@ -227,7 +242,7 @@ def _jacobi_row(n: int) -> Row:
         return jax.lax.fori_loop(0, STEPS, lambda _, x: x.at[1:-1, 1:-1].set(smooth(x)), a)
 
     return Row(f"jacobi-{n}", ((n, n),), jacobi, numpy, lambda torch, a: numpy(torch, a), jax=jax,
-               flops=5 * STEPS * (n - 2) ** 2, bytes=8 * n * n)  # fmt: skip
+               flops=5 * STEPS * (n - 2) ** 2, bytes=8 * n * n, loops=loops.jacobi(n, STEPS))  # fmt: skip
 
 
 def all_rows() -> list[Row]:

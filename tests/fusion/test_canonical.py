@@ -9,7 +9,7 @@ import pytest
 import akg
 from akg.fusion import Builder, compile_graph
 from akg.fusion.compile import canonical
-from akg.ir.graph import Graph, Value
+from akg.ir.graph import Graph, Value, values_in
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 1.5, 3e38, -3e38, 1e-45, -1e-45, np.inf, -np.inf, np.nan]
 
@@ -106,7 +106,7 @@ def test_same_elements(name: str):
         own = Builder()
         inputs = {v: own.input(v.name, v.const_shape or (), v.dtype) for v in node.inputs if v not in graph.constants}
         inputs.update({v: own.constant(graph.constants[v]) for v in node.inputs if v in graph.constants})
-        args = [[inputs[a] for a in arg] if isinstance(arg, tuple) and arg and isinstance(arg[0], Value)
+        args = [[inputs[a] for a in arg if isinstance(a, Value)] if isinstance(arg, tuple) and list(values_in(arg))
                 else inputs.get(arg, arg) if isinstance(arg, Value) else arg for arg in node.args]  # fmt: skip
         made = own.node(node.op, args, node.attributes)
         single = compile_graph(own.finish([made]), own_outputs=True)
