@@ -101,7 +101,8 @@ class Peer:
     def close(self) -> None:
         """End the process."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with contextlib.suppress(OSError):  # it ended with a command unread
+                self._process.stdin.close()
         self._signal(signal.SIGCONT)
         try:
             self._process.wait(timeout=5)
