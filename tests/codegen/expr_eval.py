@@ -62,6 +62,10 @@ def _significand(x: Array) -> Array:
     return np.where(x < 0, x.dtype.type(np.nan), m)
 
 
+def _sixteenth(x: Array) -> Array:
+    return np.exp2((np.ascontiguousarray(x).view(np.int32) & 15) / 16).astype(np.float32)
+
+
 _BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "min": np.minimum, "max": np.maximum,
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
@@ -72,6 +76,7 @@ _UNARY: dict[str, Callable[[Array], Array]] = {"neg": np.negative, "abs": np.abs
 _CALLS: dict[str, Callable[..., Array]] = {
     "fma": _fma, "copysign": np.copysign, "sqrt": np.sqrt, "floor": np.floor, "ceil": np.ceil, "round": np.rint,
     "trunc": np.trunc, "ldexp": _ldexp, "exponent": _exponent, "significand": _significand,
+    "sixteenth": _sixteenth,
 }  # fmt: skip
 
 

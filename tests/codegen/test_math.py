@@ -357,3 +357,20 @@ def test_vector_code(name: str, dtype: DType, jit: Jit, host: Target) -> None:
     finite = np.isfinite(want)
     smallest = np.finfo(dtype.numpy).smallest_subnormal
     assert np.all(np.abs(got[finite] - want[finite]) <= np.maximum(np.spacing(np.abs(want[finite])), smallest))
+
+
+@pytest.mark.parametrize("lanes", [1, 3, 4, 8, 16, 32])
+def test_tables_in_registers(lanes: int, jit: Jit, host: Target) -> None:
+    """The lookup of powers of two is the same in vectors of every width, and in scalars."""
+    x, out = Buffer("x", (Const(lanes),), float32), Buffer("out", (Const(lanes),), float32)
+    if not native_calls(host):
+        pytest.skip("the machine has no such instruction")
+    i = Var("i")
+    store = Store(out, (i,), Call("sixteenth", (Load(x, (i,)),), float32), "S0")
+    kind = "serial" if lanes == 1 else "vector"
+    kernel = Kernel(f"k{lanes}", (Param(x, "in"), Param(out, "out")), For(i, Const(0), Const(lanes), store, kind))
+    points = (np.arange(lanes, dtype=np.int32) * 7 + 0x3F800003).view(np.float32)
+    got = np.zeros_like(points)
+    assert jit.load(emit(kernel, host), kernel)(points, got) == 0
+    want = np.exp2((points.view(np.int32) % 16) / 16).astype(np.float32)
+    np.testing.assert_array_equal(got, want)

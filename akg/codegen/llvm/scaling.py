@@ -1,17 +1,18 @@
-"""AVX-512's instructions on exponents: scale by a power of two, take a float apart."""
+"""AVX-512's instructions on exponents: scale by a power of two, take a float apart, look up powers of two."""
 
 from __future__ import annotations
 
-from akg.base.dtype import float32
+from akg.base.dtype import float32, int32
 from akg.base.target import Target
 from akg.codegen.llvm.builder import Function, Value
-from akg.codegen.llvm.types import llvm_type
+from akg.codegen.llvm.types import constant, llvm_type
 from akg.codegen.math import NATIVE
 from akg.ir.expr import Call
 
 _NAMES = {"ldexp": "scalef", "exponent": "getexp", "significand": "getmant"}
 # Significand in [3/4, 3/2); NaN for negative numbers, 1 for both zeros.
 _INTERVAL_AND_SIGN = 0b1111
+_SIXTEENTHS = [2.0 ** (k / 16) for k in range(16)]
 
 
 def native_calls(target: Target) -> frozenset[str]:
@@ -28,6 +29,8 @@ def emit_native(f: Function, node: Call) -> Value:
         values = [f.splat(v, lanes) for v in values]
     bits = node.dtype.bits
     width = next((w for w in (128, 256, 512) if bits * max(lanes, 1) <= w), 512) // bits
+    if node.fn == "sixteenth":
+        width = len(_SIXTEENTHS)
     if lanes == width:
         return Value(_instruction(f, node, level, values, width), node.dtype, lanes, level)
     if not lanes:
@@ -66,6 +69,8 @@ def _shuffled(f: Function, a: Value, b: Value, picks: list[int], level: int) -> 
 
 def _instruction(f: Function, node: Call, level: int, args: list[Value], width: int) -> str:
     kind = llvm_type(node.dtype, width)
+    if node.fn == "sixteenth":
+        return _looked_up(f, args[0], level)
     register = width * node.dtype.bits
     mask = "i16 -1" if width == 16 else "i8 -1"
     operands = [str(v) for v in args]
@@ -78,3 +83,13 @@ def _instruction(f: Function, node: Call, level: int, args: list[Value], width: 
     types = ", ".join(kind if o.startswith(kind) else o.split()[0] for o in operands)
     callee = f.unit.declare(name, f"declare {kind} @{name}({types})")
     return f.at(level, f"call {kind} {callee}({', '.join(operands)})")
+
+
+def _looked_up(f: Function, bits: Value, level: int) -> str:
+    """The permutation takes the last four bits of each lane as the number of an element of a constant."""
+    kind, numbers = llvm_type(float32, 16), llvm_type(int32, 16)
+    values = ", ".join(f"float {constant(v, float32)}" for v in _SIXTEENTHS)
+    name = "llvm.x86.avx512.permvar.sf.512"
+    callee = f.unit.declare(name, f"declare {kind} @{name}({kind}, {numbers})")
+    order = f.at(level, f"bitcast {bits} to {numbers}")
+    return f.at(level, f"call {kind} {callee}({kind} <{values}>, {numbers} {order})")

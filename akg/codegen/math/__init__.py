@@ -1,7 +1,8 @@
 """Functions of floats as expressions over arithmetic, comparisons, `Select`, casts and bit patterns.
 
 `expand` is what a backend calls. One definition serves scalars, vectors of any width, C-like text and the
-interpreter; there are no tables in memory and no branches. ``docs/math.md`` lists the errors measured.
+interpreter; there are no branches and no tables in memory (a register may hold one). ``docs/math.md`` lists the
+errors measured.
 """
 
 from __future__ import annotations

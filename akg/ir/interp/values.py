@@ -140,9 +140,13 @@ def _significand(x: np.float64) -> float:
     return m if m >= 0.75 else 2 * m
 
 
+def _sixteenth(x: np.float64) -> float:
+    return 2.0 ** ((int(np.float32(x).view(np.int32)) & 15) / 16)
+
+
 _FLOAT64: dict[str, Function] = {
     "erf": _erf, "sigmoid": _sigmoid, "fma": _fma, "rsqrt": lambda x: 1 / np.sqrt(x), "pow": np.power,
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh,
     "acosh": np.arccosh, "atanh": np.arctanh, "round": np.rint, "ldexp": _ldexp, "exponent": _exponent,
-    "significand": _significand,
+    "significand": _significand, "sixteenth": _sixteenth,
 }  # fmt: skip
