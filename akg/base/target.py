@@ -30,7 +30,7 @@ class Target:
         cpu: LLVM's name of an instruction set level that the machine has in full, such as "x86-64-v3".
         tune: LLVM's name of the processor to tune for, such as "znver4" (the attribute "tune-cpu"); may be empty.
         features: LLVM's names of instruction set extensions, such as "avx512f". They are what may be used.
-        vector_bits: width of a vector register.
+        vector_bits: width of a vector register; of SVE the one length that code is made for.
         vector_registers: number of architectural vector registers.
         l1_bytes: level-1 data cache of a core.
         l2_bytes: level-2 cache of a core.
@@ -128,6 +128,7 @@ def detect_host(
     cpuinfo: Path = Path("/proc/cpuinfo"),
     sysfs: Path = Path("/sys/devices/system/cpu/cpu0/cache"),
     machine: str | None = None,
+    sve_length: Path = Path("/proc/sys/abi/sve_default_vector_length"),
 ) -> Target:
     """Describe the machine from Linux's files; what they do not say stays at a safe default.
 
@@ -135,6 +136,7 @@ def detect_host(
         cpuinfo: the list of processors.
         sysfs: the directory with one ``indexN`` per cache.
         machine: the architecture; None asks the system.
+        sve_length: bytes of a vector of SVE.
     """
     arch = _normal_arch(os.uname().machine if machine is None else machine)
     fields = _read_cpuinfo(cpuinfo)
@@ -148,12 +150,23 @@ def detect_host(
         features = frozenset(fields.get("isa", "rv64imafdc").partition("_")[0].removeprefix("rv64")) & (_RV64 | {"v"})
     caches = _read_caches(sysfs)
     bits, registers = _vectors(arch, features)
+    if "sve" in features:
+        bits = _sve_bits(sve_length)
     return Target(
         name="cpu", backend="llvm", arch=arch, cpu=_level(arch, features), tune=_model(fields), features=features,
         vector_bits=bits, vector_registers=registers,
         l1_bytes=caches.get(1, 32 * KIB), l2_bytes=caches.get(2, 512 * KIB), l3_bytes=caches.get(3, 0),
         cores=usable_cores(), has_fma=_has_fma(arch, features), is_host=True,
     )  # fmt: skip
+
+
+def _sve_bits(path: Path) -> int:
+    """Width of vectors as the system sets it for new processes; 128, which all have, if it does not say."""
+    try:
+        size = int(path.read_text())
+    except (OSError, ValueError):
+        return 128
+    return 8 * size if size in (16, 32, 64, 128, 256) else 128
 
 
 def _normal_arch(machine: str) -> str:
@@ -229,12 +242,19 @@ def obstacle(target: Target) -> str:
     if target.arch != here.arch:
         return f"it is code for {target.arch} (target {target.name}), and this machine is {here.arch}"
     # Other features are of LLVM's making, such as "prefer-256-bit", or too new for us to see that they are there.
+    if "sve" in target.features and target.vector_bits > 128 and target.vector_bits != here.vector_bits:
+        return (
+            f"target {target.name} is for vectors of exactly {target.vector_bits} bits, and this machine's have "
+            f"{here.vector_bits}"
+        )
     missing = sorted((target.features | _LEVELS.get(target.cpu, frozenset())) & _KNOWN_FEATURES - here.features)
     return f"target {target.name} needs {', '.join(missing)}, which this machine does not have" if missing else ""
 
 
 def _described(name: str, arch: str, cpu: str, features: frozenset[str]) -> Target:
     bits, registers = _vectors(arch, features)
+    if "sve" in features:
+        bits = int(name.rpartition("sve")[2])
     return Target(name, "llvm", arch, cpu, features, bits, registers, has_fma=_has_fma(arch, features))
 
 
@@ -250,6 +270,8 @@ def _register_builtin() -> None:
         ("x86-64-v4", "x86_64", _V4),
         ("aarch64", "aarch64", frozenset({"neon"})),
         ("aarch64-neon", "aarch64", frozenset({"neon"})),
+        ("aarch64-sve256", "aarch64", frozenset({"neon", "sve"})),
+        ("aarch64-sve512", "aarch64", frozenset({"neon", "sve"})),
         ("riscv64", "riscv64", _RV64),
         ("riscv64-v", "riscv64", _RV64 | {"v"}),
     ):

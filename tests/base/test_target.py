@@ -56,6 +56,17 @@ def test_aarch64(tmp_path: Path) -> None:
     assert target.has_fma
 
 
+def test_sve(tmp_path: Path) -> None:
+    """The system says how long vectors are; code for another length does not run."""
+    machine(tmp_path, ARM.replace("asimd ", "asimd sve "), (), "aarch64")
+    places = (tmp_path / "cpuinfo", tmp_path / "cache", "aarch64", tmp_path / "length")
+    for text, bits in (("32\n", 256), ("64", 512), ("nonsense", 128), ("24", 128)):
+        (tmp_path / "length").write_text(text)
+        target = detect_host(*places)
+        assert "sve" in target.features
+        assert target.vector_bits == bits
+
+
 @pytest.mark.parametrize("arch", ["x86_64", "aarch64", "riscv64"])
 def test_a_machine_that_says_nothing(tmp_path: Path, arch: str) -> None:
     target = detect_host(tmp_path / "none", tmp_path / "none", arch)
@@ -86,7 +97,7 @@ def test_unknown_target() -> None:
         resolve_target("x86_64-v3")
     assert str(caught.value) == (
         "AKG-E401: unknown target 'x86_64-v3'\n"
-        "because: akg knows aarch64, aarch64-neon, cpu, riscv64, riscv64-v, x86-64-v2, x86-64-v3, x86-64-v4\n"
+        "because: akg knows aarch64, aarch64-neon, aarch64-sve256, aarch64-sve512, cpu, riscv64, riscv64-v, x86-64-v2, x86-64-v3, x86-64-v4\n"
         "hint: did you mean 'x86-64-v3'?"
     )
     with pytest.raises(AkgError, match="a target is a name or a Target, not int"):

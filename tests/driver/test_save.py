@@ -274,6 +274,8 @@ def matmul() -> tuple[list[Any], list[Any]]:
 OTHERS = [
     ("aarch64", "aarch64", "fmla"),
     ("aarch64-neon", "aarch64", "fmla"),
+    ("aarch64-sve256", "aarch64", "fmla\tz"),
+    ("aarch64-sve512", "aarch64", "fmla\tz"),
     ("riscv64", "riscv64", "fmadd.s"),
     ("riscv64-v", "riscv64", "vfmacc"),
     ("x86-64-v2", "x86_64", "mulps"),

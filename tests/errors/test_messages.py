@@ -149,7 +149,7 @@ def unknown_strategy_of_a_stage():
 AKG-E401: unknown target 'cpux'
     akg.build([SUM], inputs=[A, B], target="cpux")
     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-because: akg knows aarch64, aarch64-neon, cpu, riscv64, riscv64-v, x86-64-v2, x86-64-v3, x86-64-v4
+because: akg knows aarch64, aarch64-neon, aarch64-sve256, aarch64-sve512, cpu, riscv64, riscv64-v, x86-64-v2, x86-64-v3, x86-64-v4
 hint: did you mean 'cpu'?
 """)
 def unknown_target():
@@ -160,7 +160,7 @@ def unknown_target():
 AKG-E401: a target is a name or a Target, not int
     akg.build([SUM], inputs=[A, B], target=3)
     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-because: akg knows aarch64, aarch64-neon, cpu, riscv64, riscv64-v, x86-64-v2, x86-64-v3, x86-64-v4
+because: akg knows aarch64, aarch64-neon, aarch64-sve256, aarch64-sve512, cpu, riscv64, riscv64-v, x86-64-v2, x86-64-v3, x86-64-v4
 hint: leave target away for the machine that you are on
 """)
 def target_of_another_type():
@@ -171,7 +171,7 @@ def target_of_another_type():
 AKG-E401: unknown target 'x86-64-v5'
     akg.lower([SUM]).schedule().compile("x86-64-v5")
     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-because: akg knows aarch64, aarch64-neon, cpu, riscv64, riscv64-v, x86-64-v2, x86-64-v3, x86-64-v4
+because: akg knows aarch64, aarch64-neon, aarch64-sve256, aarch64-sve512, cpu, riscv64, riscv64-v, x86-64-v2, x86-64-v3, x86-64-v4
 hint: did you mean 'x86-64-v4'?
 """)
 def unknown_target_of_a_stage():

@@ -25,6 +25,8 @@ def emit_module(kernel: Kernel, target: Target) -> tuple[str, Unit]:
     unit.streamed = streamed_buffers(kernel, target)
     _emit_entry(unit, kernel)
     width = f'"prefer-vector-width"="{target.vector_bits}"'
+    if "sve" in target.features and target.vector_bits > 128:  # vectors of this size are registers of SVE
+        width += f" vscale_range({target.vector_bits // 128},{target.vector_bits // 128})"
     text = "\n\n".join([
         "\n".join(unit.declarations.values()),
         *unit.functions,
