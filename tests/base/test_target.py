@@ -97,7 +97,8 @@ def test_unknown_target() -> None:
         resolve_target("x86_64-v3")
     assert str(caught.value) == (
         "AKG-E401: unknown target 'x86_64-v3'\n"
-        "because: akg knows aarch64, aarch64-neon, aarch64-sve256, aarch64-sve512, cpu, riscv64, riscv64-v, x86-64-v2, x86-64-v3, x86-64-v4\n"
+        "because: akg knows aarch64, aarch64-neon, aarch64-sve256, aarch64-sve512, cpu, "
+        "riscv64, riscv64-v, x86-64-v2, x86-64-v3, x86-64-v4\n"
         "hint: did you mean 'x86-64-v3'?"
     )
     with pytest.raises(AkgError, match="a target is a name or a Target, not int"):
