@@ -36,6 +36,7 @@ from akg.poly.legality import Legality, prove
 from akg.poly.mapping import Decisions, map_cpu
 from akg.poly.pack import pack_operands
 from akg.poly.pivots import split_pivots
+from akg.poly.prefetch import prefetch_tiles
 from akg.poly.privatize import privatize
 from akg.poly.promote import promote_tiles
 from akg.poly.recurrence import split_recurrences
@@ -270,6 +271,12 @@ def _carry(state: Compilation) -> None:
         state.body = contract_products(state.body)
 
 
+def _prefetch(state: Compilation) -> None:
+    assert state.body is not None
+    if state.strategy.tile:
+        state.body = prefetch_tiles(state.body, _fresh_names(state), state.target)
+
+
 def _finish(state: Compilation) -> None:
     assert state.body is not None
     state.result = replace(state.kernel, body=simplify_stmt(state.body))
@@ -315,6 +322,7 @@ MAP: tuple[Pass, ...] = (
     ("promote", "move accumulators and small tiles to registers", _promote),
     ("recur", "split linear recurrences along innermost loops into lanes and a short chain", _recur),
     ("carry", "keep what one iteration leaves for the next in registers", _carry),
+    ("prefetch", "ask for what the next register tile reads and this one writes before it is needed", _prefetch),
     ("simplify", "fold index arithmetic and drop empty loops", _finish),
 )
 

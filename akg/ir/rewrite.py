@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Expr, Load, Reduce, Var
-from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, expressions, walk
+from akg.ir.stmt import Alloc, Block, For, If, Prefetch, Stmt, Store, expressions, walk
 
 Rule = Callable[[Expr], "Expr | None"]
 
@@ -105,6 +105,10 @@ def map_expressions(stmt: Stmt, visit: Callable[[Expr], Expr]) -> Stmt:
         value = visit(stmt.value)
         same = value is stmt.value and all(a is b for a, b in zip(indices, stmt.indices, strict=True))
         return stmt if same else replace(stmt, indices=indices, value=value)
+    if isinstance(stmt, Prefetch):
+        indices = tuple([visit(i) for i in stmt.indices])
+        same = all(a is b for a, b in zip(indices, stmt.indices, strict=True))
+        return stmt if same else replace(stmt, indices=indices)
     if isinstance(stmt, For):
         begin, end = visit(stmt.begin), visit(stmt.end)
         return stmt if begin is stmt.begin and end is stmt.end else replace(stmt, begin=begin, end=end)
@@ -134,6 +138,9 @@ def replace_buffer(
 
     def on_stmt(inner: Stmt) -> Stmt | None:
         if isinstance(inner, Store) and inner.buffer is old:
+            buffer, indices = make(inner.indices)
+            return replace(inner, buffer=buffer, indices=indices)
+        if isinstance(inner, Prefetch) and inner.buffer is old:
             buffer, indices = make(inner.indices)
             return replace(inner, buffer=buffer, indices=indices)
         return None

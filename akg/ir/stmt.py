@@ -4,6 +4,7 @@
     param  := Param(buffer | var, role, shape?)  role: in | out | inout | scalar | size
     stmt   := Block(stmt*) | For(var, begin, end, step, kind, stmt) | If(cond, stmt, stmt?)
             | Store(buffer, index*, value, reduction?, name) | Alloc(buffer, stmt) | Barrier(scope)
+            | Prefetch(buffer, index*, level, writes)
     kind   := serial | parallel | vector | unroll | block | thread
 
 Meaning:
@@ -18,6 +19,8 @@ Meaning:
     ``combine(old element, term)`` with the old element as first operand; the instances of one such
     statement may be reordered. Names of stores are unique in a kernel: they name the statements.
   * ``Alloc`` declares a temporary for its body. Its elements are uninitialised.
+  * ``Prefetch`` asks for the line of a cache that an element lies in. It computes nothing, so that any place may leave
+    it out, and the element need not exist.
 
 Names of variables and of buffers are unique within a kernel. Nodes are frozen; identity tells "unchanged".
 """
@@ -119,7 +122,17 @@ class Barrier:
     scope: str = "block"
 
 
-Stmt: TypeAlias = "Block | For | If | Store | Alloc | Barrier"
+@dataclass(frozen=True, slots=True, eq=False)
+class Prefetch:
+    """The line of ``buffer[indices]`` is wanted soon in the cache of a level, to be overwritten where `writes`."""
+
+    buffer: Buffer
+    indices: tuple[Expr, ...]
+    level: int = 1
+    writes: bool = False
+
+
+Stmt: TypeAlias = "Block | For | If | Store | Alloc | Barrier | Prefetch"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,6 +192,8 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
     """The expressions directly in `stmt`, not in the statements inside it."""
     if isinstance(stmt, Store):
         return (*stmt.indices, stmt.value)
+    if isinstance(stmt, Prefetch):
+        return stmt.indices
     if isinstance(stmt, For):
         return (stmt.begin, stmt.end)
     if isinstance(stmt, If):

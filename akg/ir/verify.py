@@ -32,7 +32,7 @@ from akg.ir.expr import (
     Var,
 )
 from akg.ir.rewrite import walk_expr
-from akg.ir.stmt import REDUCTIONS, Alloc, Block, For, If, Kernel, Param, Stmt, Store
+from akg.ir.stmt import REDUCTIONS, Alloc, Block, For, If, Kernel, Param, Prefetch, Stmt, Store
 from akg.ir.text import to_text
 from akg.ir.text.syntax import KINDS
 
@@ -133,6 +133,8 @@ class _Verifier:
                 self.statement(stmt.orelse, in_vector)
         elif isinstance(stmt, Store):
             self.store(stmt)
+        elif isinstance(stmt, Prefetch):
+            self.prefetch(stmt, in_vector)
         elif isinstance(stmt, Alloc):
             self.declare(stmt.buffer.name, stmt)
             self.shape(stmt.buffer, stmt)
@@ -166,6 +168,20 @@ class _Verifier:
         self.statement(stmt.body, in_vector or (stmt.kind == "vector" and not is_outer))
         self.variables.discard(stmt.var)
         self.valid.clear()
+
+    def prefetch(self, stmt: Prefetch, in_vector: bool) -> None:
+        if in_vector:
+            self.fail("a prefetch in a vector loop", stmt)
+        if stmt.buffer not in self.buffers:
+            self.fail(f"a prefetch of {stmt.buffer.name}, which is not declared here", stmt)
+        if len(stmt.indices) != len(stmt.buffer.shape):
+            self.fail(f"{len(stmt.indices)} subscripts for rank {len(stmt.buffer.shape)}", stmt)
+        if stmt.level not in (1, 2):
+            self.fail(f"a prefetch to a cache of level {stmt.level}", stmt)
+        for node in stmt.indices:
+            self.expr(node, stmt)
+            if node.dtype is not index:
+                self.fail(f"a subscript is {node.dtype}, not index", stmt)
 
     def store(self, stmt: Store) -> None:
         if stmt.name in self.stores:

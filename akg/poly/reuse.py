@@ -161,7 +161,8 @@ class ReuseModel:
         if not any(LEAST_ROWS <= n < UNKNOWN_TRIPS // MAX_ROWS for n in rows):
             return BLOCK_STEPS  # few rows use a panel where it is
         whole = self.target.l2_bytes // (PANEL_SHARE * panel_bytes // trips)  # steps of a panel that stays in cache
-        return max(whole // BLOCK_STEPS, 1) * BLOCK_STEPS
+        blocks = -(-trips // max(whole, BLOCK_STEPS))  # each reads and writes all sums: few, and equal
+        return -(-trips // (blocks * BLOCK_STEPS)) * BLOCK_STEPS
 
     def rows_of_tile(self, trips: int) -> int:
         """Rows of a tile that several products inside it share."""

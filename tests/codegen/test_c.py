@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from akg.codegen.c import emit_c
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Call, Const, Expr, Load, Unary, Var, call, cast, select
 from akg.ir.interp import interpret
-from akg.ir.stmt import Alloc, Barrier, Block, For, If, Kernel, Param, Store
+from akg.ir.stmt import Alloc, Barrier, Block, For, If, Kernel, Param, Prefetch, Store
 from tests.helpers import assert_close
 
 GCC = shutil.which("gcc")
@@ -267,6 +268,16 @@ def test_matmul(kind: str, dtype: DType, tmp_path: Path) -> None:
     assert "#pragma omp parallel for" in text
     if kind == "vector":
         assert ("reduction(+: t0)" in text) is (dtype.compute is dtype)
+
+
+@needs_gcc
+def test_prefetches_change_nothing(tmp_path: Path) -> None:
+    kernel = matmul()
+    ahead = [Prefetch(b, (Const(9), Const(0)), 1 + k % 2, k == 2) for k, b in enumerate(kernel.buffers)]
+    kernel = replace(kernel, body=Block((*ahead, kernel.body)))
+    a, b = draw(float32, 7 * 9).reshape(7, 9), draw(float32, 9 * 5).reshape(9, 5)
+    text = check(kernel, [a, b, np.zeros((7, 5), np.float32), 7, 5, 9], tmp_path, 9)
+    assert "__builtin_prefetch(&" in text and ", 1, 3);" in text
 
 
 @needs_gcc

@@ -26,7 +26,7 @@ from akg.ir.expr import (
     Var,
 )
 from akg.ir.lower import lower_te
-from akg.ir.stmt import Alloc, Barrier, Block, For, If, Kernel, Param, Stmt, Store
+from akg.ir.stmt import Alloc, Barrier, Block, For, If, Kernel, Param, Prefetch, Stmt, Store
 from akg.ir.text import parse_kernel, to_text
 from tests.helpers import assert_same_program
 from tests.strategies import random_script, random_te
@@ -134,6 +134,7 @@ def test_every_shape_of_block_survives() -> None:
     body = Block((
         Block(()), Block((store[0],)), Block((Block((store[1], Block(()))),)), Barrier("block"),
         If(Binary("lt", i, n), Block((store[2],)), Block(())),
+        Prefetch(B, (i,), 1, writes=True), Prefetch(B, (i + 7,), 2),
         Alloc(t, Block((Barrier("kernel"), Alloc(u, store[3])))),
         If(Binary("lt", i, n), Alloc(v, Alloc(w, Block((store[4], Barrier("block"))))), store[5]),
     ))  # fmt: skip

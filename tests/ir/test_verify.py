@@ -11,7 +11,7 @@ from akg.base.errors import InternalError
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Axis, Binary, Call, Cast, Combiner, Const, Expr, Load, Reduce, Select, Unary, Var
 from akg.ir.lower import lower_te
-from akg.ir.stmt import Alloc, Barrier, Block, For, If, Kernel, Param, Stmt, Store
+from akg.ir.stmt import Alloc, Barrier, Block, For, If, Kernel, Param, Prefetch, Stmt, Store
 from akg.ir.verify import is_update, verify
 from tests.strategies import random_script, random_te
 
@@ -78,6 +78,8 @@ BROKEN: dict[str, Callable[[], Stmt]] = {
         Block((put(x), For(j, Const(0), n, Block(()), "vector"))), "vector"
     ),
     "a barrier in a vector loop": lambda: over_i(Barrier(), "vector"),
+    "a prefetch in a vector loop": lambda: over_i(Prefetch(A, (i,)), "vector"),
+    "a prefetch to a cache of level 3": lambda: over_i(Prefetch(A, (i,), 3)),
     "a barrier of unknown scope 'world'": lambda: Barrier("world"),
     "a register buffer has a symbolic shape": lambda: Alloc(Buffer("R", (n,), float32, "register"), Block(())),
     "a shape depends on i, which is no size": lambda: over_i(Alloc(Buffer("R", (i,), float32), Block(()))),

@@ -25,6 +25,7 @@ from akg.ir.stmt import (
     If,
     Kernel,
     Param,
+    Prefetch,
     Stmt,
     Store,
     walk,
@@ -80,6 +81,11 @@ class CPrinter(ExpressionPrinter):
     def barrier(self, node: Barrier) -> None:
         """A barrier, which only devices have."""
         raise _no_device("a barrier")
+
+    def prefetch(self, node: Prefetch) -> None:
+        """A prefetch, which compilers for processors know."""
+        locality = 3 if node.level == 1 else 2
+        self.put(f"__builtin_prefetch(&{self._place(node.buffer, node.indices)}, {int(node.writes)}, {locality});")
 
     def loop(self, node: For) -> None:
         """A loop and its body."""
@@ -288,4 +294,5 @@ def _no_device(what: str) -> AkgError:
 _STATEMENTS: dict[type[Any], Callable[[Any, Any], None]] = {
     Block: lambda p, s: p.block(s), For: lambda p, s: p.loop(s), If: lambda p, s: p.conditional(s),
     Store: lambda p, s: p.store(s), Alloc: lambda p, s: p.allocate(s), Barrier: lambda p, s: p.barrier(s),
+    Prefetch: lambda p, s: p.prefetch(s),
 }  # fmt: skip

@@ -13,7 +13,7 @@ from akg.codegen.llvm.bounds import as_index
 from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.control import counted_loop, trip_count
 from akg.codegen.llvm.convert import convert
-from akg.codegen.llvm.memory import row_major_strides, store
+from akg.codegen.llvm.memory import access, row_major_strides, store
 from akg.codegen.llvm.pairs import accumulate_pairs, emit_dot, emit_pairs, emit_run
 from akg.codegen.llvm.parallel import emit_parallel
 from akg.codegen.llvm.peel import cut_at_conditions
@@ -29,7 +29,7 @@ from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, binary
 from akg.ir.rewrite import substitute_stmt
 from akg.ir.simplify import simplify
-from akg.ir.stmt import Alloc, Barrier, Block, For, If, Stmt, Store
+from akg.ir.stmt import Alloc, Barrier, Block, For, If, Prefetch, Stmt, Store
 
 MAX_UNROLLED = 4  # iterations of a loop that becomes straight-line code, so that loads of several iterations are one
 MAX_INSTANCES = 150  # vectors of stores in such code
@@ -72,7 +72,7 @@ def _emit_lanes(f: Function, loop: For, trips: int | None) -> None:
 
 def _instances(f: Function, stmt: Stmt) -> int:
     """Vectors of stores that straight-line code for a statement has; more than `MAX_INSTANCES` if there is none."""
-    if isinstance(stmt, Store):
+    if isinstance(stmt, (Store, Prefetch)):
         return 1
     if isinstance(stmt, Block):
         return sum(_instances(f, s) for s in stmt.body)
@@ -192,6 +192,15 @@ def emit_barrier(f: Function, stmt: Barrier) -> None:
     """Nothing: a parallel loop ends with one, and its iterations are never split over threads."""
 
 
+def emit_prefetch(f: Function, stmt: Prefetch) -> None:
+    """An instruction that loads a line, or nothing where the compiler knows none for the machine."""
+    where = access(f, stmt.buffer, stmt.indices)
+    name = "llvm.prefetch.p0"
+    callee = f.unit.declare(name, f"declare void @{name}(ptr, i32, i32, i32)")
+    f.line(f"call void {callee}(ptr {where.pointer}, i32 {int(stmt.writes)}, i32 {4 - stmt.level}, i32 1)")
+
+
 STATEMENTS: dict[type[Stmt], Callable[[Function, Any], None]] = {
     Block: emit_block, For: emit_for, If: emit_if, Store: emit_store, Alloc: emit_alloc, Barrier: emit_barrier,
+    Prefetch: emit_prefetch,
 }  # fmt: skip

@@ -30,7 +30,7 @@ from akg.codegen.llvm.types import in_memory, llvm_type
 from akg.ir.expr import Binary, Cast, Const, Expr, Load, Var
 from akg.ir.neighbours import in_steps
 from akg.ir.rewrite import buffers_written, substitute, substitute_stmt, variables_of, walk_expr
-from akg.ir.stmt import Block, For, Stmt, Store
+from akg.ir.stmt import Block, For, Prefetch, Stmt, Store
 
 Factors = tuple[Load, Load]
 
@@ -64,7 +64,7 @@ def _stores(body: Stmt, lane: Var | None) -> list[tuple[Store, Var | None]]:
     if isinstance(body, Store):
         return [(body, lane)]
     if isinstance(body, Block):
-        parts = [_stores(s, lane) for s in body.body]
+        parts = [_stores(s, lane) for s in body.body if not isinstance(s, Prefetch)]
         return [s for part in parts for s in part] if all(parts) else []
     if lane is None and isinstance(body, For) and body.kind in ("unroll", "vector") and body.const_trips is not None:
         return _stores(body.body, body.var if body.kind == "vector" else lane)

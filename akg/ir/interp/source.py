@@ -12,7 +12,7 @@ from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Select, Unary, Var
 from akg.ir.interp import values
 from akg.ir.rewrite import walk_expr
-from akg.ir.stmt import Alloc, Barrier, Block, For, If, Kernel, Stmt, Store, walk
+from akg.ir.stmt import Alloc, Barrier, Block, For, If, Kernel, Prefetch, Stmt, Store, walk
 from akg.ir.text.syntax import INFIX
 
 _ANY_ORDER = ("parallel", "vector", "block", "thread")
@@ -115,6 +115,8 @@ class _Emitter:
                 self.statement(inner, context)
         elif isinstance(stmt, Store):
             self.store(stmt)
+        elif isinstance(stmt, Prefetch):
+            self.line("pass")
         elif isinstance(stmt, Barrier):
             self.line(f"yield {stmt.scope!r}")
         elif isinstance(stmt, Alloc):

@@ -11,6 +11,7 @@
               | name ["(" reduction ")"] ":" name "[" exprs "]" "=" expr   a store: the first name is the statement's
               | "alloc" name ":" dtype "[" exprs "]" scope suite           a temporary of the suite
               | "alloc" name ":" dtype "[" exprs "]" scope NEWLINE stmt+   ... of the rest of the suite it stands in
+              | "prefetch" ("l1" | "l2") ["write"] name "[" exprs "]"
               | "barrier" name | "pass" | "block" suite                    "pass": an empty block
     expr     := operators of Python with Python's precedence, where a comparison's operands are no comparisons
     atom     := literal | name | name "[" exprs "]" | "$" number | "(" expr ")"

@@ -26,7 +26,21 @@ from akg.ir.expr import (
     Unary,
     Var,
 )
-from akg.ir.stmt import REDUCTIONS, Alloc, Barrier, Block, For, If, Kernel, LoopKind, Param, Role, Stmt, Store
+from akg.ir.stmt import (
+    REDUCTIONS,
+    Alloc,
+    Barrier,
+    Block,
+    For,
+    If,
+    Kernel,
+    LoopKind,
+    Param,
+    Prefetch,
+    Role,
+    Stmt,
+    Store,
+)
 from akg.ir.text.syntax import COMPARISON, KINDS, LITERAL_WORDS, OF_SPELLING, OF_SUFFIX, PREFIX_OPS
 
 _DTYPES = {d.name: d for d in (*BUFFER_DTYPES, index)}
@@ -342,6 +356,18 @@ class _Parser:
         self.close()
         return Barrier(scope)
 
+    def prefetch(self, indent: int) -> Stmt:
+        self.expect("prefetch")
+        token = self.token
+        level = self.name("a cache: l1 or l2")
+        if level not in ("l1", "l2"):
+            self.fail(f"no cache is called {level!r}", token, suggest(level, ("l1", "l2")))
+        writes = self.accept("write")
+        buffer = self.one_of(self.buffers, "buffer")
+        indices = self.subscripts()
+        self.close()
+        return Prefetch(buffer, indices, int(level[1:]), bool(writes))
+
     def empty(self, indent: int) -> Stmt:
         self.expect("pass")
         self.close()
@@ -471,5 +497,5 @@ def _as_body(statements: list[Stmt]) -> Stmt:
 
 _STATEMENTS: dict[str, Callable[[_Parser, int], Stmt]] = {
     **dict.fromkeys(KINDS, _Parser.loop), "for": _Parser.loop, "if": _Parser.branch, "alloc": _Parser.alloc,
-    "barrier": _Parser.barrier, "pass": _Parser.empty, "block": _Parser.block,
+    "barrier": _Parser.barrier, "prefetch": _Parser.prefetch, "pass": _Parser.empty, "block": _Parser.block,
 }  # fmt: skip

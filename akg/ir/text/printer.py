@@ -25,7 +25,7 @@ from akg.ir.expr import (
     Var,
 )
 from akg.ir.rewrite import walk_expr
-from akg.ir.stmt import Alloc, Barrier, Block, For, If, Kernel, Param, Stmt, Store
+from akg.ir.stmt import Alloc, Barrier, Block, For, If, Kernel, Param, Prefetch, Stmt, Store
 from akg.ir.text.syntax import (
     ATOM,
     COMPARISON,
@@ -129,6 +129,10 @@ class _Printer:
             head = f"{pad}alloc {_name(buffer.name)}: {self.array(buffer)} {_name(buffer.scope)}"
             self.lines.append(head if last else head + ":")
             self.suite(stmt.body, pad if last else pad + "    ")
+        elif isinstance(stmt, Prefetch):
+            indices = ", ".join(self.bind(stmt.indices, pad))
+            mark = " write" if stmt.writes else ""
+            self.lines.append(f"{pad}prefetch l{stmt.level}{mark} {_name(stmt.buffer.name)}[{indices}]")
         elif isinstance(stmt, Barrier):
             self.lines.append(f"{pad}barrier {_name(stmt.scope)}")
         else:

@@ -22,7 +22,7 @@ LITERAL_SUFFIX: dict[DType, str] = {
 OF_SUFFIX: dict[str, DType] = {suffix: d for d, suffix in LITERAL_SUFFIX.items()}
 
 KINDS = ("serial", "parallel", "vector", "unroll", "block", "thread")
-STATEMENT_WORDS = frozenset({*KINDS, "for", "if", "else", "alloc", "barrier", "pass", "kernel"})
+STATEMENT_WORDS = frozenset({*KINDS, "for", "if", "else", "alloc", "barrier", "prefetch", "pass", "kernel"})
 LITERAL_WORDS = frozenset(
     {"True", "False", *(f"{w}_{s}" for d, s in LITERAL_SUFFIX.items() if d.is_float for w in ("inf", "nan"))}
 )
