@@ -6,7 +6,7 @@ call, the three taking turns. The medians, the quartiles' distance in percent of
 akg's: the median of the rounds' ratios. Whether Inductor compiled is checked by its own count of operators, and
 akg's results are compared with eager mode's.
 
-    python -m bench.torch_models [--quick] [--only NAME] [--threads 2] [--json PATH]
+    python -m bench.torch_models [--quick] [--only NAME] [--threads 2] [--json PATH] [--kernels]
 """
 
 from __future__ import annotations
@@ -32,9 +32,11 @@ from torch._inductor import metrics
 
 from akg.base.config import config
 from akg.frontends.torch import backend
+from bench.torch_kernels import Recorder, report
 
 ROUNDS = 15
 SAMPLE_S = 0.03
+CALLS = 15  # under --kernels
 BACKENDS: dict[str, Any] = {"eager": None, "inductor": "inductor", "akg": backend}
 
 
@@ -202,6 +204,19 @@ def measure(
     return row
 
 
+def kernels(make: Callable[[], nn.Module], shape: tuple[int, ...], dtype: Any, mode: str, threads: int) -> str:
+    """Where the time goes: a report on each graph that akg compiles."""
+    torch.manual_seed(0)
+    model = make().to(dtype)
+    model.train(mode == "train")
+    torch._dynamo.reset()
+    with Recorder() as recorder:
+        call = runner(model, mode, backend, torch.randn(shape).to(dtype))
+        for _ in range(CALLS):
+            call()
+    return "\n".join([report(graph, threads) for graph in recorder.graphs])
+
+
 def line(name: str, row: dict[str, Any]) -> str:
     """A line of the table."""
     cells = [f"{row[f'{b}_s'] * 1e3:8.3f} ±{row[f'{b}_spread'] * 100:3.0f}%" for b in BACKENDS]
@@ -220,13 +235,14 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows whose name contains this")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--kernels", action="store_true", help="each kernel's time beside its ideal, instead")
     parser.add_argument("--json", type=Path, help="write the rows here")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     rows: dict[str, dict[str, Any]] = {}
     with config.override(cache="off", num_threads=options.threads):
         warm = nn.Linear(4, 4)
-        for compiler in (backend, "inductor"):  # what compilers load once is no part of a model's compile time
+        for compiler in (backend,) if options.kernels else (backend, "inductor"):  # what compilers load once is no part of a model's compile time
             runner(warm, "train", compiler, torch.randn(4, 4))()
         print(f"{'milliseconds, ±quartiles':24} {'eager':>14}  {'inductor':>14}  {'akg':>14}  {'x':>5}   compile: "
               "inductor, akg, x")  # fmt: skip
@@ -236,8 +252,13 @@ def main() -> None:
                     title = f"{name} {str(dtype).removeprefix('torch.')} {mode}"
                     if options.only not in title:
                         continue
+                    if options.kernels:
+                        print(f"{title}\n{kernels(make, shape, dtype, mode, options.threads)}", flush=True)
+                        continue
                     rows[title] = measure(make, shape, dtype, mode, 3 if options.quick else options.rounds)
                     print(line(title, rows[title]), flush=True)
+    if options.kernels:
+        return
     speed, compile_time = (mean_of([r[k] for r in rows.values()]) for k in ("ratio", "compile_ratio"))
     print(f"geometric means over Inductor: calls {speed:.2f}, compile time {compile_time:.1f}")
     if options.json:

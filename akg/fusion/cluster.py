@@ -4,10 +4,12 @@ A node joins a group of its producers, or one that reads what it reads (siblings
 
   * no cycle between kernels comes of it;
   * the classes fit: an injective operator joins any group (an epilogue, or a step between passes). A reduction joins
-    groups without a contraction. A contraction joins a group of injective operators that are cheap to compute again,
-    as its prologue, or one with another contraction where the other operands together stay in a level-2 cache: its
-    left side is then one tile of the result before, kept in cache. What runs in an order of its own begins a group;
+    groups without a contraction. A contraction joins one with another contraction where the other operands together
+    stay in a level-2 cache: its left side is then one tile of the result before, kept in cache. What runs in an order
+    of its own begins a group;
   * the group does not grow beyond `MOST_NODES`.
+
+What only arranges an array anew for contractions goes into the group of each of them (`akg.fusion.views`).
 
 The polyhedral scheduler has the last word, see `akg.fusion.compile`: a group whose intermediates reach memory all the
 same, or that loses its parallel outer loop, is cut.
@@ -15,12 +17,13 @@ same, or that loses its parallel outer loop, is cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from akg.base.target import Target
 from akg.fusion.group import Group, groups_of
 from akg.fusion.traits import Traits, traits_of, value_bytes
+from akg.fusion.views import carried_views
 from akg.ir.graph import Graph, Node, Value
 
 MOST_NODES = 64
@@ -71,11 +74,22 @@ class _Clusters:
         self.where: dict[Node, int] = {}
         self.touched: dict[Value, list[int]] = {}  # groups that read a value, latest last
         self.reasons: list[tuple[Node, Node, str]] = []
+        self.views = carried_views(graph, [n for n in graph.nodes if self.of(n).kind == "contraction"])
+        self.carried = {view for views in self.views.values() for view in views}
+
+    def of(self, node: Node) -> Traits:
+        """The traits of a node."""
+        if node not in self.traits:
+            self.traits[node] = traits_of(node)
+        return self.traits[node]
 
     def place(self, node: Node) -> None:
         """Put `node` into the first group that takes it, else into one of its own."""
-        self.traits[node] = traits_of(node)
-        sources = [self.producers[v] for v in node.inputs if v in self.producers]
+        if node in self.carried:
+            return
+        views = self.views.get(node, ())
+        sources = [self.producers[v] for n in (*views, node) for v in n.inputs
+                   if v in self.producers and self.producers[v] not in self.carried]  # fmt: skip
         reads = dict.fromkeys(self.where[s] for s in sources)
         chosen: int | None = None
         for candidate in sorted(reads, reverse=True):
@@ -91,6 +105,9 @@ class _Clusters:
             chosen = len(self.members)
             self.members.append([])
             self.before.append(0)
+        for view in views:
+            if view not in self.members[chosen]:
+                self.join(view, chosen, ())
         self.join(node, chosen, reads)
 
     def join(self, node: Node, chosen: int, reads: Iterable[int]) -> None:
@@ -149,21 +166,13 @@ class _Clusters:
             count = sum(self.traits[n].kind == "reduce" for n in nodes)
             return f"the group has {MOST_REDUCTIONS} reductions" if count >= MOST_REDUCTIONS else ""
         if "contraction" in kinds:
+            inside = {v for n in nodes for v in n.outputs}
+            if any(v in inside for view in self.views[node] for v in view.inputs):
+                return "its operand would be arranged anew within the kernel"
             held = own.operand_bytes + sum(self.traits[n].operand_bytes for n in nodes)
             half = self.target.l2_bytes // 2
             return "" if held <= half else f"the other operands have {held} bytes, and half a level-2 cache {half}"
-        if kinds <= {"injective"}:
-            return self.no_prologue(nodes, node)
         return "a contraction begins a kernel"
-
-    def no_prologue(self, nodes: Sequence[Node], node: Node) -> str:
-        """Why injective operators are no prologue of a contraction; empty if they are."""
-        inside = {v for n in nodes for v in n.outputs}
-        for value in inside:
-            others = [r for r in self.readers.get(value, ()) if r is not node and r not in nodes]
-            if others or value in self.graph.results:
-                return f"{value.name} is needed elsewhere, too"
-        return "" if all(n.kind == "reshape" for n in nodes) else "the contraction would compute it again and again"
 
     def in_order(self) -> list[list[Node]]:
         """The groups in topological order."""

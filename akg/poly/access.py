@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from akg.ir.affine import Affine
-from akg.ir.expr import Const, Var
+from akg.ir.expr import Binary, Const, Expr, Var
 from akg.ir.rewrite import variables_of
 from akg.poly.progression import rank
 from akg.poly.scop import Access, Statement
@@ -17,19 +17,28 @@ def stride(access: Access, var: Var) -> int:
     """Elements between the accesses of consecutive iterations of `var`; `GATHER` if not a constant."""
     total, row = 0, 1
     for position in range(len(access.indices) - 1, -1, -1):
-        form = Affine.of(access.indices[position])
-        if form is None:
-            if var in variables_of(access.indices[position]):
-                return GATHER
-        else:
-            coefficient = form.coefficient(var)
-            if coefficient:
-                if row < 0:
-                    return GATHER
-                total += coefficient * row
+        coefficient = _coefficient(access.indices[position], var)
+        if coefficient is None or coefficient and row < 0:
+            return GATHER
+        total += coefficient * row
         size = access.buffer.shape[position]
         row = row * int(size) if isinstance(size, Const) and row > 0 else -1
     return total
+
+
+def _coefficient(index: Expr, var: Var) -> int | None:
+    """What a step of `var` adds to a subscript, whatever other terms there are; None if that is no constant."""
+    form = Affine.of(index)
+    if form is not None:
+        return form.coefficient(var)
+    if var not in variables_of(index):
+        return 0
+    if not isinstance(index, Binary) or index.op not in ("add", "sub"):
+        return None
+    left, right = _coefficient(index.a, var), _coefficient(index.b, var)
+    if left is None or right is None:
+        return None
+    return left + right if index.op == "add" else left - right
 
 
 def depends_on(access: Access, var: Var) -> bool:

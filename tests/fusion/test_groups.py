@@ -188,3 +188,28 @@ def test_nests_join_across_steps_that_come_between():
     assert graph.kernels[0].source("loop").count("parallel for") == 1
     for got, want in zip(graph(*arrays), reference(build, arrays)):
         assert_close(got, want)
+
+
+def test_views_come_with_the_contractions_that_read_them():
+    """An array arranged anew for products alone is never written: each product reads the array as it lies."""
+    b = Builder()
+    x, w, v = b.input("x", (96, 64), "float32"), b.input("w", (64, 96), "float32"), b.input("v", (96, 32), "float32")
+    y = b.apply("exp", x)
+    turned = b.apply("permute_dims", b.apply("reshape", b.apply("reshape", y, (8, 12, 64)), (96, 64)), (1, 0))
+    graph = b.finish([b.apply("matmul", y, w), b.apply("matmul", turned, v)])
+    result = compile_graph(graph)
+    assert [g.outputs for g in result.groups] == [(y,), *[(v,) for v in graph.outputs]]
+    a, c, d = (np.random.default_rng(0).standard_normal(s).astype(np.float32) for s in ((96, 64), (64, 96), (96, 32)))
+    for got, want in zip(result(a, c, d), (np.exp(a) @ c, np.exp(a).T @ d), strict=True):
+        assert_close(got, want, terms=96)
+
+
+def test_products_whose_steps_would_not_be_constant_have_their_operand_written():
+    """Where a reduction would run over axes that do not lie behind one another."""
+    b = Builder()
+    x, w = b.input("x", (8, 16, 12), "float32"), b.input("w", (96, 32), "float32")
+    turned = b.apply("reshape", b.apply("permute_dims", x, (1, 0, 2)), (16, 96))
+    result = compile_graph(b.finish([b.apply("matmul", turned, w)]))
+    assert len(result.groups) == 2
+    a, c = (np.random.default_rng(0).standard_normal(s).astype(np.float32) for s in ((8, 16, 12), (96, 32)))
+    assert_close(result(a, c), a.transpose(1, 0, 2).reshape(16, 96) @ c, terms=96)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from functools import reduce
+from typing import Any, cast
 
-from akg.base.dtype import float32, int64
+from akg import ops
+from akg.base.dtype import DType, float32, int32, int64
 from akg.frontends.torch.context import Call, bound, shape_of
+from akg.frontends.torch.symbols import sizes_of
 from akg.frontends.torch.table import converts, unsupported
 from akg.ir import te
 from akg.ir.expr import Expr
@@ -28,23 +32,31 @@ def pool(call: Call) -> Any:
     if found["ceil_mode"] or len(x.shape) != 4:
         raise unsupported("max_pool2d of this form", "akg pools batches of images, without partial windows")
     step = _pair(found["dilation"])
-    largest = call.apply("max_pool2d", x, size, stride=stride, padding=padding, dilation=step)
-    height, width = shape_of(x)[2:]
+    places = [(i * step[0], j * step[1]) for i in range(size[0]) for j in range(size[1])]
+    width, (rows, columns) = shape_of(x)[3], sizes_of(call.result[0].shape, call.name)[2:]
+    (above, _), (before, _) = padding
 
-    def positions(image: Tensor, top: Tensor) -> Tensor:
-        def element(n: Expr, c: Expr, y: Expr, z: Expr) -> Expr:
-            found: Expr | int = 0
-            for i in reversed(range(size[0])):  # the first of equal ones is the outermost choice
-                for j in reversed(range(size[1])):
-                    h = y * stride[0] + (i * step[0] - padding[0][0])
-                    w = z * stride[1] + (j * step[1] - padding[1][0])
-                    is_here = te.select(_within(h, height, w, width), image[n, c, h, w] == top[n, c, y, z], False)
-                    found = te.select(is_here, te.cast(h * width + w, int64), found)
-            return te.cast(found, int64)
+    def largest(image: Tensor) -> tuple[Tensor, Tensor]:
+        lines = [(0, 0), (0, 0), *padding]
+        around = cast(Tensor, ops.get("pad").function(image, lines, constant_value=-math.inf))
+        shape = (*image.shape[:2], rows, columns)
 
-        return te.compute(top.shape, element)
+        def taps(n: Expr, c: Expr, y: Expr, z: Expr) -> list[Expr]:
+            return [around[n, c, y * stride[0] + i, z * stride[1] + j] for i, j in places]
 
-    return largest, call.define("max_positions", positions, x, largest, kind="reshape")
+        top = te.compute(shape, lambda *at: reduce(te.maximum, taps(*at)))
+
+        def position(n: Expr, c: Expr, y: Expr, z: Expr) -> Expr:
+            found: Expr = te.cast(0, int32)
+            for (i, j), tap in reversed([*zip(places, taps(n, c, y, z), strict=True)]):  # the first is outermost
+                is_here = (tap == top[n, c, y, z]) | (tap != tap)
+                found = te.select(is_here, te.cast(i * width + j, int32), found)
+            begin = te.cast((y * stride[0] - above) * width + (z * stride[1] - before), int32)
+            return te.cast(begin + found, int64)
+
+        return top, te.compute(shape, position)
+
+    return call.define("max_pool2d_with_positions", largest, x, kind="reduce")
 
 
 @converts("max_pool2d_with_indices_backward.default")
@@ -59,24 +71,31 @@ def max_pool_backward(call: Call) -> Value:
     (_, _, height, width), (_, _, rows, columns) = shape_of(call.value(1)), shape_of(grad)
     wide = grad.dtype if grad.dtype.itemsize_bytes > 4 else float32
     reach = [-(-((k - 1) * d + 1) // s) for k, d, s in zip(size, step, stride, strict=True)]
+    first = (height - 1 + padding[0]) // stride[0] + reach[0], (width - 1 + padding[1]) // stride[1] + reach[1]
 
     def scattered(gradient: Tensor, position: Tensor) -> Tensor:
+        def spread(x: Tensor, kind: DType, nothing: float) -> Tensor:
+            """Columns as often as windows move by a column, with nothing around: rows of windows lie as rows do."""
+
+            def element(n: Expr, c: Expr, y: Expr, z: Expr) -> Expr:
+                row, column = y - (reach[0] - 1), z // stride[1] - (reach[1] - 1)
+                inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+                return te.select(inside, te.cast(x[n, c, row, column], kind), te.cast(nothing, kind))
+
+            return te.compute((*x.shape[:2], first[0], first[1] * stride[1]), element)
+
+        values, places = spread(gradient, wide, 0.0), spread(position, int32, -1)
         i, j = te.reduce_axis(reach[0], name="i"), te.reduce_axis(reach[1], name="j")
 
         def element(n: Expr, c: Expr, h: Expr, w: Expr) -> Expr:
-            y, z = (h + padding[0]) // stride[0] - i, (w + padding[1]) // stride[1] - j
-            is_here = te.select(_within(y, rows, z, columns),
-                                position[n, c, y, z] == te.cast(h * width + w, int64), False)  # fmt: skip
-            return te.sum(te.select(is_here, gradient[n, c, y, z], 0.0), axis=(i, j))
+            y = (h + padding[0]) // stride[0] + (reach[0] - 1) - i
+            z = w + (padding[1] + (reach[1] - 1) * stride[1]) - j * stride[1]
+            is_here = places[n, c, y, z] == te.cast(h * width + w, int32)
+            return te.sum(te.select(is_here, values[n, c, y, z], te.cast(0.0, wide)), axis=(i, j))
 
         return te.compute((*gradient.shape[:2], height, width), element)
 
-    return call.cast(call.define("max_pool_gradient", scattered, call.cast(grad, wide), at, kind="reduce"),
-                     call.dtype)  # fmt: skip
-
-
-def _within(y: Expr, rows: int, z: Expr, columns: int) -> Expr:
-    return (y >= 0) & (y < rows) & (z >= 0) & (z < columns)
+    return call.cast(call.define("max_pool_gradient", scattered, grad, at, kind="reduce"), call.dtype)
 
 
 def _pair(given: Any) -> tuple[int, int]:
