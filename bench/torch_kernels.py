@@ -13,7 +13,9 @@ from typing import Any
 from akg.base.target import resolve_target
 from akg.frontends.torch import run
 from akg.fusion.compile import CompiledGraph
+from akg.fusion.group import Group
 from akg.fusion.traits import traits_of, value_bytes
+from akg.ir.graph import Value
 from akg.runtime import measure
 
 _compile = run.compile_graph
@@ -54,28 +56,34 @@ class _Timed:
 
 
 def report(graph: _Timed, threads: int) -> str:
-    """A line for each kernel: microseconds (the least of the calls), those of the ideal, what is lost, its operators and its arrays."""
+    """A line for each kernel: its least time in microseconds, the ideal, what is lost, operators and arrays."""
     peak = max(measure.measure_fma_peak(threads) for _ in range(5))
     copy = measure.measure_copy_bandwidth(COPY_BYTES, threads)
-    pairs = 2.0 if "avx512bf16" in resolve_target().features else 1.0
     lines: list[tuple[float, str]] = []
     total = [0.0, 0.0]
     for k, (group, kernel) in enumerate(zip(graph.compiled.groups, graph.compiled.kernels, strict=True)):
         us = min(call[k] for call in graph.calls) * 1e6
-        flops = 0.0
-        for node in group.nodes:
-            traits = traits_of(node)
-            if traits.kind == "contraction":
-                half = all(v.dtype.itemsize_bytes == 2 for v in node.inputs[:2])
-                flops += 2.0 * traits.operations / (pairs if half else 1.0)
         moved = sum(value_bytes(v) for v in (*group.inputs, *group.outputs))
-        ideal = max(flops / peak, moved / copy) * 1e6
-        total[0] += us
-        total[1] += ideal
-        arrays = ", ".join([f"{v.dtype}{list(map(str, v.shape))}".replace("'", "") for v in group.inputs])
-        results = ", ".join([f"{v.dtype}{list(map(str, v.shape))}".replace("'", "") for v in group.outputs])
-        lines.append((us - ideal, f"{us:9.1f} {ideal:9.1f} {us - ideal:9.1f}  {k:3} {kernel.name.removeprefix('fused_')} "
-                                  f"({arrays}) -> ({results})"))  # fmt: skip
+        ideal = max(_flops(group) / peak, moved / copy) * 1e6
+        total = [total[0] + us, total[1] + ideal]
+        text = f"{kernel.name.removeprefix('fused_')} ({_arrays(group.inputs)}) -> ({_arrays(group.outputs)})"
+        lines.append((us - ideal, f"{us:9.1f} {ideal:9.1f} {us - ideal:9.1f}  {k:3} {text}"))
     head = (f"{graph.compiled.name}: {len(lines)} kernels, {total[0]:.1f} us, ideal {total[1]:.1f} "
             f"(peak {peak / 1e9:.0f} GFLOP/s, copy {copy / 1e9:.1f} GB/s)")  # fmt: skip
     return "\n".join([head, *[text for _, text in sorted(lines, reverse=True)]])
+
+
+def _flops(group: Group) -> float:
+    """Of the contractions of a group, in units that the peak of float32 counts."""
+    pairs = 2.0 if "avx512bf16" in resolve_target().features else 1.0
+    flops = 0.0
+    for node in group.nodes:
+        traits = traits_of(node)
+        if traits.kind == "contraction":
+            is_half = all(v.dtype.itemsize_bytes == 2 for v in node.inputs[:2])
+            flops += 2.0 * traits.operations / (pairs if is_half else 1.0)
+    return flops
+
+
+def _arrays(values: Sequence[Value]) -> str:
+    return ", ".join([f"{v.dtype}[{', '.join(map(str, v.shape))}]" for v in values])

@@ -242,7 +242,8 @@ def main() -> None:
     rows: dict[str, dict[str, Any]] = {}
     with config.override(cache="off", num_threads=options.threads):
         warm = nn.Linear(4, 4)
-        for compiler in (backend,) if options.kernels else (backend, "inductor"):  # what compilers load once is no part of a model's compile time
+        # what compilers load once is no part of a model's compile time
+        for compiler in (backend,) if options.kernels else (backend, "inductor"):
             runner(warm, "train", compiler, torch.randn(4, 4))()
         print(f"{'milliseconds, ±quartiles':24} {'eager':>14}  {'inductor':>14}  {'akg':>14}  {'x':>5}   compile: "
               "inductor, akg, x")  # fmt: skip

@@ -101,7 +101,8 @@ def _is_steady(value: Value, indices: Sequence[Expr], axis: Axis) -> bool:
     if sizes is None or not isinstance(axis.end, Const):
         return False
     last = int(axis.end) - 1
-    probes = {0, 1, *[n for k in range(1, last.bit_length() + 1) for n in (2**k - 1, 2**k, 3 * 2**k) if n <= last], last}
+    powers = [2**k for k in range(1, last.bit_length() + 1)]
+    probes = {0, 1, last, *[n for p in powers for n in (p - 1, p, 3 * p) if n <= last]}
     first, *rest = [(n, _address(indices, sizes, axis.var, n)) for n in sorted(probes)]
     return all(at - first[1] == n * (rest[0][1] - first[1]) for n, at in rest)
 

@@ -18,7 +18,7 @@ def stride(access: Access, var: Var) -> int:
     total, row = 0, 1
     for position in range(len(access.indices) - 1, -1, -1):
         coefficient = _coefficient(access.indices[position], var)
-        if coefficient is None or coefficient and row < 0:
+        if coefficient is None or (coefficient and row < 0):
             return GATHER
         total += coefficient * row
         size = access.buffer.shape[position]
