@@ -35,7 +35,7 @@ STRIP = 4096  # elements of a strip, at least, where the only parallel loop is a
 NARROW_STRIP = 64
 STRIPS_PER_THREAD = 16  # at most: longer strips stream better
 BLOCK = 64  # lanes of a strip that is turned in registers are a multiple of this
-BLOCK_LEAST = 16  # iterations of both loops that make blocks
+BLOCK_LEAST = 4  # iterations of both loops that make blocks
 BLOCK_STRIPS = 4  # per thread
 
 

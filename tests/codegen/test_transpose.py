@@ -53,7 +53,7 @@ def values(shape: tuple[int, ...], dtype: str, offset: int = 0) -> NDArray[Any]:
 
 
 SIZES = [(dtype, 70, 131) for dtype in DTYPES] + [
-    ("float32", *size) for size in ((64, 64), (128, 192), (37, 45), (5, 90), (90, 5), (2, 16))
+    ("float32", *size) for size in ((64, 64), (128, 192), (37, 45), (5, 90), (90, 5), (2, 16), (13, 13), (4, 7))
 ]
 
 

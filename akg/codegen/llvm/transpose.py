@@ -7,9 +7,13 @@ shuffles of two vectors, log2(N) for each: neighbouring elements first, within 1
 interleaving instructions, then whole pieces of 128 bits. The statements then find those vectors as loaded already, so
 that whatever else they compute is emitted as in any vector loop.
 
-Blocks walk along j, the rows of X, in strips of at least 128 bytes of Y's rows. Where the outputs bypass the caches,
-strips start at an aligned element. The lanes left over at both ends of i are masked: their rows are read from the last
-row that there is.
+The last block of a row or column starts N elements before its end, over elements that are written already: the same
+code serves all blocks, without masks. Where running an iteration twice would change its result, and where an extent is
+less than N, the elements that fill no block are written one vector of gathered elements at a time.
+
+Where the outputs bypass the caches, blocks walk along j, the rows of X, in strips of 256 bytes of Y's rows that start
+at an aligned element, and fetch the rows that come next to the second-level cache. Elsewhere they walk along i, the
+rows of Y, a few blocks along X's rows at a time.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from akg.base.dtype import bool_, index, int32
+from akg.base.dtype import bool_, index
 from akg.codegen.llvm.address import Polynomial
 from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.bounds import as_index, is_checked
@@ -25,17 +29,18 @@ from akg.codegen.llvm.builder import Function, Lanes, Value
 from akg.codegen.llvm.control import counted_loop, trip_count
 from akg.codegen.llvm.memory import access, linear
 from akg.codegen.llvm.streaming import unaligned_head
-from akg.codegen.llvm.types import in_memory, llvm_type, mangled
+from akg.codegen.llvm.types import in_memory, llvm_type
 from akg.codegen.llvm.vector import plan_vector
 from akg.ir.expr import Const, Expr, Load, Select, Var, binary, select
-from akg.ir.rewrite import substitute, substitute_stmt, walk_expr
+from akg.ir.rewrite import buffers_read, buffers_written, substitute, substitute_stmt, walk_expr
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Block, For, Store, expressions
 
-CHUNK = 512  # columns at a time where lines of the output that two strips share should stay in the second-level cache
-SMALL = 16  # lanes of the blocks at the edges, where full ones would be long code for few elements
-STRIP_BYTES = 128
+STRIP_BYTES = 256  # of the rows of an output that bypasses the caches (of 64 to 1024, the fastest on Zen 4)
+AHEAD_BYTES = 128  # from a row that is read to what is fetched of it
+GROUP = 4  # blocks side by side along the rows that are read, where outputs stay in the caches
 UNIT_BITS = 128  # within which interleaving is one instruction
+LEAST_LANES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class Blocks:
         lanes: rows and columns of a block.
         loads: what is turned.
         stream: the store that bypasses the caches; None if none does.
-        stack: blocks of a strip.
+        is_repeatable: an iteration that runs twice leaves what it left the first time.
     """
 
     outer: For
@@ -56,7 +61,7 @@ class Blocks:
     lanes: int
     loads: list[Load]
     stream: Store | None
-    stack: int
+    is_repeatable: bool
 
 
 def emit_blocks(f: Function, outer: For) -> bool:
@@ -86,14 +91,20 @@ def _plan(f: Function, outer: For, inner: For) -> Blocks | None:
     trips = trip_count(f, outer)
     if plan is None or plan.sums or (trips is not None and trips < 2):
         return None
-    lanes = plan.lanes
+    lanes = _block_lanes(f, plan.lanes, trips, trip_count(f, inner))
     loads = [load for s in parts for e in expressions(s) for load in _always_read(e) if _turns(f, load, outer, inner)]
     loads = list(dict.fromkeys(loads))
-    if not loads:
+    if not loads or lanes < LEAST_LANES:
         return None
-    widest = max((s.buffer.dtype.itemsize_bytes for s in parts if isinstance(s, Store)), default=1)
+    is_repeatable = buffers_written(inner).isdisjoint(buffers_read(inner))
     stream = next((s for s in parts if isinstance(s, Store) and _streams(f, s, outer, inner, lanes)), None)
-    return Blocks(outer, inner, lanes, loads, stream, max(1, STRIP_BYTES // (lanes * widest)))
+    return Blocks(outer, inner, lanes, loads, stream if is_repeatable else None, is_repeatable)
+
+
+def _block_lanes(f: Function, lanes: int, *trips: int | None) -> int:
+    """Lanes of a block: its rows fit the registers, and it fits the loops."""
+    most = min([lanes, f.unit.target.vector_registers, *[t for t in trips if t is not None]])
+    return 1 << (most.bit_length() - 1)
 
 
 def _always_read(expr: Expr) -> list[Load]:
@@ -149,146 +160,132 @@ def _streams(f: Function, store: Store, outer: For, inner: For, lanes: int) -> b
 
 # --- loops over blocks ---------------------------------------------------------------------------------
 
-Emit = Callable[[Expr, int], None]  # emits some columns of the outer loop from a position on
-Columns = Callable[[Emit], None]  # emits a block for each position along the outer loop
-
-
-@dataclass(frozen=True, slots=True)
-class Strips:
-    """How the lanes are shared out: ``[begin, start)`` masked, whole strips up to `stop`, then masked up to `end`."""
-
-    begin: Expr
-    start: Expr
-    stop: Expr
-    end: Expr
+Emit = Callable[[Expr], None]  # emits what starts at a position of a loop
 
 
 def _emit(f: Function, plan: Blocks) -> None:
-    outer = plan.outer
-    first: Expr = _named(f, "first", outer.begin)
-    begin = first if plan.stream is None else _aligned_columns(f, plan, first)
-    trips = trip_count(f, outer) if begin is first else None
-    end = _named(f, "last", outer.end)
-    small = replace(plan, lanes=min(plan.lanes, SMALL))
-    strips = _strips(f, plan, begin)
-    whole, last = [_named(f, "whole", begin + (end - begin) // n * n) for n in (plan.lanes, small.lanes)]
-    if trips is None or trips >= plan.lanes:
-        _main(f, plan, strips, begin, whole, trips)
-
-    def remaining(position: Expr) -> Columns:
-        def columns(block: Emit) -> None:
-            _along(f, outer, position, last, small.lanes, block)
-            if trips is not None and trips % small.lanes:
-                block(last, trips % small.lanes)
-
-        return columns
-
-    _edges(f, small, strips, remaining(begin))
-    if trips is None:
-        _one_by_one(f, plan, last, end)
-    if trips is None or trips % plan.lanes:
-        _unmasked(f, small, strips.start, strips.stop, small.lanes, remaining(whole))
+    outer, inner = plan.outer, plan.inner
+    short = [loop for loop in (outer, inner) if trip_count(f, loop) is None]
+    if not short:
+        _blocks(f, plan)
+        return
+    least = f.value(Const(plan.lanes))
+    fits = [apply(f, bool_, "icmp sge {t} {0}, {1}", f.value(loop.end - loop.begin), least) for loop in short]
+    both = fits[0] if len(fits) == 1 else apply(f, bool_, "and {t} {0}, {1}", *fits)
+    with f.branch(both):
+        _blocks(f, plan)
+    with f.branch(apply(f, bool_, "xor {t} {0}, {1}", both, Value("true", bool_, 0, 0, True))):
+        _gathered(f, plan, outer.begin, outer.end, inner)
 
 
-def _main(f: Function, plan: Blocks, strips: Strips, begin: Expr, end: Expr, trips: int | None) -> None:
-    """The bulk: whole strips along whole blocks."""
-    width = plan.lanes * plan.stack
-
-    def sweep(low: Expr, high: Expr) -> None:
-        _unmasked(f, plan, strips.start, strips.stop, width, lambda b: _along(f, plan.outer, low, high, plan.lanes, b))
-
+def _blocks(f: Function, plan: Blocks) -> None:
+    """Loops that both have the iterations of a block at least."""
+    outer, inner = plan.outer, plan.inner
+    columns, lanes = (_range(f, loop) for loop in (outer, inner))
     if plan.stream is not None:
-        f.streaming, f.has_streamed = plan.stream.buffer, True
-        sweep(begin, end)
-        f.streaming = None
-    elif trips is None or trips >= 2 * CHUNK:
-        _counted(f, plan.outer, begin, end, CHUNK, lambda j: sweep(j, binary("min", j + CHUNK, end)))
-    else:
-        sweep(begin, end)
+        _stream(f, plan, plan.stream, columns, lanes)
+        return
+    within = columns if plan.is_repeatable else replace(columns, end=_whole(f, plan, columns))
+    across = lanes if plan.is_repeatable else replace(lanes, end=_whole(f, plan, lanes))
+    begin = _aligned_column(f, plan, columns) if plan.is_repeatable else columns.begin
+
+    def group(at: Var) -> None:
+        stop = binary("min", at + GROUP * plan.lanes, within.end)
+
+        def blocks(i: Expr) -> None:
+            _counted(f, outer, at, stop, plan.lanes, lambda j: _block(f, plan, _last(f, plan, within, j, begin), i))
+
+        _along(f, plan, inner, across, across.begin, blocks)
+
+    _counted(f, outer, begin, within.end, GROUP * plan.lanes, group)
+    if not plan.is_repeatable:
+        _gathered(f, plan, within.begin, within.end, replace(inner, begin=across.end, end=lanes.end))
+        _gathered(f, plan, within.end, columns.end, inner)
 
 
-def _aligned_columns(f: Function, plan: Blocks, begin: Expr) -> Expr:
-    """Where to start along the outer loop, so that rows are read from aligned addresses if one is and all are alike."""
-    load, lanes = plan.loads[0], plan.lanes
-    form = linear(f, f.places[load.buffer], load.indices)
-    pitch = [c for key, c in form.items() if _occurs({key: c}, plan.inner.var)]
-    size_bytes = load.dtype.itemsize_bytes
-    if any(c % lanes for c in pitch):
-        return begin
-    at = substitute(load, {plan.outer.var: begin, plan.inner.var: plan.inner.begin})
-    assert isinstance(at, Load)
-    address = f.here(f"ptrtoint ptr {access(f, at.buffer, at.indices).pointer} to i64")
-    missing = f.here(f"and i64 {f.here(f'sub i64 0, {address}')}, {lanes * size_bytes - 1}")
-    head = Value(f.here(f"lshr i64 {missing}, {size_bytes.bit_length() - 1}"), index, 0, f.level)
-    start = _named(f, "aligned", binary("min", begin + _bind(f, "head", head), plan.outer.end))
-    _one_by_one(f, plan, begin, start)
-    return start
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """The iterations of a loop."""
+
+    begin: Expr
+    end: Expr
 
 
-def _one_by_one(f: Function, plan: Blocks, begin: Expr, end: Expr) -> None:
-    """Iterations of the outer loop that fill no block, in number not known now."""
-    streamed, f.unit.streamed = f.unit.streamed, frozenset()
-    _counted(f, plan.outer, begin, end, 1, lambda j: f.emit(substitute_stmt(plan.inner, {plan.outer.var: j})))
-    f.unit.streamed = streamed
+def _range(f: Function, loop: For) -> _Range:
+    return _Range(_named(f, "first", loop.begin), _named(f, "last", loop.end))
 
 
-def _strips(f: Function, plan: Blocks, begin: Expr) -> Strips:
-    inner, width = plan.inner, plan.lanes * plan.stack
-    first, end = _named(f, "lanes", inner.begin), _named(f, "end", inner.end)
-    start: Expr = first
-    if plan.stream is not None:
-        store = substitute_stmt(plan.stream, {plan.outer.var: begin})
-        assert isinstance(store, Store)
-        head = unaligned_head(f, inner, store, plan.lanes, as_index(f, f.value(first)), as_index(f, f.value(end)))
-        start = _named(f, "start", first + _bind(f, "head", head))
-    return Strips(first, start, _named(f, "stop", start + (end - start) // width * width), end)
+def _whole(f: Function, plan: Blocks, whole: _Range) -> Expr:
+    """Where the last block that lies inside ends."""
+    return _named(f, "whole", whole.begin + (whole.end - whole.begin) // plan.lanes * plan.lanes)
 
 
-def _along(f: Function, outer: For, begin: Expr, end: Expr, lanes: int, block: Emit) -> None:
-    _counted(f, outer, begin, end, lanes, lambda j: block(j, lanes))
-
-
-def _unmasked(f: Function, plan: Blocks, start: Expr, stop: Expr, width: int, columns: Columns) -> None:
-    """Whole strips of `width` lanes."""
-    lanes = plan.lanes
-    lane = Var(f"lane{lanes}")
-    f.vars[lane] = _numbers(lanes)
+def _stream(f: Function, plan: Blocks, store: Store, columns: _Range, lanes: _Range) -> None:
+    """Strips from the first aligned lane on around the caches, then the lanes before and after them."""
+    size, outer, inner = plan.lanes, plan.outer, plan.inner
+    first = substitute_stmt(store, {outer.var: columns.begin})
+    assert isinstance(first, Store)
+    head = unaligned_head(f, inner, first, size, as_index(f, f.value(lanes.begin)), as_index(f, f.value(lanes.end)))
+    start = _named(f, "start", lanes.begin + _bind(f, "head", head))
+    stop = _named(f, "stop", start + (lanes.end - start) // size * size)
+    aligned = _aligned_column(f, plan, columns)
+    width = STRIP_BYTES // store.buffer.dtype.itemsize_bytes
 
     def strip(at: Var) -> None:
-        def stacked(j: Expr, count: int) -> None:
-            for k in range(0, width, lanes):
-                _block(f, plan, j, at + Const(k), Lanes(lane, lanes), count)
+        end = _named(f, "end", binary("min", at + width, stop))
 
-        columns(stacked)
+        def blocks(j: Expr) -> None:
+            _counted(f, inner, at, end, size, lambda i: _fetch_and_turn(f, plan, j, i))
 
-    _counted(f, plan.inner, start, stop, width, strip)
+        _along(f, plan, outer, columns, aligned, blocks)
 
+    def edge(side: Var) -> None:
+        at = _named(f, "at", select(binary("lt", side, 0), lanes.begin, lanes.end - size))
+        _along(f, plan, outer, columns, aligned, lambda j: _block(f, plan, j, at))
 
-def _edges(f: Function, plan: Blocks, strips: Strips, columns: Columns) -> None:
-    """The lanes before and after the whole strips, a vector at a time."""
-    lanes = plan.lanes
-
-    def piece(number: Var) -> None:
-        is_head = binary("lt", number, 0)
-        behind = strips.stop + number * lanes
-        before = strips.start + number * lanes
-        at = _named(f, "at", select(is_head, binary("max", before, strips.begin), behind))
-        left = select(is_head, before + lanes, strips.end) - at
-        _masked_columns(f, plan, at, _named(f, "count", binary("min", left, lanes)), columns)
-
-    heads = (strips.start - strips.begin + (lanes - 1)) // lanes
-    _counted(f, plan.inner, 0 - heads, (strips.end - strips.stop + (lanes - 1)) // lanes, 1, piece)
+    f.streaming, f.has_streamed = store.buffer, True
+    _counted(f, inner, start, stop, width, strip)
+    f.streaming = None
+    sides = [select(binary("lt", a, b), Const(1), Const(0)) for a, b in ((lanes.begin, start), (stop, lanes.end))]
+    _counted(f, inner, 0 - sides[0], sides[1], 1, edge)
 
 
-def _masked_columns(f: Function, plan: Blocks, at: Expr, count: Expr, columns: Columns) -> None:
-    """The first `count` lanes from `at`, at least one and at most a vector."""
-    lanes, number = plan.lanes, f.value(count)
-    short = Value(f.at(number.level, f"trunc {number} to i32"), int32, 0, number.level)
-    ramp = Value("<" + ", ".join(f"i32 {k}" for k in range(lanes)) + ">", int32, lanes)
-    mask = apply(f, bool_, "icmp slt {t} {0}, {1}", ramp, short)
-    lane = Var(f"lane{lanes}p{f.unit.unique()}")
-    f.vars[lane] = _numbers(lanes)
-    columns(lambda j, n: _block(f, plan, j, at, Lanes(lane, lanes, mask), n, count))
+def _aligned_column(f: Function, plan: Blocks, columns: _Range) -> Expr:
+    """The last column up to the first one where rows are read from aligned addresses, if all rows are alike."""
+    load, size = plan.loads[0], plan.lanes
+    form = linear(f, f.places[load.buffer], load.indices)
+    pitch = [c for key, c in form.items() if _occurs({key: c}, plan.inner.var)]
+    if any(c % size for c in pitch):
+        return columns.begin
+    at = substitute(load, {plan.outer.var: columns.begin, plan.inner.var: plan.inner.begin})
+    assert isinstance(at, Load)
+    address = f.here(f"ptrtoint ptr {access(f, at.buffer, at.indices).pointer} to i64")
+    size_bytes = load.dtype.itemsize_bytes
+    behind = f.here(f"and i64 {address}, {size * size_bytes - 1}")
+    count = Value(f.here(f"lshr i64 {behind}, {size_bytes.bit_length() - 1}"), index, 0, f.level)
+    return _named(f, "aligned", columns.begin - _bind(f, "behind", count))
+
+
+def _along(f: Function, plan: Blocks, loop: For, whole: _Range, begin: Expr, block: Emit) -> None:
+    """A block for every N iterations of a loop from `begin` on, inside of it."""
+    _counted(f, loop, begin, whole.end, plan.lanes, lambda at: block(_last(f, plan, whole, at, begin)))
+
+
+def _last(f: Function, plan: Blocks, whole: _Range, at: Expr, begin: Expr) -> Expr:
+    """`at`, moved so that the block there lies inside."""
+    extent = simplify(whole.end - whole.begin)
+    if begin is not whole.begin:
+        at = binary("max", at, whole.begin)
+    elif not plan.is_repeatable or (isinstance(extent, Const) and int(extent) % plan.lanes == 0):
+        return at
+    return _named(f, "at", binary("min", at, whole.end - plan.lanes))
+
+
+def _gathered(f: Function, plan: Blocks, begin: Expr, end: Expr, inner: For) -> None:
+    """Iterations that fill no block."""
+    streamed, f.unit.streamed = f.unit.streamed, frozenset()
+    _counted(f, plan.outer, begin, end, 1, lambda j: f.emit(substitute_stmt(inner, {plan.outer.var: j})))
+    f.unit.streamed = streamed
 
 
 def _counted(f: Function, loop: For, begin: Expr, end: Expr, step: int, body: Callable[[Var], None]) -> None:
@@ -316,15 +313,15 @@ def _bind(f: Function, name: str, value: Value) -> Var:
 # --- one block -----------------------------------------------------------------------------------------
 
 
-def _block(
-    f: Function, plan: Blocks, j: Expr, i: Expr, lanes: Lanes, columns: int, count: Expr | None = None
-) -> None:
-    """`columns` iterations of the outer loop from `j` for the lanes from `i`, the first `count` of them."""
-    outer, inner = plan.outer.var, plan.inner.var
-    places: list[dict[Var, Expr]] = [{outer: j + Const(c), inner: i + lanes.var} for c in range(columns)]
+def _block(f: Function, plan: Blocks, j: Expr, i: Expr) -> None:
+    """N iterations of the outer loop from `j` for N lanes from `i`."""
+    outer, inner, size = plan.outer.var, plan.inner.var, plan.lanes
+    lane = Var(f"lane{size}")
+    f.vars[lane] = _numbers(size)
+    lanes = Lanes(lane, size)
+    places: list[dict[Var, Expr]] = [{outer: j + Const(c), inner: i + lane} for c in range(size)]
     for load in plan.loads:
-        starts: list[dict[Var, Expr]] = [{outer: j, inner: _row_number(i, k, count)} for k in range(lanes.count)]
-        rows = [_row(f, load, values, columns, lanes.count) for values in starts]
+        rows = [_row(f, load, {outer: j, inner: i + Const(k)}, size) for k in range(size)]
         turned = turn(f, rows)
         for c, values in enumerate(places):
             node = substitute(load, values)
@@ -335,26 +332,30 @@ def _block(
     f.lanes = None
 
 
-def _row_number(i: Expr, k: int, count: Expr | None) -> Expr:
-    return i + Const(k) if count is None or k == 0 else i + binary("min", Const(k), count - 1)
+def _fetch_and_turn(f: Function, plan: Blocks, j: Expr, i: Expr) -> None:
+    """A block, and the rows of one that comes later fetched ahead."""
+    name = "llvm.prefetch.p0"
+    callee = f.unit.declare(name, f"declare void @{name}(ptr, i32, i32, i32)")
+    for load in plan.loads:
+        for k in range(plan.lanes):
+            at = substitute(load, {plan.outer.var: j, plan.inner.var: i + Const(k)})
+            assert isinstance(at, Load)
+            row = f.here(f"getelementptr i8, ptr {access(f, at.buffer, at.indices).pointer}, i64 {AHEAD_BYTES}")
+            f.line(f"call void {callee}(ptr {row}, i32 0, i32 2, i32 1)")
+    label = f.fresh("turn")  # a block of its own: LLVM's time grows with the square of the accesses in one
+    f.line(f"br label %{label}")
+    f.start(label)
+    _block(f, plan, j, i)
 
 
-def _row(f: Function, load: Load, values: dict[Var, Expr], columns: int, lanes: int) -> Value:
-    """Lanes of a load along the outer loop: the first `columns`."""
+def _row(f: Function, load: Load, values: dict[Var, Expr], lanes: int) -> Value:
+    """Lanes of a load along the outer loop."""
     at = substitute(load, values)
     assert isinstance(at, Load)
     where = access(f, at.buffer, at.indices)
     dtype = in_memory(load.dtype)
-    kind = llvm_type(dtype, lanes)
     level = max(where.level, f.barrier_level(load.buffer))
-    if columns == lanes:
-        text = f.at(level, f"load {kind}, ptr {where.pointer}, align {where.align_bytes}")
-    else:
-        name = f"llvm.masked.load.{mangled(dtype, lanes)}.p0"
-        bits = ", ".join(f"i1 {'true' if k < columns else 'false'}" for k in range(lanes))
-        callee = f.unit.declare(name, f"declare {kind} @{name}(ptr, i32, <{lanes} x i1>, {kind})")
-        arguments = f"ptr {where.pointer}, i32 {where.align_bytes}, <{lanes} x i1> <{bits}>, {kind} poison"
-        text = f.at(level, f"call {kind} {callee}({arguments})")
+    text = f.at(level, f"load {llvm_type(dtype, lanes)}, ptr {where.pointer}, align {where.align_bytes}")
     return Value(text, dtype, lanes, level)
 
 
@@ -394,20 +395,19 @@ def _interleaved(f: Function, a: Value, b: Value, size: int, unit: int) -> list[
 
 
 def _exchanged(f: Function, vectors: list[Value], unit_bits: int) -> list[Value]:
-    """Unit q of vector p becomes unit p of vector q."""
-    count, distance, parts = len(vectors), 1, list(vectors)
+    """Unit q of vector p becomes unit p of vector q: the even units of two vectors, and the odd ones, and so on."""
+    count, parts = len(vectors), vectors
     wide = min(unit_bits, 64)  # the widest element that shuffles have
-    while distance < count:
-        for p in range(count):
-            if not p & distance:
-                a, b = parts[p], parts[p + distance]
-                keep = [q if not q & distance else count + q - distance for q in range(count)]
-                swap = [q + distance if not q & distance else count + q for q in range(count)]
-                for at, units in ((p, keep), (p + distance, swap)):
-                    picks = [u * (unit_bits // wide) + k for u in units for k in range(unit_bits // wide)]
-                    parts[at] = _shuffle(f, a, b, picks, wide)
-        distance *= 2
-    return parts
+    groups = [parts]
+    for _ in range(count.bit_length() - 1):
+        halves: list[list[Value]] = []
+        for odd in (0, 1):
+            picks = [u * (unit_bits // wide) + k for u in range(odd, 2 * count, 2) for k in range(unit_bits // wide)]
+            halves += [
+                [_shuffle(f, a, b, picks, wide) for a, b in zip(g[::2], g[1::2], strict=True)] for g in groups
+            ]  # fmt: skip
+        groups = halves
+    return [group[0] for group in groups]
 
 
 def _shuffle(f: Function, a: Value, b: Value, picks: list[int], bits: int) -> Value:
