@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from akg.ir.expr import Const, Expr, Var
 from akg.ir.rewrite import rewrite_stmt, substitute_stmt
-from akg.ir.stmt import For, Stmt, Store
+from akg.ir.stmt import For, Prefetch, Stmt, Store
 
 
 def in_steps(body: Stmt, var: Var, first: Expr, steps: int, fresh: Callable[[], Var]) -> Stmt:
@@ -17,6 +17,8 @@ def in_steps(body: Stmt, var: Var, first: Expr, steps: int, fresh: Callable[[], 
     """
 
     def rule(stmt: Stmt) -> Stmt | None:
+        if isinstance(stmt, Prefetch):
+            return substitute_stmt(stmt, {var: first})
         if not isinstance(stmt, Store):
             return None
         inner = fresh()

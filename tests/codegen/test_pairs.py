@@ -17,7 +17,7 @@ from akg.codegen.backend import Module
 from akg.codegen.llvm.backend import emit
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Const, Expr, Load, Var, cast
-from akg.ir.stmt import For, Kernel, Param, Store
+from akg.ir.stmt import Block, For, Kernel, Param, Prefetch, Store
 from tests.helpers import assert_close
 
 Check = Callable[..., Module]
@@ -51,6 +51,14 @@ def arrays(a: str, b: str, steps: int, is_transposed: bool = False) -> list[Any]
     shape = (steps, ROWS) if is_transposed else (ROWS, steps)
     total = "float32" if dtype_of(a).is_float else "int32"
     return [values(shape, a, 1), values((steps, COLUMNS), b, 2), values((ROWS, COLUMNS), total, 3)]
+
+
+def test_prefetch_in_a_sum(check: Check) -> None:
+    kernel = product("bfloat16", "bfloat16", Const(9))
+    assert isinstance(kernel.body, For)
+    ahead = Prefetch(kernel.buffers[0], (k % Const(3), k))
+    kernel = replace(kernel, body=replace(kernel.body, body=Block((ahead, kernel.body.body))))
+    check(kernel, *arrays("bfloat16", "bfloat16", 9), rtol=tolerance(float32, 36))
 
 
 TYPES = [("bfloat16", "bfloat16"), ("int8", "int8"), ("uint8", "int8"), ("int16", "int16"), ("int8", "int16")]
