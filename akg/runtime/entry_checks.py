@@ -22,7 +22,7 @@ HEADER = 15
 MAX_RANK = 8
 DIM = 6
 RECORD = 6 + DIM * MAX_RANK
-MAX_PARAMS = 48
+MAX_PARAMS = 256
 MAX_SIZES = 16
 # Offsets in an ndarray object: type, data, rank, dimensions, dtype, flags.
 TYPE, DATA, RANK, DIMENSIONS, DTYPE, FLAGS = 8, 16, 24, 32, 56, 64
