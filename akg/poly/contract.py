@@ -57,7 +57,13 @@ def _declare(body: Stmt, buffer: Buffer) -> Stmt:
     if not found:
         return body
     common = common_loops([s.loops for s in found])
-    while True:
+    lanes = _shared_lanes([s.loops for s in found], len(common))
+    windows = _windows(buffer, found, (*common, lanes)) if lanes is not None else None
+    if lanes is not None and windows is not None and _is_small(tuple([size for _, size in windows]), buffer):
+        common = (*common, lanes)
+    else:
+        windows = None
+    while windows is None:
         windows = _windows(buffer, found, common)
         if windows is not None or not common:
             break
@@ -104,6 +110,15 @@ def common_loops(paths: list[tuple[For, ...]]) -> tuple[For, ...]:
             break
         shared.append(level[0])
     return tuple(shared)
+
+
+def _shared_lanes(paths: list[tuple[For, ...]], depth: int) -> For | None:
+    """The vector loop that all paths go on with, around nothing but loops that are written out."""
+    loops = {path[depth] if len(path) > depth else None for path in paths}
+    lanes = next(iter(loops))
+    inner = [loop for path in paths for loop in path[depth + 1 :]]
+    is_straight = len(loops) == 1 and all(loop.kind == "unroll" for loop in inner)
+    return lanes if is_straight and inner and lanes is not None and lanes.kind == "vector" else None
 
 
 _Place = Callable[[Expr], Expr]

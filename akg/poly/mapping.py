@@ -24,6 +24,7 @@ from akg.poly.lanes import LaneModel, var_of
 from akg.poly.outer_lanes import outer_lanes_pay
 from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box, is_summed
+from akg.poly.row_lanes import row_lanes, rows_below
 from akg.poly.scop import Scop, Statement
 from akg.poly.tile_order import TileOrder, sink, sink_blocked
 from akg.poly.tile_size import tile_sizes
@@ -281,6 +282,9 @@ class _Mapper:
         last = members[-1]
         if self.options.vectorize and last.coincident and outer_lanes_pay(self.scop, self.lanes, last, band.child):
             return self.outer_lanes(band, threaded)
+        written_out = rows_below(self.lanes, last, band.child) if self.options.vectorize else None
+        if written_out is not None:
+            return self.lanes_of_rows(members[:-1], last, band.permutable, written_out, threaded)
         if self.options.tile and last.coincident and self.lanes.trips(last) >= 16:
             tile = self.reuse.rows_of_tile(self.lanes.trips(last))
             if any(self.tiles_with(f, (replace(last, kind="unroll"),)) for f in inner):
@@ -327,6 +331,11 @@ class _Mapper:
         members = list(band.members)
         names = list(members[0].rows)
         best = self.vector_member(members, names)
+        rows = self.row_members(members, names)
+        if rows is not None:
+            vector, short = members[rows[0]], [replace(members[k], kind="unroll") for k in rows[1]]
+            outer = [m for k, m in enumerate(members) if k != rows[0] and k not in rows[1]]
+            return self.lanes_of_rows(outer, vector, True, Band(tuple(short), True, band.child), threaded)
         if best is None and len(members) > 1 and self.options.vectorize and members[-2].coincident:
             inner = Band((members[-1],), True, band.child)
             if outer_lanes_pay(self.scop, self.lanes, members[-2], inner):
@@ -344,17 +353,48 @@ class _Mapper:
         block = self.strided_partner(members, vector, names)
         if block is not None:
             return self.blocked(members, block, vector, band, threaded)
-        if not threaded and vector.coincident and not any(m.coincident for m in members):
-            trips = self.lanes.trips(vector)
-            strip = NARROW_STRIP if members else STRIP  # with loops inside, an element is more work
-            if trips > strip:
-                share = trips // (STRIPS_PER_THREAD * max(self.target.cores, 1)) if trips < UNKNOWN_TRIPS else 8 * strip
-                size = max(share // strip, 1) * strip
-                self.decisions.note(f"threads share strips of {size} of {_name(vector)}")
-                strip = replace(vector, kind="parallel", tile=size)
-                return Band((strip, *members, vector), band.permutable, band.child)
+        strip = self.strip(vector, members, NARROW_STRIP if members else STRIP, threaded)
+        if strip is not None:
+            return Band((strip, *members, vector), band.permutable, band.child)
         self.thread(members, threaded)
         return Band((*members, vector), band.permutable, band.child)
+
+    def strip(self, vector: Member, members: list[Member], least: int, threaded: bool) -> Member | None:
+        """The threads' loop over strips of the vector loop, of `least` elements at least, where no other is parallel.
+
+        With loops inside, an element is more work.
+        """
+        trips = self.lanes.trips(vector)
+        if threaded or not vector.coincident or any(m.coincident for m in members) or trips <= least:
+            return None
+        share = trips // (STRIPS_PER_THREAD * max(self.target.cores, 1)) if trips < UNKNOWN_TRIPS else 8 * least
+        size = max(share // least, 1) * least
+        self.decisions.note(f"threads share strips of {size} of {_name(vector)}")
+        return replace(vector, kind="parallel", tile=size)
+
+    def row_members(self, members: list[Member], names: list[str]) -> tuple[int, list[int]] | None:
+        """Where lanes go along rows of a few elements: the member for them and the short ones inside."""
+        if not (self.options.vectorize and self.options.tile) or any(m.directive for m in members):
+            return None
+        found = row_lanes(self.lanes, members, names)
+        if found is None or not all(self.may_vectorise(members[found[0]], self.scop.statements[n]) for n in names):
+            return None
+        vector, inside = found[0], found[1]
+        moves = [members[k] for k in (*inside, vector)]
+        others = [m for k, m in enumerate(members) if k not in (*inside, vector)]
+        return found if all(m.coincident or m.reduction for m in (*moves, *others)) else None
+
+    def lanes_of_rows(
+        self, members: list[Member], vector: Member, permutable: bool, child: Node, threaded: bool
+    ) -> Node:
+        """Lanes along `vector`, around loops of a few iterations that are written out."""
+        self.decisions.note(f"{', '.join(vector.rows)}: lanes along {_name(vector)}, around short rows")
+        strip = self.strip(vector, members, NARROW_STRIP, threaded)
+        if strip is not None:
+            members = [strip, *members]
+        else:
+            self.thread(members, threaded)
+        return Band((*members, replace(vector, kind="vector")), permutable, child)
 
     def strided_partner(self, members: list[Member], vector: Member, names: list[str]) -> int | None:
         """The other parallel member along which an access that strides over the lanes is contiguous."""

@@ -201,6 +201,8 @@ class _Promoter:
                 tile = _common_tile([_inside_vector(s, part) for s in own])
                 if tile is None or not self.fits(buffer, tile) or _moves(own, part.var):
                     continue
+                if any(loop.kind == "vector" and not _moves(own, loop.var) for loop in self.around):
+                    continue  # all lanes reduce into one element
                 if len(own) < len(found):
                     if not any(tile.extents) or not self.are_apart(own, [s for s in found if s not in own]):
                         continue

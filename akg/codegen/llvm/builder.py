@@ -188,6 +188,8 @@ class Function:
         self.from_data: set[Var] = set()  # variables of loops with bounds from data
         self.streaming: Buffer | None = None  # the buffer whose vector stores are aligned and bypass the caches now
         self.has_streamed = False
+        self.waiting: dict[Hashable, Any] = {}  # columns of rows that are not stored yet (`rows.py`)
+        self.rows_level = -1  # the level whose stores may wait
         self._readers: dict[Buffer, list[Hashable]] = {}
         self._count = 0
 

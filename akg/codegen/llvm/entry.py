@@ -9,8 +9,8 @@ from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.builder import Function, Place, Unit, Value
 from akg.codegen.llvm.expr import EXPRESSIONS
 from akg.codegen.llvm.loops import STATEMENTS
-from akg.codegen.llvm.memory import row_major_strides
 from akg.codegen.llvm.streaming import fence, streamed_buffers
+from akg.codegen.llvm.subscript import row_major_strides
 from akg.codegen.llvm.types import argument_type
 from akg.codegen.llvm.workspace import with_workspace
 from akg.codegen.subscripts import OUT_OF_MEMORY

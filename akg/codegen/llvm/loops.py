@@ -13,13 +13,14 @@ from akg.codegen.llvm.bounds import as_index
 from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.control import counted_loop, trip_count
 from akg.codegen.llvm.convert import convert
-from akg.codegen.llvm.memory import access, row_major_strides, store
+from akg.codegen.llvm.memory import access, store
 from akg.codegen.llvm.pairs import accumulate_pairs, emit_dot, emit_pairs, emit_run
 from akg.codegen.llvm.parallel import emit_parallel
 from akg.codegen.llvm.peel import cut_at_conditions
 from akg.codegen.llvm.prefix import emit_prefix
 from akg.codegen.llvm.promote import promote_reductions
 from akg.codegen.llvm.reduction import emit_lane_reduction, split_update, updated
+from akg.codegen.llvm.subscript import row_major_strides
 from akg.codegen.llvm.transpose import emit_blocks
 from akg.codegen.llvm.types import in_memory, llvm_type
 from akg.codegen.llvm.vector import emit_vector

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from akg.base.dtype import bool_, index
 from akg.base.errors import InternalError
-from akg.codegen.llvm.address import Polynomial, added, multiplied, polynomial, scaled, split_lane, term
+from akg.codegen.llvm.address import Polynomial, polynomial, split_lane, term
 from akg.codegen.llvm.arith import apply, choose, narrow
 from akg.codegen.llvm.bounds import any_lane, as_index, in_range, is_checked, lane_mask
 from akg.codegen.llvm.builder import Function, Place, Value
+from akg.codegen.llvm.rows import load_row, row_of, wait_for_row, waiting_value
+from akg.codegen.llvm.subscript import linear, pointer_of
 from akg.codegen.llvm.types import in_memory, llvm_type, mangled
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load
@@ -40,30 +42,6 @@ class Access:
     is_fixed: bool = False
 
 
-def row_major_strides(shape: tuple[Expr, ...]) -> tuple[Expr, ...]:
-    """Elements between neighbours in each dimension of a dense array."""
-    strides: list[Expr] = []
-    step: Expr = Const(1)
-    for size in reversed(shape):
-        strides.append(step)
-        step = step * size
-    return tuple(reversed(strides))
-
-
-def linear(f: Function, place: Place, indices: tuple[Expr, ...]) -> Polynomial:
-    """The linearised subscript."""
-    memo = f.unit.polynomials
-    form: Polynomial = {}
-    for position, stride in zip(indices, place.strides, strict=True):
-        part = polynomial(position, memo)
-        if isinstance(stride, Const):
-            part = scaled(part, int(stride))
-        else:
-            part = multiplied(part, polynomial(stride, memo))
-        form = added(form, part) if form else part
-    return form
-
-
 def access(f: Function, buffer: Buffer, indices: tuple[Expr, ...]) -> Access:
     """The address of an element, or of the elements of all lanes."""
     place = f.places.get(buffer)
@@ -79,38 +57,8 @@ def access(f: Function, buffer: Buffer, indices: tuple[Expr, ...]) -> Access:
     align = buffer.dtype.itemsize_bytes
     if stride is None:
         return _scattered(f, place, form, element, align)
-    pointer, level = _pointer(f, place, form, element)
+    pointer, level = pointer_of(f, place, form, element)
     return Access(pointer, stride, level, align, place.is_stack and not any(form))
-
-
-def _pointer(f: Function, place: Place, form: Polynomial, element: str) -> tuple[str, int]:
-    """Add the terms level by level, outermost first, then the constant."""
-    by_level: dict[int, list[Value]] = {}
-    for key, coefficient in form.items():
-        if key:
-            value = as_index(f, f.value(term(key, coefficient)))
-            by_level.setdefault(max(value.level, place.level), []).append(value)
-    pointer, level = place.pointer, place.level
-    for level in sorted(by_level):
-        texts = sorted(v.text for v in by_level[level])
-        key = ("address", pointer, element, *texts)
-        found = f.memo.get(key)
-        if found is None:
-            total = texts[0]
-            for text in texts[1:]:
-                total = f.at(level, f"add i64 {total}, {text}")
-            found = f.at(level, f"getelementptr inbounds {element}, ptr {pointer}, i64 {total}")
-            f.remember(key, found, level)
-        pointer = found
-    offset = form.get((), 0)
-    if offset:
-        key = ("address", pointer, element, offset)
-        found = f.memo.get(key)
-        if found is None:
-            found = f.at(level, f"getelementptr inbounds {element}, ptr {pointer}, i64 {offset}")
-            f.remember(key, found, level)
-        pointer = found
-    return pointer, level
 
 
 def _scattered(f: Function, place: Place, form: Polynomial, element: str, align: int) -> Access:
@@ -143,8 +91,14 @@ def load(f: Function, node: Load) -> Value:
     place = f.places.get(node.buffer)
     if place is None:
         raise InternalError(f"buffer {node.buffer.name} is used outside its allocation")
-    where = access(f, node.buffer, node.indices)
     inside = in_range(f, node.buffer, node.indices, False)
+    row = row_of(f, place, node.buffer, node.indices) if inside is None else None
+    known = waiting_value(f, node, row)
+    if known is None and row is not None:
+        known = load_row(f, node, place, row)
+    if known is not None:
+        return _as_bool(f, known, node)
+    where = access(f, node.buffer, node.indices)
     if inside is None:
         return _load(f, node, place, where)
     outer = f.guard
@@ -330,11 +284,15 @@ def store(f: Function, buffer: Buffer, indices: tuple[Expr, ...], value: Value) 
 
 
 def _store(f: Function, buffer: Buffer, indices: tuple[Expr, ...], value: Value) -> None:
-    where = access(f, buffer, indices)
     place, dtype = f.places[buffer], in_memory(buffer.dtype)
     if value.dtype is bool_:
         text = f.at(value.level, f"zext {value} to {llvm_type(dtype, value.lanes)}")
         value = Value(text, dtype, value.lanes, value.level)
+    row = row_of(f, place, buffer, indices) if f.level == f.rows_level and f.guard is None else None
+    if row is not None and not is_checked(f, buffer, indices):
+        wait_for_row(f, buffer, row, value)
+        return
+    where = access(f, buffer, indices)
     if place.is_private and (where.stride == 0 or (where.stride == 1 and not is_checked(f, buffer, indices))):
         _store_private(f, place, where, value, _spills_over(f, buffer, indices))
     elif where.stride == 0:

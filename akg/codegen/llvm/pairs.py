@@ -24,8 +24,9 @@ from akg.codegen.llvm.bounds import as_index, is_checked
 from akg.codegen.llvm.builder import Function, Value, index_value
 from akg.codegen.llvm.control import counted_loop
 from akg.codegen.llvm.convert import convert
-from akg.codegen.llvm.memory import access, interleaved, linear, store, store_run
+from akg.codegen.llvm.memory import access, interleaved, store, store_run
 from akg.codegen.llvm.reduction import split_update
+from akg.codegen.llvm.subscript import linear
 from akg.codegen.llvm.types import in_memory, llvm_type
 from akg.ir.expr import Binary, Cast, Const, Expr, Load, Var
 from akg.ir.neighbours import in_steps

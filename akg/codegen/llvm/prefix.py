@@ -19,8 +19,8 @@ from akg.codegen.llvm.arith import apply, combine, fused
 from akg.codegen.llvm.bounds import as_index, is_checked
 from akg.codegen.llvm.builder import Function, Lanes, Value, index_value
 from akg.codegen.llvm.control import counted_loop
-from akg.codegen.llvm.memory import linear
 from akg.codegen.llvm.reduction import identity
+from akg.codegen.llvm.subscript import linear
 from akg.codegen.llvm.types import constant, llvm_type
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Const, Expr, Load, Var

@@ -9,7 +9,8 @@ from akg.codegen.llvm.arith import apply, choose, combine, fused, literal
 from akg.codegen.llvm.bounds import lane_mask
 from akg.codegen.llvm.builder import Function, Value
 from akg.codegen.llvm.convert import convert
-from akg.codegen.llvm.memory import linear, store
+from akg.codegen.llvm.memory import store
+from akg.codegen.llvm.subscript import linear
 from akg.codegen.llvm.types import in_memory
 from akg.ir.expr import Binary, Cast, Expr, Load, Scalar, Unary
 from akg.ir.rewrite import walk_expr

@@ -27,8 +27,9 @@ from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.bounds import as_index, is_checked
 from akg.codegen.llvm.builder import Function, Lanes, Value
 from akg.codegen.llvm.control import counted_loop, trip_count
-from akg.codegen.llvm.memory import access, linear
+from akg.codegen.llvm.memory import access
 from akg.codegen.llvm.streaming import unaligned_head
+from akg.codegen.llvm.subscript import linear
 from akg.codegen.llvm.types import in_memory, llvm_type
 from akg.codegen.llvm.vector import plan_vector
 from akg.ir.expr import Const, Expr, Load, Select, Var, binary, select

@@ -13,6 +13,7 @@ from akg.codegen.llvm.builder import Function, Lanes, Value
 from akg.codegen.llvm.control import counted_loop
 from akg.codegen.llvm.pairs import pairs_along
 from akg.codegen.llvm.reduction import SLOTS, Update, close_accumulators, open_accumulators, split_update
+from akg.codegen.llvm.rows import flush_rows
 from akg.codegen.llvm.streaming import streaming_store, unaligned_head
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.affine import Affine
@@ -351,8 +352,15 @@ def _chunk(f: Function, loop: For, base: Expr, lanes: Lanes) -> None:
     f.lanes = lanes
     if loop.var in f.from_data:
         f.from_data.add(lanes.var)
+    f.rows_level = f.level if _is_straight(loop.body) else -1
     f.emit(substitute_stmt(loop.body, {loop.var: base + lanes.var}))
-    f.lanes = None
+    flush_rows(f)
+    f.lanes, f.rows_level = None, -1
+
+
+def _is_straight(body: Stmt) -> bool:
+    """Whether statements become code without loops and branches."""
+    return all(isinstance(s, (Block, Store, Alloc)) or (isinstance(s, For) and s.kind == "unroll") for s in walk(body))
 
 
 def _lane_numbers(lanes: int, level: int) -> Value:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from akg.base.dtype import bool_, index
 from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.builder import Function, Place, Value, index_value
-from akg.codegen.llvm.memory import row_major_strides
+from akg.codegen.llvm.subscript import row_major_strides
 from akg.codegen.llvm.types import in_memory
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, binary

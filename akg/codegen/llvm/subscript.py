@@ -1,0 +1,62 @@
+"""Subscripts to addresses: the linearised subscript, and the instructions that add it up."""
+
+from __future__ import annotations
+
+from akg.codegen.llvm.address import Polynomial, added, multiplied, polynomial, scaled, term
+from akg.codegen.llvm.bounds import as_index
+from akg.codegen.llvm.builder import Function, Place, Value
+from akg.ir.expr import Const, Expr
+
+
+def row_major_strides(shape: tuple[Expr, ...]) -> tuple[Expr, ...]:
+    """Elements between neighbours in each dimension of a dense array."""
+    strides: list[Expr] = []
+    step: Expr = Const(1)
+    for size in reversed(shape):
+        strides.append(step)
+        step = step * size
+    return tuple(reversed(strides))
+
+
+def linear(f: Function, place: Place, indices: tuple[Expr, ...]) -> Polynomial:
+    """The linearised subscript."""
+    memo = f.unit.polynomials
+    form: Polynomial = {}
+    for position, stride in zip(indices, place.strides, strict=True):
+        part = polynomial(position, memo)
+        if isinstance(stride, Const):
+            part = scaled(part, int(stride))
+        else:
+            part = multiplied(part, polynomial(stride, memo))
+        form = added(form, part) if form else part
+    return form
+
+
+def pointer_of(f: Function, place: Place, form: Polynomial, element: str) -> tuple[str, int]:
+    """The address of an element and its level: terms are added level by level, outermost first, then the constant."""
+    by_level: dict[int, list[Value]] = {}
+    for key, coefficient in form.items():
+        if key:
+            value = as_index(f, f.value(term(key, coefficient)))
+            by_level.setdefault(max(value.level, place.level), []).append(value)
+    pointer, level = place.pointer, place.level
+    for level in sorted(by_level):
+        texts = sorted(v.text for v in by_level[level])
+        key = ("address", pointer, element, *texts)
+        found = f.memo.get(key)
+        if found is None:
+            total = texts[0]
+            for text in texts[1:]:
+                total = f.at(level, f"add i64 {total}, {text}")
+            found = f.at(level, f"getelementptr inbounds {element}, ptr {pointer}, i64 {total}")
+            f.remember(key, found, level)
+        pointer = found
+    offset = form.get((), 0)
+    if offset:
+        key = ("address", pointer, element, offset)
+        found = f.memo.get(key)
+        if found is None:
+            found = f.at(level, f"getelementptr inbounds {element}, ptr {pointer}, i64 {offset}")
+            f.remember(key, found, level)
+        pointer = found
+    return pointer, level
