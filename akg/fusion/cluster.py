@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 
 from akg.base.target import Target
 from akg.fusion.group import Group, groups_of
+from akg.fusion.recompute import recomputed
 from akg.fusion.traits import Traits, traits_of, value_bytes
 from akg.fusion.views import carried_views
 from akg.ir.graph import Graph, Node, Value
@@ -33,10 +34,11 @@ SIBLING_BYTES = 1 << 15  # arrays from this size on are worth being read once fo
 
 @dataclass
 class Partition:
-    """The groups of a graph, each after those that it reads from, and why other edges were not fused."""
+    """The groups of a graph, each after those that it reads from, why other edges were not fused, and other notes."""
 
     groups: tuple[Group, ...]
     reasons: list[tuple[Node, Node, str]] = field(default_factory=list[tuple[Node, Node, str]])
+    notes: list[str] = field(default_factory=list[str])
 
 
 def whole(graph: Graph) -> Partition:
@@ -59,7 +61,8 @@ def partition(graph: Graph, target: Target) -> Partition:
     state = _Clusters(graph, target)
     for node in graph.nodes:
         state.place(node)
-    return Partition(groups_of(graph, state.in_order()), state.reasons)
+    parts, notes = recomputed(graph, state.in_order(), state.traits)
+    return Partition(groups_of(graph, parts), state.reasons, notes)
 
 
 class _Clusters:

@@ -75,7 +75,7 @@ class CompiledGraph:
         for k, group in enumerate(self.groups):
             lines.append(f"kernel {k}, {group.name}: {', '.join(map(repr, group.nodes))}")
         lines += [f"not fused: {a.outputs[0].name} -> {b.outputs[0].name}: {why}" for a, b, why in self._parts.reasons]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self._parts.notes])
 
     def __repr__(self) -> str:
         return f"<akg.CompiledGraph {self.name}: {len(self.graph.nodes)} nodes, {len(self.kernels)} kernels>"

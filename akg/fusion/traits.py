@@ -8,9 +8,9 @@ from typing import Literal
 
 from akg.fusion.builder import defined
 from akg.ir import te
-from akg.ir.expr import Axis, Const
+from akg.ir.expr import Axis, Binary, Call, Const, Select, Unary
 from akg.ir.graph import Node, Value
-from akg.ir.rewrite import loads_of, variables_of
+from akg.ir.rewrite import loads_of, variables_of, walk_expr
 from akg.ir.stage import Stage, build_stages
 from akg.ir.te.tensor import Placeholder, Tensor
 
@@ -19,6 +19,7 @@ from akg.ir.te.tensor import Placeholder, Tensor
 # contraction  elements are read again and again: the work is many times the data
 # sequential   running sums, scatters: an order or places that only the data tell
 Class = Literal["injective", "reduce", "contraction", "sequential"]
+FUNCTION_BYTES, STEP_BYTES = 4.0, 0.25  # that a core streams while it computes exp of an element, or adds two
 TYPICAL = 256  # of a size that is a symbol
 REUSE = 4  # from so many iterations for each element of operands and result on, work outweighs traffic
 
@@ -31,11 +32,13 @@ class Traits:
         kind: its class.
         operations: iterations of its largest loop nest; symbols count as `TYPICAL`.
         operand_bytes: of the operands that a contraction reads for every row of its result; 0 for other classes.
+        work_bytes: that a core streams in the time of its arithmetic, roughly.
     """
 
     kind: Class
     operations: int
     operand_bytes: int = 0
+    work_bytes: float = 0.0
 
 
 def traits_of(node: Node) -> Traits:
@@ -49,7 +52,7 @@ def traits_of(node: Node) -> Traits:
     if any(stage.scan is not None or stage.is_update for stage in stages):
         return Traits("sequential", operations)
     if not any(stage.combiner is not None for stage in stages):
-        return Traits("injective", operations)
+        return Traits("injective", operations, work_bytes=sum(map(_work_bytes, stages)))
     products = [stage for stage in stages if _is_contraction(stage)]
     if products:
         return Traits("contraction", operations, sum(map(_held_bytes, products)))
@@ -77,6 +80,14 @@ def _held_bytes(stage: Stage) -> int:
         load.buffer for load in stage.loads if not any(v is rows for i in load.indices for v in variables_of(i))
     }  # fmt: skip
     return sum(prod([_size(s) for s in b.shape]) * b.dtype.itemsize_bytes for b in held)
+
+
+def _work_bytes(stage: Stage) -> float:
+    """What the arithmetic of a stage costs: a function such as exp as much as a few bytes, a sum next to nothing."""
+    found = [node for body in stage.values for node in walk_expr(body)]
+    functions = sum(isinstance(node, Call) for node in found)
+    steps = sum(isinstance(node, (Unary, Binary, Select)) for node in found)
+    return _iterations(stage) * (FUNCTION_BYTES * functions + STEP_BYTES * steps)
 
 
 def _iterations(stage: Stage) -> int:
