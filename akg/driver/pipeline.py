@@ -35,6 +35,7 @@ from akg.poly.lanes import LaneModel
 from akg.poly.legality import Legality, prove
 from akg.poly.mapping import Decisions, map_cpu
 from akg.poly.pack import pack_operands
+from akg.poly.pack_lanes import pack_for_lanes
 from akg.poly.pivots import split_pivots
 from akg.poly.prefetch import prefetch_tiles
 from akg.poly.privatize import privatize
@@ -249,6 +250,7 @@ def _contract(state: Compilation) -> None:
 def _pack(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.tile:
+        state.body = pack_for_lanes(state.body, _fresh_names(state))
         state.body = pack_operands(state.body, _fresh_names(state), state.target)
 
 

@@ -11,6 +11,7 @@ from akg.poly.access import depends_on, stride
 from akg.poly.fuse import single_iterator
 from akg.poly.lanes import LaneModel, is_accumulator, var_of
 from akg.poly.pack import LEAST_ROWS
+from akg.poly.packed_tile import LEAST_GAIN, packed_tile, tile_time
 from akg.poly.register_tile import MAX_ROWS, UNKNOWN_TRIPS, inner_product_tile, outer_product_tile
 from akg.poly.scop import Statement
 from akg.poly.tree import Band, Leaf, Member, Node, Sequence
@@ -29,6 +30,7 @@ class Choice:
     vector: Var | None
     tiles: dict[Var, int]
     streams: bool = False  # each element is used once: rows pass by a strip of sums
+    packs: bool = False  # an operand is packed for the lanes: a tile of it serves all the other loops
 
 
 class ReuseModel:
@@ -81,7 +83,20 @@ class ReuseModel:
         asked = [var_of(m, statement) for m in (*members, *below) if m.directive == "vectorize"]
         wanted = tuple([v for v in asked if v is not None])
         given_rows = {v: self.rows_of_tile(self.lanes.trips_of(statement, v)) for v in cut}
-        return self.tile_of(statement, outer, inside, given_rows, wanted, ordered)
+        found = self.tile_of(statement, outer, inside, given_rows, wanted, ordered)
+        return found if found is None or given or wanted or ordered else self.packed(found, outer, inside)
+
+    def packed(self, choice: Choice, outer: list[Var], inside: list[Var]) -> Choice:
+        """The choice, or one with lanes along a loop that an operand has to be packed for, if that is faster."""
+        statement = choice.statement
+        if choice.streams or choice.vector is None:
+            return choice
+        tile = packed_tile(self.lanes, statement, outer, inside)
+        if tile is None:
+            return choice
+        if tile.time > LEAST_GAIN * tile_time(self.lanes, statement, inside, choice.vector, choice.tiles):
+            return choice
+        return Choice(statement, tile.vector, {tile.vector: tile.width, tile.row: tile.rows}, packs=True)
 
     def tile_of(
         self, statement: Statement, outer: list[Var], inside: list[Var], given: Mapping[Var, int],
@@ -151,7 +166,7 @@ class ReuseModel:
         """
         statement, vector = choice.statement, choice.vector
         inside = [v for v in statement.iterators if not depends_on(statement.write, v)]
-        if len(inside) != 1 or vector is None or vector in inside or inside[0] in choice.tiles:
+        if len(inside) != 1 or vector is None or vector in inside or inside[0] in choice.tiles or choice.packs:
             return 0
         trips = self.lanes.trips_of(statement, inside[0])
         panel_bytes = trips * choice.tiles[vector] * statement.store.buffer.dtype.compute.itemsize_bytes

@@ -37,10 +37,11 @@ class TileOrder:
 
         def rank(m: Member) -> int:
             if not m.tile:
-                return 0
-            return 1 if var_of(m, statement) is choice.vector else 2
+                return 2 if choice.packs else 0
+            return 1 if var_of(m, statement) is choice.vector else 3
 
-        if not given and len(inner) == 1 and inner[0].coincident and self.is_contiguous_in_rows(inner[0], statement):
+        is_block = not given and not choice.packs and len(inner) == 1 and inner[0].coincident
+        if is_block and self.is_contiguous_in_rows(inner[0], statement):
             rest = [m for m in own if m is not inner[0]]
             row = replace(inner[0], tile=inner[0].tile * self.row_group(inner[0]))
             point = replace(inner[0], kind="serial")

@@ -190,6 +190,7 @@ class Function:
         self.has_streamed = False
         self.waiting: dict[Hashable, Any] = {}  # columns of rows that are not stored yet (`rows.py`)
         self.rows_level = -1  # the level whose stores may wait
+        self.columns: dict[Buffer, Value | None] = {}  # stores to these buffers wait here, to be turned
         self._readers: dict[Buffer, list[Hashable]] = {}
         self._count = 0
 

@@ -11,6 +11,7 @@ from akg.base.errors import InternalError
 from akg.codegen.llvm.arith import apply, narrow
 from akg.codegen.llvm.bounds import as_index
 from akg.codegen.llvm.builder import Function, Place, Value
+from akg.codegen.llvm.columns import emit_columns
 from akg.codegen.llvm.control import counted_loop, trip_count
 from akg.codegen.llvm.convert import convert
 from akg.codegen.llvm.memory import access, store
@@ -30,7 +31,7 @@ from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, binary
 from akg.ir.rewrite import substitute_stmt
 from akg.ir.simplify import simplify
-from akg.ir.stmt import Alloc, Barrier, Block, For, If, Prefetch, Stmt, Store
+from akg.ir.stmt import Alloc, Barrier, Block, For, If, Prefetch, Stmt, Store, walk
 
 MAX_UNROLLED = 4  # iterations of a loop that becomes straight-line code, so that loads of several iterations are one
 MAX_INSTANCES = 150  # vectors of stores in such code
@@ -46,6 +47,8 @@ def emit_for(f: Function, loop: For) -> None:
     if trips == 1:
         f.emit(substitute_stmt(loop.body, {loop.var: loop.begin}))
     elif loop.kind == "unroll":
+        if f.lanes is None and emit_columns(f, loop):
+            return
         if f.lanes is None or not (emit_dot(f, loop) or emit_run(f, loop)):
             _unroll(f, loop, trips)
     elif loop.kind == "vector" and f.lanes is None:
@@ -83,12 +86,23 @@ def _instances(f: Function, stmt: Stmt) -> int:
     return MAX_INSTANCES + 1
 
 
+def _fills_registers(f: Function, body: Stmt) -> bool:
+    """Whether a tile leaves few registers free: loads that several iterations share would push it to memory."""
+    vectors = 0
+    for loop in walk(body):
+        if isinstance(loop, For) and loop.kind == "unroll" and isinstance(loop.body, For):
+            stores = [s for s in walk(loop) if isinstance(s, Store)]
+            if stores and all(s.buffer.scope == "register" for s in stores):
+                vectors += _instances(f, loop)
+    return 4 * vectors > 3 * f.unit.target.vector_registers
+
+
 def emit_serial(f: Function, loop: For, trips: int | None) -> None:
     """One iteration after the other, or two by one instruction."""
     if emit_pairs(f, loop, trips) or emit_prefix(f, loop, trips):
         return
     if trips is not None and trips <= MAX_UNROLLED and f.lanes is None:
-        if trips * _instances(f, loop.body) <= MAX_INSTANCES:
+        if trips * _instances(f, loop.body) <= MAX_INSTANCES and not _fills_registers(f, loop.body):
             _unroll(f, loop, trips)
             return
     promoted = promote_reductions(f, loop)
@@ -134,6 +148,10 @@ def emit_store(f: Function, stmt: Store) -> None:
     """Write a value; a reduction over the lanes goes to its accumulator or is summed up first."""
     if f.lanes is not None and f.lanes.is_double:
         accumulate_pairs(f, stmt)
+        return
+    if f.lanes is not None and stmt.buffer in f.columns:
+        value = convert(f, _stored_value(f, stmt), in_memory(stmt.buffer.dtype))
+        f.columns[stmt.buffer] = f.splat(value, f.lanes.count)
         return
     if f.lanes is not None and stmt.reduction is not None and emit_lane_reduction(f, stmt):
         return

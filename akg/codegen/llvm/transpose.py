@@ -93,8 +93,8 @@ def _plan(f: Function, outer: For, inner: For) -> Blocks | None:
     if plan is None or plan.sums or (trips is not None and trips < 2):
         return None
     lanes = _block_lanes(f, plan.lanes, trips, trip_count(f, inner))
-    loads = [load for s in parts for e in expressions(s) for load in _always_read(e) if _turns(f, load, outer, inner)]
-    loads = list(dict.fromkeys(loads))
+    loads = [load for s in parts for e in expressions(s) for load in always_read(e)]
+    loads = [load for load in dict.fromkeys(loads) if lies_along(f, load, outer, inner)]
     if not loads or lanes < LEAST_LANES:
         return None
     is_repeatable = buffers_written(inner).isdisjoint(buffers_read(inner))
@@ -108,7 +108,7 @@ def _block_lanes(f: Function, lanes: int, *trips: int | None) -> int:
     return 1 << (most.bit_length() - 1)
 
 
-def _always_read(expr: Expr) -> list[Load]:
+def always_read(expr: Expr) -> list[Load]:
     """The loads that evaluating `expr` always does: not those that a condition guards."""
     found: list[Load] = []
     pending = [expr]
@@ -119,7 +119,7 @@ def _always_read(expr: Expr) -> list[Load]:
     return found
 
 
-def _turns(f: Function, load: Load, outer: For, inner: For) -> bool:
+def lies_along(f: Function, load: Load, outer: For, inner: For) -> bool:
     """Whether a load is contiguous along the outer loop and strides over the lanes."""
     place = f.places.get(load.buffer)
     if place is None or place.is_private or is_checked(f, load.buffer, load.indices):

@@ -1,0 +1,168 @@
+"""Register tiles with lanes along a loop that an operand strides over: whether packing that operand pays.
+
+A convolution may fill lanes with neighbouring outputs, of which a row of 14 or 56 leaves some empty, and whose inputs
+start anywhere; or with output channels, once the weights are packed so that these lie side by side, and one input
+serves all lanes (Georganas et al. 2018, arXiv:1808.05567). Both are priced in cycles by the model of
+`akg.poly.register_tile`: multiply-adds in lanes that are used or not, loads, stores of the tiles, and the packing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from akg.ir.affine import Affine
+from akg.ir.expr import Const, Var
+from akg.poly.access import depends_on, stride
+from akg.poly.lanes import LaneModel, is_accumulator
+from akg.poly.register_tile import BROADCAST, LATENCY_CYCLES, LOADS_PER_CYCLE, MULTIPLY_ADDS_PER_CYCLE, UNKNOWN_TRIPS
+from akg.poly.scop import Access, Statement
+
+MAX_ROWS = 28  # of a tile whose rows share cache lines
+MAX_VECTORS = 6
+OVERLAP = 0.1  # of the time of loads that multiply-adds do not hide
+UNALIGNED = 2.0  # what a vector that may straddle cache lines costs of an aligned one
+PACK_CYCLES = 10.0  # for each vector that is packed
+TURN_CYCLES = 7.0  # for each vector of accumulators that is turned and stored
+STORE_CYCLES = 2.0
+PARTIAL = 0.03  # of the time, for each loop with a remainder: it is a second copy of the code
+LEAST_GAIN = 0.97  # packing has to be better by this
+
+
+@dataclass(frozen=True, slots=True)
+class PackedTile:
+    """A tile of `rows` along one loop by `width` lanes along another, and its modelled time in cycles."""
+
+    row: Var
+    vector: Var
+    rows: int
+    width: int
+    time: float
+
+
+def packed_tile(model: LaneModel, statement: Statement, outer: list[Var], inside: list[Var]) -> PackedTile | None:
+    """The best tile with lanes along a loop that an operand strides over; None if there is none.
+
+    Args:
+        model: of the target's lanes.
+        statement: a reduction.
+        outer: its parallel loops.
+        inside: the loops that it sums along.
+    """
+    trips = {v: model.trips_of(statement, v) for v in (*outer, *inside)}
+    if any(n >= UNKNOWN_TRIPS for n in trips.values()):
+        return None
+    operands = [a for a in statement.reads if not is_accumulator(a, statement)]
+    best: PackedTile | None = None
+    for vector in outer:
+        moving = [a for a in operands if depends_on(a, vector)]
+        if not moving or len(moving) == len(operands) or not all(_is_packable(a, vector, inside) for a in moving):
+            continue
+        row = next((v for v in outer if v is not vector and stride(statement.write, v) == 1 and trips[v] > 1), None)
+        if row is None or stride(statement.write, vector) in (0, 1):
+            continue
+        others = prod([n for v, n in trips.items() if v not in (row, vector)])
+        steps = prod([trips[v] for v in inside])
+        packing = sum(prod([int(s) for s in a.buffer.shape if isinstance(s, Const)]) for a in moving)
+        packing = packing / model.lanes_of(statement) * PACK_CYCLES
+        for found in _tiles(model, trips[row], trips[vector], model.lanes_of(statement)):
+            rows, width, step, vectors = found
+            time = others * step + others / steps * vectors * TURN_CYCLES + packing
+            if best is None or time < best.time:
+                best = PackedTile(row, vector, rows, width, time)
+    return best
+
+
+def _is_packable(access: Access, vector: Var, inside: list[Var]) -> bool:
+    """Whether an operand strides along `vector` alone, and else moves with the sum only."""
+    forms = [Affine.of(i) for i in access.indices]
+    if any(f is None for f in forms) or access.buffer.const_shape is None or abs(stride(access, vector)) <= 1:
+        return False
+    own = [f for f in forms if f is not None and f.coefficient(vector)]
+    if len(own) != 1 or own[0] != Affine.var(vector):
+        return False
+    return all(v is vector or v in inside for f in forms if f is not None for v in f.terms)
+
+
+def _tiles(model: LaneModel, row_trips: int, lane_trips: int, lanes: int) -> list[tuple[int, int, float, int]]:
+    """Rows and lanes of tiles that fit the registers, the time of a step of the whole space, and its vectors."""
+    registers, found = model.target.vector_registers, list[tuple[int, int, float, int]]()
+    for vectors in range(1, MAX_VECTORS + 1):
+        if (vectors - 1) * lanes >= lane_trips:
+            break
+        width = min(vectors * lanes, lane_trips)
+        for rows in range(1, min(row_trips, MAX_ROWS, (registers - 1) // vectors - 1) + 1):
+            if row_trips > rows and row_trips % rows and rows < MAX_ROWS // 4:
+                continue
+            time, count = 0.0, 0
+            for r, rn in _parts(row_trips, rows):
+                for w, wn in _parts(lane_trips, width):
+                    v = -(-w // lanes)
+                    time += rn * wn * step_time(r, v, v, BROADCAST)
+                    count += rn * wn * r * v
+            partial = sum(trips > size and trips % size > 0 for trips, size in ((row_trips, rows), (lane_trips, width)))
+            found.append((rows, width, time * (1 + PARTIAL * partial), count))
+    return found
+
+
+def _parts(trips: int, size: int) -> list[tuple[int, int]]:
+    """Extents of tiles and how many there are of each."""
+    parts = [(size, trips // size), (trips % size, 1)]
+    return [(extent, count) for extent, count in parts if extent and count]
+
+
+def step_time(rows: int, vectors: int, vector_loads: float, row_load: float) -> float:
+    """Cycles of one step of a tile; `vector_loads` in units of an aligned load."""
+    loads = (vector_loads + rows * row_load) / LOADS_PER_CYCLE
+    return max(rows * vectors / MULTIPLY_ADDS_PER_CYCLE, loads, LATENCY_CYCLES) + OVERLAP * loads
+
+
+def tile_time(
+    model: LaneModel, statement: Statement, inside: list[Var], vector: Var, tiles: dict[Var, int]
+) -> float:
+    """Modelled cycles of a whole reduction with operands read in place; infinite for unknown extents."""
+    trips = {v: model.trips_of(statement, v) for v in statement.iterators}
+    if any(n >= UNKNOWN_TRIPS for n in trips.values()):
+        return float("inf")
+    lanes = model.lanes_of(statement)
+    operands = [a for a in statement.reads if not is_accumulator(a, statement)]
+    steps = prod([trips[v] for v in inside])
+    others = prod([n for v, n in trips.items() if v not in tiles and v is not vector])
+    if vector in inside:
+        extents = list(tiles.items())
+        tile = prod([s for _, s in extents])
+        loads = sum(prod([s for v, s in extents if depends_on(a, v)]) for a in operands) * UNALIGNED
+        number = prod([-(-trips[v] // s) for v, s in extents])
+        each = max(tile / MULTIPLY_ADDS_PER_CYCLE, loads / LOADS_PER_CYCLE, LATENCY_CYCLES)
+        each += OVERLAP * loads / LOADS_PER_CYCLE
+        number *= prod([trips[v] for v in statement.iterators if v not in inside and v not in tiles])
+        chunks = -(-trips[vector] // lanes) * (steps // trips[vector])
+        return number * (chunks * each + tile * lanes / 2)
+    width = tiles.get(vector, trips[vector])
+    cost = max(_vector_load(a, vector, lanes) for a in operands if depends_on(a, vector))
+    rows_of = [(v, s) for v, s in tiles.items() if v is not vector]
+    row, rows = rows_of[0] if rows_of else (None, 1)
+    time, count = 0.0, 0
+    for r, rn in _parts(trips[row] if row is not None else 1, rows):
+        for w, wn in _parts(trips[vector], width):
+            v = -(-w // lanes)
+            time += rn * wn * step_time(r, v, v * cost, BROADCAST)
+            count += rn * wn * r * v
+    return others * time + others / steps * count * STORE_CYCLES
+
+
+def _vector_load(access: Access, vector: Var, lanes: int) -> float:
+    """What a vector costs of an aligned one: it may start anywhere where another iterator moves it by less."""
+    step = abs(stride(access, vector))
+    if step == 0:
+        return BROADCAST
+    if step == 1:
+        shifts = [abs(stride(access, v)) for v in _iterators(access) if v is not vector]
+        return UNALIGNED if any(s % lanes for s in shifts) else 1.0
+    return UNALIGNED * step if step <= lanes // 4 else float(lanes)
+
+
+def _iterators(access: Access) -> list[Var]:
+    """The variables of an access."""
+    forms = [Affine.of(i) for i in access.indices]
+    return list(dict.fromkeys([v for f in forms if f is not None for v in f.terms]))
