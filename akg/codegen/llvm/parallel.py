@@ -56,6 +56,7 @@ def emit_parallel(f: Function, loop: For) -> None:
         operands += [str(f.value(v)) for v in capture.variables]
         common = ", ".join([*operands, str(begin), f"ptr {status}"])
         cost = f.value(work(loop))
+        f.unit.note(_verdict(f, loop, cost))
         if cost.is_const and int(cost.text) < THRESHOLD:
             f.line(f"call void {body}({common}, i64 0, i64 {span})")
         else:
@@ -64,6 +65,15 @@ def emit_parallel(f: Function, loop: For) -> None:
             _propagate(f, status)
     for buffer in buffers_written(loop.body):
         f.invalidate(buffer)
+
+
+def _verdict(f: Function, loop: For, cost: Value) -> str:
+    """Whether threads share a loop, and the model's reason."""
+    where, pays = f"{f.statement_of(loop)}: {loop.var.name}", f"threads pay from {THRESHOLD}"
+    if not cost.is_const:
+        return f"{where} is shared by threads where its size makes {THRESHOLD} simple operations or more"
+    verdict = "by one thread" if int(cost.text) < THRESHOLD else "shared by threads"
+    return f"{where} {verdict}: about {cost.text} simple operations, and {pays}"
 
 
 def _propagate(f: Function, status: str) -> None:
