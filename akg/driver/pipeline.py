@@ -43,8 +43,10 @@ from akg.poly.promote import promote_tiles
 from akg.poly.recurrence import split_recurrences
 from akg.poly.scan import NotRectangularError, scan
 from akg.poly.scop import Scop, extract_scop
+from akg.poly.share_sums import share_sums
 from akg.poly.split_reduction import split_reductions
 from akg.poly.strategy import Strategy, noting, schedulers
+from akg.poly.stream_rows import prefetch_rows
 from akg.poly.tile_scan import scan_tiles
 from akg.poly.tree import Domain, Step, paths, tree_text
 from akg.poly.wavefront import (
@@ -93,11 +95,14 @@ Pass = tuple[str, str, Callable[[Compilation], None]]
 def start(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilation:
     """A compilation of `kernel`, its statements read off."""
     with phase("scop"):
+        notes: list[str] = []
         if config.fast_math:
             kernel = relax(kernel)
+        if strategy.scheduler == "auto" and strategy.parallel and strategy.tile:
+            kernel = share_sums(kernel, target, notes)
         # temporaries of one iteration become arrays over all of them: only values order the loops then
         expanded = expand_temporaries(privatize(kernel))
-        return Compilation(expanded, strategy, target, extract_scop(expanded))
+        return Compilation(expanded, strategy, target, extract_scop(expanded), decisions=Decisions(notes))
 
 
 def run(state: Compilation, passes: Iterable[Pass], *, check: bool = False) -> Compilation:
@@ -277,6 +282,7 @@ def _prefetch(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.tile:
         state.body = prefetch_tiles(state.body, _fresh_names(state), state.target)
+        state.body = prefetch_rows(state.body, state.target)
 
 
 def _finish(state: Compilation) -> None:
@@ -324,7 +330,7 @@ MAP: tuple[Pass, ...] = (
     ("promote", "move accumulators and small tiles to registers", _promote),
     ("recur", "split linear recurrences along innermost loops into lanes and a short chain", _recur),
     ("carry", "keep what one iteration leaves for the next in registers", _carry),
-    ("prefetch", "ask for what the next register tile reads and this one writes before it is needed", _prefetch),
+    ("prefetch", "ask for what the next register tile or the next rows read before it is needed", _prefetch),
     ("simplify", "fold index arithmetic and drop empty loops", _finish),
 )
 

@@ -20,7 +20,7 @@ Meaning:
     statement may be reordered. Names of stores are unique in a kernel: they name the statements.
   * ``Alloc`` declares a temporary for its body. Its elements are uninitialised.
   * ``Prefetch`` asks for the line of a cache that an element lies in. It computes nothing, so that any place may leave
-    it out, and the element need not exist.
+    it out, and the element need not exist. In a vector loop it is for the elements of all lanes.
 
 Names of variables and of buffers are unique within a kernel. Nodes are frozen; identity tells "unchanged".
 """

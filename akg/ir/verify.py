@@ -134,7 +134,7 @@ class _Verifier:
         elif isinstance(stmt, Store):
             self.store(stmt)
         elif isinstance(stmt, Prefetch):
-            self.prefetch(stmt, in_vector)
+            self.prefetch(stmt)
         elif isinstance(stmt, Alloc):
             self.declare(stmt.buffer.name, stmt)
             self.shape(stmt.buffer, stmt)
@@ -169,9 +169,7 @@ class _Verifier:
         self.variables.discard(stmt.var)
         self.valid.clear()
 
-    def prefetch(self, stmt: Prefetch, in_vector: bool) -> None:
-        if in_vector:
-            self.fail("a prefetch in a vector loop", stmt)
+    def prefetch(self, stmt: Prefetch) -> None:
         if stmt.buffer not in self.buffers:
             self.fail(f"a prefetch of {stmt.buffer.name}, which is not declared here", stmt)
         if len(stmt.indices) != len(stmt.buffer.shape):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
 from akg.ir.expr import Var
 from akg.ir.rewrite import variables_of
@@ -14,12 +15,12 @@ from akg.poly.pack import LEAST_ROWS
 from akg.poly.packed_tile import LEAST_GAIN, packed_tile, tile_time
 from akg.poly.register_tile import MAX_ROWS, UNKNOWN_TRIPS, inner_product_tile, outer_product_tile
 from akg.poly.scop import Statement
+from akg.poly.stream_rows import LONG_ROW_BYTES, ROWS, is_one_stream
 from akg.poly.tree import Band, Leaf, Member, Node, Sequence
 
 STREAM_LANES = 4096  # accumulators that stay in the first-level cache while rows stream by
 PANEL_SHARE = 3  # a panel may take this part of the second-level cache
 BLOCK_STEPS = 128
-STREAM_ROWS = 8  # rows that one pass over the accumulators adds: fewer loads and stores of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class ReuseModel:
             is_stream = len(inside) == 1 and stride(statement.write, vector) == 1
             return self.stream(statement, vector, inside[0]) if is_stream else None
         if vector in inside:
-            if not reused:
+            if not reused or self.is_one_stream(statement, vector, self.lanes.trips_of(statement, vector)):
                 return None
             row, column = (reused[-1], reused[-2] if len(reused) > 1 else None)
             trips = self.lanes.trips_of(statement, column) if column is not None else 1
@@ -153,10 +154,27 @@ class ReuseModel:
         """A reduction that uses each element once: rows stream by in order, accumulators wait in the first cache."""
         lanes = self.lanes.lanes_of(statement)
         trips = self.lanes.trips_of(statement, vector)
-        share = 64 * lanes if trips >= UNKNOWN_TRIPS else -(-trips // max(self.target.cores, 1))  # a strip a thread
+        share = 64 * lanes if trips >= UNKNOWN_TRIPS else self.strip(statement, vector, inside, trips)
         width = min(STREAM_LANES, max(-(-share // lanes), 4) * lanes, max(trips, 1))
-        rows = min(STREAM_ROWS, self.lanes.trips_of(statement, inside))
+        rows = 1 if self.is_one_stream(statement, vector, width) else min(ROWS, self.lanes.trips_of(statement, inside))
         return Choice(statement, vector, {vector: width, inside: rows}, True)
+
+    def is_one_stream(self, statement: Statement, vector: Var, width: int) -> bool:
+        """Whether `width` elements along the lanes are a short row of an operand that passes by once."""
+        inner = [v for v in statement.iterators if self.lanes.trips_of(statement, v) > 1]
+        operands = [a for a in statement.reads if not is_accumulator(a, statement) and abs(stride(a, vector)) == 1]
+        passing = [a for a in operands if all(depends_on(a, v) for v in inner)]
+        return any(is_one_stream(a.buffer, width * a.buffer.dtype.itemsize_bytes, self.target) for a in passing)
+
+    def strip(self, statement: Statement, vector: Var, inside: Var, trips: int) -> int:
+        """What a thread takes of rows that stream by: all of them where other loops are for the threads."""
+        others = [v for v in statement.iterators if v not in (vector, inside) and depends_on(statement.write, v)]
+        cores = max(self.target.cores, 1)
+        piece = -(-trips // cores)
+        is_free = prod(self.lanes.trips_of(statement, v) for v in others) >= cores
+        along = [a.buffer for a in statement.reads if not is_accumulator(a, statement) and stride(a, vector)]
+        width_bytes = min((b.dtype.itemsize_bytes for b in along), default=1)
+        return trips if is_free or piece * width_bytes < LONG_ROW_BYTES else piece
 
     def reduction_block(self, choice: Choice) -> int:
         """How many steps of the reduction to take at a time; 0 for all at once.

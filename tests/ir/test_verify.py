@@ -78,7 +78,6 @@ BROKEN: dict[str, Callable[[], Stmt]] = {
         Block((put(x), For(j, Const(0), n, Block(()), "vector"))), "vector"
     ),
     "a barrier in a vector loop": lambda: over_i(Barrier(), "vector"),
-    "a prefetch in a vector loop": lambda: over_i(Prefetch(A, (i,)), "vector"),
     "a prefetch to a cache of level 3": lambda: over_i(Prefetch(A, (i,), 3)),
     "a barrier of unknown scope 'world'": lambda: Barrier("world"),
     "a register buffer has a symbolic shape": lambda: Alloc(Buffer("R", (n,), float32, "register"), Block(())),

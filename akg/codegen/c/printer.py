@@ -83,7 +83,9 @@ class CPrinter(ExpressionPrinter):
         raise _no_device("a barrier")
 
     def prefetch(self, node: Prefetch) -> None:
-        """A prefetch, which compilers for processors know."""
+        """A prefetch, which compilers for processors know; lanes would each have one."""
+        if self.vector_depth:
+            return
         locality = 3 if node.level == 1 else 2
         self.put(f"__builtin_prefetch(&{self._place(node.buffer, node.indices)}, {int(node.writes)}, {locality});")
 

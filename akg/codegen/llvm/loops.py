@@ -14,10 +14,11 @@ from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.columns import emit_columns
 from akg.codegen.llvm.control import counted_loop, trip_count
 from akg.codegen.llvm.convert import convert
-from akg.codegen.llvm.memory import access, store
+from akg.codegen.llvm.memory import store
 from akg.codegen.llvm.pairs import accumulate_pairs, emit_dot, emit_pairs, emit_run
 from akg.codegen.llvm.parallel import emit_parallel
 from akg.codegen.llvm.peel import cut_at_conditions
+from akg.codegen.llvm.prefetch import emit_prefetch
 from akg.codegen.llvm.prefix import emit_prefix
 from akg.codegen.llvm.promote import promote_reductions
 from akg.codegen.llvm.reduction import emit_lane_reduction, split_update, updated
@@ -209,14 +210,6 @@ def emit_block(f: Function, stmt: Block) -> None:
 
 def emit_barrier(f: Function, stmt: Barrier) -> None:
     """Nothing: a parallel loop ends with one, and its iterations are never split over threads."""
-
-
-def emit_prefetch(f: Function, stmt: Prefetch) -> None:
-    """An instruction that loads a line, or nothing where the compiler knows none for the machine."""
-    where = access(f, stmt.buffer, stmt.indices)
-    name = "llvm.prefetch.p0"
-    callee = f.unit.declare(name, f"declare void @{name}(ptr, i32, i32, i32)")
-    f.line(f"call void {callee}(ptr {where.pointer}, i32 {int(stmt.writes)}, i32 {4 - stmt.level}, i32 1)")
 
 
 STATEMENTS: dict[type[Stmt], Callable[[Function, Any], None]] = {

@@ -42,8 +42,8 @@ class Access:
     is_fixed: bool = False
 
 
-def access(f: Function, buffer: Buffer, indices: tuple[Expr, ...]) -> Access:
-    """The address of an element, or of the elements of all lanes."""
+def access(f: Function, buffer: Buffer, indices: tuple[Expr, ...], *, inside: bool = True) -> Access:
+    """The address of an element, or of the elements of all lanes; they need not be `inside` for a prefetch."""
     place = f.places.get(buffer)
     if place is None:
         raise InternalError(f"buffer {buffer.name} is used outside its allocation")
@@ -57,7 +57,7 @@ def access(f: Function, buffer: Buffer, indices: tuple[Expr, ...]) -> Access:
     align = buffer.dtype.itemsize_bytes
     if stride is None:
         return _scattered(f, place, form, element, align)
-    pointer, level = pointer_of(f, place, form, element)
+    pointer, level = pointer_of(f, place, form, element, inside=inside)
     return Access(pointer, stride, level, align, place.is_stack and not any(form))
 
 

@@ -32,8 +32,11 @@ def linear(f: Function, place: Place, indices: tuple[Expr, ...]) -> Polynomial:
     return form
 
 
-def pointer_of(f: Function, place: Place, form: Polynomial, element: str) -> tuple[str, int]:
+def pointer_of(
+    f: Function, place: Place, form: Polynomial, element: str, *, inside: bool = True
+) -> tuple[str, int]:
     """The address of an element and its level: terms are added level by level, outermost first, then the constant."""
+    step = f"getelementptr {'inbounds ' if inside else ''}{element}"
     by_level: dict[int, list[Value]] = {}
     for key, coefficient in form.items():
         if key:
@@ -42,21 +45,21 @@ def pointer_of(f: Function, place: Place, form: Polynomial, element: str) -> tup
     pointer, level = place.pointer, place.level
     for level in sorted(by_level):
         texts = sorted(v.text for v in by_level[level])
-        key = ("address", pointer, element, *texts)
+        key = ("address", pointer, step, *texts)
         found = f.memo.get(key)
         if found is None:
             total = texts[0]
             for text in texts[1:]:
                 total = f.at(level, f"add i64 {total}, {text}")
-            found = f.at(level, f"getelementptr inbounds {element}, ptr {pointer}, i64 {total}")
+            found = f.at(level, f"{step}, ptr {pointer}, i64 {total}")
             f.remember(key, found, level)
         pointer = found
     offset = form.get((), 0)
     if offset:
-        key = ("address", pointer, element, offset)
+        key = ("address", pointer, step, offset)
         found = f.memo.get(key)
         if found is None:
-            found = f.at(level, f"getelementptr inbounds {element}, ptr {pointer}, i64 {offset}")
+            found = f.at(level, f"{step}, ptr {pointer}, i64 {offset}")
             f.remember(key, found, level)
         pointer = found
     return pointer, level

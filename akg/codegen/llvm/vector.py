@@ -22,7 +22,7 @@ from akg.ir.expr import Binary, Const, Expr, Load, Select, Var
 from akg.ir.factor import common_factor
 from akg.ir.rewrite import buffers_written, rewrite_stmt, substitute_stmt, walk_expr
 from akg.ir.simplify import simplify
-from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, expressions, walk
+from akg.ir.stmt import Alloc, Block, For, If, Prefetch, Stmt, Store, block, expressions, walk
 
 MAX_STRAIGHT = 8  # vectors in a loop that becomes straight-line code
 MAX_STRAIGHT_NODES = 1500  # and the size of that code
@@ -53,7 +53,7 @@ class Plan:
 
 def plan_vector(f: Function, loop: For) -> Plan | None:
     """Whether and how the iterations of a loop can be lanes."""
-    statements = list(walk(loop.body))
+    statements: list[Stmt] = [s for s in walk(loop.body) if not isinstance(s, Prefetch)]
     inner = [s for s in statements if isinstance(s, For)]
     own = {s.buffer for s in statements if isinstance(s, Alloc)}
     if any(s.kind not in ("serial", "unroll") for s in inner) or not all(is_on_stack(b) for b in own):
