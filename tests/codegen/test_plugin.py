@@ -136,6 +136,6 @@ def test_a_backend_that_asks_for_an_unknown_pass() -> None:
     assert message == (
         "AKG-E408: backend 'silent' asks for an unknown pass 'generat'\n"
         "because: the passes are tile-products, map-cpu, prove, generate, split-reductions, contract, pack, promote, "
-        "recur, carry, simplify\n"
+        "recur, carry, prefetch, simplify\n"
         "hint: did you mean 'generate'?"
     )

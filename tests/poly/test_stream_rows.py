@@ -34,7 +34,9 @@ def unrolled(body: Stmt) -> set[int]:
 
 
 def prefetched(body: Stmt) -> set[str]:
-    return {s.buffer.name for s in walk(body) if isinstance(s, Prefetch)}
+    """What loops with lanes ask for."""
+    lanes = [s for s in walk(body) if isinstance(s, For) and s.kind == "vector"]
+    return {s.buffer.name for loop in lanes for s in walk(loop) if isinstance(s, Prefetch)}
 
 
 def columns(x: Any) -> Any:
