@@ -49,20 +49,22 @@ def packed_tile(model: LaneModel, statement: Statement, outer: list[Var], inside
         outer: its parallel loops.
         inside: the loops that it sums along.
     """
-    trips = {v: model.trips_of(statement, v) for v in (*outer, *inside)}
+    trips = {v: model.trips_of(statement, v) for v in statement.iterators}
     if any(n >= UNKNOWN_TRIPS for n in trips.values()):
         return None
     operands = [a for a in statement.reads if not is_accumulator(a, statement)]
     best: PackedTile | None = None
+    row = next((v for v in outer if stride(statement.write, v) == 1 and trips[v] > 1), None)
+    steps = prod([trips[v] for v in inside])
+    if row is None:
+        return None
     for vector in outer:
         moving = [a for a in operands if depends_on(a, vector)]
-        if not moving or len(moving) == len(operands) or not all(_is_packable(a, vector, inside) for a in moving):
+        if vector is row or not moving or len(moving) == len(operands) or stride(statement.write, vector) == 0:
             continue
-        row = next((v for v in outer if v is not vector and stride(statement.write, v) == 1 and trips[v] > 1), None)
-        if row is None or stride(statement.write, vector) in (0, 1):
+        if not all(_is_packable(a, vector) and not depends_on(a, row) for a in moving):
             continue
         others = prod([n for v, n in trips.items() if v not in (row, vector)])
-        steps = prod([trips[v] for v in inside])
         packing = sum(prod([int(s) for s in a.buffer.shape if isinstance(s, Const)]) for a in moving)
         packing = packing / model.lanes_of(statement) * PACK_CYCLES
         for found in _tiles(model, trips[row], trips[vector], model.lanes_of(statement)):
@@ -73,15 +75,13 @@ def packed_tile(model: LaneModel, statement: Statement, outer: list[Var], inside
     return best
 
 
-def _is_packable(access: Access, vector: Var, inside: list[Var]) -> bool:
-    """Whether an operand strides along `vector` alone, and else moves with the sum only."""
+def _is_packable(access: Access, vector: Var) -> bool:
+    """Whether an operand strides along `vector`, in a dimension of its own."""
     forms = [Affine.of(i) for i in access.indices]
     if any(f is None for f in forms) or access.buffer.const_shape is None or abs(stride(access, vector)) <= 1:
         return False
     own = [f for f in forms if f is not None and f.coefficient(vector)]
-    if len(own) != 1 or own[0] != Affine.var(vector):
-        return False
-    return all(v is vector or v in inside for f in forms if f is not None for v in f.terms)
+    return len(own) == 1 and own[0] == Affine.var(vector)
 
 
 def _tiles(model: LaneModel, row_trips: int, lane_trips: int, lanes: int) -> list[tuple[int, int, float, int]]:

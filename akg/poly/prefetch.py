@@ -115,6 +115,9 @@ class _Prefetcher:
 
     def row_ahead(self, load: Load, steps: For, rows: For, unrolled: dict[Var, For]) -> Stmt | None:
         inside = [v for i in load.indices for v in variables_of(i)]
+        deeper = {s.var for s in walk(steps.body) if isinstance(s, For) and s.kind not in ("unroll", "vector")}
+        if not deeper.isdisjoint(inside):
+            return None
         if not self.is_far(load.buffer) or rows.var not in inside or inside.count(steps.var) != 1:
             return None
         form = Affine.of(load.indices[-1])

@@ -22,9 +22,8 @@ def convolution(x: tuple[int, ...], w: tuple[int, ...], stride: int = 1) -> tupl
     return ops.relu(ops.conv2d(a, b, bias=c, stride=stride, padding=1)), [a, b, c]
 
 
-def packed(x: tuple[int, ...], w: tuple[int, ...], stride: int = 1) -> list[stmt.Alloc]:
-    """The packed operands of a convolution."""
-    result, inputs = convolution(x, w, stride)
+def packed(result: te.Tensor, inputs: list[te.Tensor]) -> list[stmt.Alloc]:
+    """The packed operands of a computation."""
     state = pipeline.start(lower_te([result], inputs=inputs), resolve_strategy("auto"), WIDE)
     state = pipeline.run(state, (*pipeline.SCHEDULE, *pipeline.MAP), check=True)
     assert state.result is not None
@@ -39,7 +38,7 @@ def packed(x: tuple[int, ...], w: tuple[int, ...], stride: int = 1) -> list[stmt
     ],
 )  # fmt: skip
 def test_weights_are_packed_for_lanes_of_channels(x: tuple[int, ...], w: tuple[int, ...], stride: int) -> None:
-    assert len(packed(x, w, stride)) == 1
+    assert len(packed(*convolution(x, w, stride))) == 1
     result, inputs = convolution(x, w, stride)
     rng = np.random.default_rng(3)
     a, b, c = (rng.standard_normal(shape) for shape in (x, w, w[:1]))
@@ -52,8 +51,35 @@ def test_weights_are_packed_for_lanes_of_channels(x: tuple[int, ...], w: tuple[i
 
 
 def test_few_channels_leave_the_lanes_to_columns() -> None:
-    assert not packed((1, 16, 16, 64), (3, 16, 3, 3))
+    assert not packed(*convolution((1, 16, 16, 64), (3, 16, 3, 3)))
 
 
 def test_rows_that_fill_the_lanes_need_no_packing() -> None:
-    assert not packed((1, 16, 8, 64), (48, 16, 3, 3))
+    assert not packed(*convolution((1, 16, 8, 64), (48, 16, 3, 3)))
+
+
+def test_gradients_of_weights_are_priced_alike() -> None:
+    """Lanes along output channels, rows along the taps: the outputs' gradient is what is packed."""
+    dy, x = te.placeholder((1, 32, 12, 12), name="D"), te.placeholder((1, 16, 14, 14), name="X")
+    n, p, q = te.reduce_axis(1, name="n"), te.reduce_axis(12, name="p"), te.reduce_axis(12, name="q")
+    dw = te.compute(
+        (32, 16, 3, 3), lambda f, c, r, s: te.sum(dy[n, f, p, q] * x[n, c, p + r, q + s], axis=[n, p, q]), name="dW"
+    )
+    assert len(packed(dw, [dy, x])) == 1
+    kernel = akg.build([dw], inputs=[dy, x])
+    rng = np.random.default_rng(4)
+    a, b = rng.standard_normal((1, 32, 12, 12)), rng.standard_normal((1, 16, 14, 14))
+    want = np.einsum("nfpq,ncrspq->fcrs", a, np.lib.stride_tricks.sliding_window_view(b, (12, 12), axis=(2, 3)))
+    got = kernel(a.astype("float32"), b.astype("float32"))
+    np.testing.assert_allclose(got, want, rtol=0, atol=tolerance(float32, 144) * float(np.abs(want).max()))
+
+
+def test_channels_last() -> None:
+    a, b = te.placeholder((1, 9, 20, 40), name="X"), te.placeholder((3, 3, 40, 48), name="W")
+    kernel = akg.build([ops.conv2d(a, b, padding=1, data_layout="NHWC")], inputs=[a, b])
+    rng = np.random.default_rng(5)
+    x, w = rng.standard_normal((1, 9, 20, 40)), rng.standard_normal((3, 3, 40, 48))
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), (3, 3), axis=(1, 2))
+    want = np.einsum("nyxcrs,rscf->nyxf", windows, w, optimize=True)
+    got = kernel(x.astype("float32"), w.astype("float32"))
+    np.testing.assert_allclose(got, want, rtol=0, atol=tolerance(float32, 360) * float(np.abs(want).max()))
