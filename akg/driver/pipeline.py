@@ -31,6 +31,7 @@ from akg.poly.intra_tile import tile_products
 from akg.poly.isl import Unknown
 from akg.poly.isl_ast import generate_with_isl
 from akg.poly.isl_scheduler import NoScheduleError
+from akg.poly.jam import jam_rows
 from akg.poly.lanes import LaneModel
 from akg.poly.legality import Legality, prove
 from akg.poly.mapping import Decisions, map_cpu
@@ -278,6 +279,12 @@ def _carry(state: Compilation) -> None:
         state.body = contract_products(state.body)
 
 
+def _jam(state: Compilation) -> None:
+    assert state.body is not None
+    if state.strategy.tile and state.strategy.vectorize:
+        state.body = jam_rows(state.body, _fresh_names(state), state.target, state.decisions.note)
+
+
 def _prefetch(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.tile:
@@ -330,6 +337,7 @@ MAP: tuple[Pass, ...] = (
     ("promote", "move accumulators and small tiles to registers", _promote),
     ("recur", "split linear recurrences along innermost loops into lanes and a short chain", _recur),
     ("carry", "keep what one iteration leaves for the next in registers", _carry),
+    ("jam", "run rows that threads share in groups: several streams at a time, shared operands read once", _jam),
     ("prefetch", "ask for what the next register tile or the next rows read before it is needed", _prefetch),
     ("simplify", "fold index arithmetic and drop empty loops", _finish),
 )

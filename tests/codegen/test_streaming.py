@@ -4,12 +4,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 import akg
 from akg import ops, te
-from akg.base.target import resolve_target
+from akg.base.dtype import float32
+from akg.base.target import Target, resolve_target
+from akg.codegen.llvm.backend import emit
 from akg.codegen.llvm.streaming import streamed_buffers
+from akg.ir.buffer import Buffer
+from akg.ir.expr import Const, Load, Var
+from akg.ir.stmt import For, Kernel, Param, Store, block
+from tests.codegen.conftest import Jit
 
 MIB = 1 << 20
 Define = Callable[..., Any]
@@ -34,3 +41,20 @@ def streamed(define: Define, *mib: float) -> set[str]:
 def test_by_what_a_kernel_touches(define: Define, mib: tuple[float, ...], wanted: bool) -> None:
     """What does not fit the last cache; unless little of it is read."""
     assert bool(streamed(define, *mib)) is wanted
+
+
+@pytest.mark.parametrize("gap", [512, 517])
+def test_several_stores_to_one_array(gap: int, jit: Jit, host: Target) -> None:
+    """They bypass the caches where all are aligned alike."""
+    i, j = Var("i"), Var("j")
+    a, b = Buffer("a", (Const(64), Const(gap)), float32), Buffer("b", (Const(64), Const(2 * gap)), float32)
+    both = block(Store(b, (i, j), Load(a, (i, j)), "S0"), Store(b, (i, j + gap), Load(a, (i, j)), "S1"))
+    body = For(i, Const(0), Const(64), For(j, Const(0), Const(gap), both, "vector"))
+    kernel = Kernel(f"twice{gap}", (Param(a, "in"), Param(b, "out")), body)
+    target = replace(host, l3_bytes=1 << 16)
+    if target.arch == "x86_64":
+        assert ("nontemporal" in emit(kernel, target).text) is (gap % 16 == 0)
+    x = np.random.default_rng(3).uniform(-1, 1, (64, gap)).astype(np.float32)
+    y = np.zeros((64, 2 * gap), np.float32)
+    assert jit.load(emit(kernel, target), kernel)(x, y) == 0
+    np.testing.assert_array_equal(y, np.concatenate([x, x], axis=1))

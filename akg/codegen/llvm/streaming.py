@@ -11,9 +11,10 @@ import math
 
 from akg.base.dtype import index
 from akg.base.target import Target
+from akg.codegen.llvm.address import added, scaled
 from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.builder import Function, Value
-from akg.codegen.llvm.memory import access
+from akg.codegen.llvm.memory import access, linear
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Expr
 from akg.ir.rewrite import buffers_read, substitute, walk_expr
@@ -67,8 +68,17 @@ def streaming_store(f: Function, loop: For, lanes: int) -> Store | None:
         if isinstance(stmt, Store) and stmt.buffer in f.unit.streamed and stmt.reduction is None:
             whole = stmt.buffer.dtype.itemsize_bytes * lanes * 8 == f.unit.target.vector_bits
             if whole and any(node is loop.var for node in walk_expr(stmt.indices[-1])):
-                return stmt
+                return stmt if _are_aligned_alike(f, loop, stmt, lanes) else None
     return None
+
+
+def _are_aligned_alike(f: Function, loop: For, store: Store, lanes: int) -> bool:
+    """Whether all elements of an array that one iteration writes are whole vectors apart."""
+    place = f.places[store.buffer]
+    first = linear(f, place, store.indices)
+    others = [s for s in walk(loop.body) if isinstance(s, Store) and s.buffer is store.buffer and s is not store]
+    gaps = [added(linear(f, place, s.indices), scaled(first, -1)) for s in others]
+    return all(step % lanes == 0 for gap in gaps for step in gap.values())
 
 
 def unaligned_head(f: Function, loop: For, store: Store, lanes: int, begin: Value, end: Value) -> Value:
