@@ -27,7 +27,8 @@ from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.bounds import as_index, is_checked
 from akg.codegen.llvm.builder import Function, Lanes, Value
 from akg.codegen.llvm.control import counted_loop, trip_count
-from akg.codegen.llvm.memory import access
+from akg.codegen.llvm.convert import convert
+from akg.codegen.llvm.memory import access, store
 from akg.codegen.llvm.streaming import unaligned_head
 from akg.codegen.llvm.subscript import linear
 from akg.codegen.llvm.types import in_memory, llvm_type
@@ -38,6 +39,7 @@ from akg.ir.simplify import simplify
 from akg.ir.stmt import Block, For, Store, expressions
 
 STRIP_BYTES = 256  # of the rows of an output that bypasses the caches (of 64 to 1024, the fastest on Zen 4)
+LEAST_STREAMED_BYTES = 32  # of a row of a block that bypasses the caches: less leaves lines to be written in parts
 AHEAD_BYTES = 128  # from a row that is read to what is fetched of it
 GROUP = 4  # blocks side by side along the rows that are read, where outputs stay in the caches
 UNIT_BITS = 128  # within which interleaving is one instruction
@@ -55,6 +57,7 @@ class Blocks:
         loads: what is turned.
         stream: the store that bypasses the caches; None if none does.
         is_repeatable: an iteration that runs twice leaves what it left the first time.
+        result: the store whose value is computed along the outer loop, and turned; None where `loads` are.
     """
 
     outer: For
@@ -63,6 +66,7 @@ class Blocks:
     loads: list[Load]
     stream: Store | None
     is_repeatable: bool
+    result: Store | None = None
 
 
 def emit_blocks(f: Function, outer: For) -> bool:
@@ -71,9 +75,12 @@ def emit_blocks(f: Function, outer: For) -> bool:
     if not isinstance(inner, For) or inner.kind != "vector" or f.guard is not None:
         return False
     plan = _plan(f, outer, inner)
+    if plan is None:  # perhaps it is the store that lies along the outer loop
+        plan = _plan(f, replace(inner, body=replace(outer, body=inner.body)), replace(outer, body=inner.body))
     if plan is None:
         return False
-    names = ", ".join(dict.fromkeys(load.buffer.name for load in plan.loads))
+    turned = [load.buffer.name for load in plan.loads] if plan.result is None else ["the result"]
+    names = ", ".join(dict.fromkeys(turned))
     around = "" if plan.stream is None else f"; stores to {plan.stream.buffer.name} bypass the caches"
     f.unit.note(f"{f.statement_of(outer)}: {names} turned in registers, {plan.lanes} x {plan.lanes} a block{around}")
     _emit(f, plan)
@@ -99,7 +106,28 @@ def _plan(f: Function, outer: For, inner: For) -> Blocks | None:
         return None
     is_repeatable = buffers_written(inner).isdisjoint(buffers_read(inner))
     stream = next((s for s in parts if isinstance(s, Store) and _streams(f, s, outer, inner, lanes)), None)
-    return Blocks(outer, inner, lanes, loads, stream if is_repeatable else None, is_repeatable)
+    late = [s for s in parts if isinstance(s, Store) and _turns_late(f, s, outer, inner)]
+    result = late[0] if len(parts) == 1 and late else None
+    return Blocks(outer, inner, lanes, loads, stream if is_repeatable else None, is_repeatable, result)
+
+
+def _turns_late(f: Function, out: Store, outer: For, inner: For) -> bool:
+    """Whether a value that is more than one load can be computed in lanes along the outer loop, and turned itself."""
+    if isinstance(out.value, Load) or out.reduction is not None:
+        return False
+    if out.buffer.dtype is bool_ or f.places[out.buffer].lanes or is_checked(f, out.buffer, out.indices):
+        return False
+    target = linear(f, f.places[out.buffer], out.indices)
+    if target.get((inner.var,)) != 1 or _occurs(target, inner.var, alone=True):
+        return False
+    for load in [n for n in walk_expr(out.value) if isinstance(n, Load)]:
+        place = f.places.get(load.buffer)
+        if place is None or place.lanes or is_checked(f, load.buffer, load.indices):
+            return False
+        form = linear(f, place, load.indices)
+        if _occurs(form, outer.var) and (form.get((outer.var,)) != 1 or _occurs(form, outer.var, alone=True)):
+            return False
+    return True
 
 
 def _block_lanes(f: Function, lanes: int, *trips: int | None) -> int:
@@ -146,14 +174,14 @@ def _is_linear(key: tuple[Expr, ...], var: Var) -> bool:
     return not any(node is var for factor in key if factor is not var for node in walk_expr(factor))
 
 
-def _streams(f: Function, store: Store, outer: For, inner: For, lanes: int) -> bool:
+def _streams(f: Function, out: Store, outer: For, inner: For, lanes: int) -> bool:
     """Whether whole vectors of a store may bypass the caches: rows all start at the same place of a vector."""
-    if store.buffer not in f.unit.streamed:
+    if out.buffer not in f.unit.streamed:
         return False
-    size_bytes = store.buffer.dtype.itemsize_bytes
-    if STRIP_BYTES % (lanes * size_bytes):
+    size_bytes = out.buffer.dtype.itemsize_bytes
+    if STRIP_BYTES % (lanes * size_bytes) or lanes * size_bytes < LEAST_STREAMED_BYTES:
         return False
-    form = linear(f, f.places[store.buffer], store.indices)
+    form = linear(f, f.places[out.buffer], out.indices)
     contiguous = form.get((inner.var,)) == 1 and not _occurs(form, inner.var, alone=True)
     moves = {key: c for key, c in form.items() if _occurs({key: c}, outer.var)}
     return contiguous and all(c % lanes == 0 for c in moves.values())
@@ -221,16 +249,16 @@ def _whole(f: Function, plan: Blocks, whole: _Range) -> Expr:
     return _named(f, "whole", whole.begin + (whole.end - whole.begin) // plan.lanes * plan.lanes)
 
 
-def _stream(f: Function, plan: Blocks, store: Store, columns: _Range, lanes: _Range) -> None:
+def _stream(f: Function, plan: Blocks, out: Store, columns: _Range, lanes: _Range) -> None:
     """Strips from the first aligned lane on around the caches, then the lanes before and after them."""
     size, outer, inner = plan.lanes, plan.outer, plan.inner
-    first = substitute_stmt(store, {outer.var: columns.begin})
+    first = substitute_stmt(out, {outer.var: columns.begin})
     assert isinstance(first, Store)
     head = unaligned_head(f, inner, first, size, as_index(f, f.value(lanes.begin)), as_index(f, f.value(lanes.end)))
     start = _named(f, "start", lanes.begin + _bind(f, "head", head))
     stop = _named(f, "stop", start + (lanes.end - start) // size * size)
     aligned = _aligned_column(f, plan, columns)
-    width = STRIP_BYTES // store.buffer.dtype.itemsize_bytes
+    width = STRIP_BYTES // out.buffer.dtype.itemsize_bytes
 
     def strip(at: Var) -> None:
         end = _named(f, "end", binary("min", at + width, stop))
@@ -244,7 +272,7 @@ def _stream(f: Function, plan: Blocks, store: Store, columns: _Range, lanes: _Ra
         at = _named(f, "at", select(binary("lt", side, 0), lanes.begin, lanes.end - size))
         _along(f, plan, outer, columns, aligned, lambda j: _block(f, plan, j, at))
 
-    f.streaming, f.has_streamed = store.buffer, True
+    f.streaming, f.has_streamed = out.buffer, True
     _counted(f, inner, start, stop, width, strip)
     f.streaming = None
     sides = [select(binary("lt", a, b), Const(1), Const(0)) for a, b in ((lanes.begin, start), (stop, lanes.end))]
@@ -320,6 +348,9 @@ def _block(f: Function, plan: Blocks, j: Expr, i: Expr) -> None:
     lane = Var(f"lane{size}")
     f.vars[lane] = _numbers(size)
     lanes = Lanes(lane, size)
+    if plan.result is not None:
+        _turn_result(f, plan, plan.result, lanes, j, i)
+        return
     places: list[dict[Var, Expr]] = [{outer: j + Const(c), inner: i + lane} for c in range(size)]
     for load in plan.loads:
         rows = [_row(f, load, {outer: j, inner: i + Const(k)}, size) for k in range(size)]
@@ -330,6 +361,21 @@ def _block(f: Function, plan: Blocks, j: Expr, i: Expr) -> None:
     f.lanes = lanes
     for values in places:
         f.emit(substitute_stmt(plan.inner.body, values))
+    f.lanes = None
+
+
+def _turn_result(f: Function, plan: Blocks, result: Store, lanes: Lanes, j: Expr, i: Expr) -> None:
+    """A block whose values are computed with lanes along the outer loop, and turned before they are stored."""
+    outer, inner, size = plan.outer.var, plan.inner.var, plan.lanes
+    f.lanes = lanes
+    rows: list[Value] = []
+    for k in range(size):
+        value = f.value(substitute(result.value, {outer: j + lanes.var, inner: i + Const(k)}))
+        rows.append(convert(f, f.splat(value, size), in_memory(result.buffer.dtype)))
+    for c, column in enumerate(turn(f, rows)):
+        at = substitute(Load(result.buffer, result.indices), {outer: j + Const(c), inner: i + lanes.var})
+        assert isinstance(at, Load)
+        store(f, at.buffer, at.indices, column)
     f.lanes = None
 
 
