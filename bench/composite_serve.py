@@ -76,7 +76,8 @@ def aligned(array: np.ndarray) -> np.ndarray:
 
 
 def burst(call: Call, repeat: int) -> float:
-    """Seconds of a call, the mean of `repeat`."""
+    """Seconds of a call, the mean of `repeat` after one that brings back to the caches what another had there."""
+    call()
     start = perf_counter()
     for _ in range(repeat):
         call()

@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
+from math import prod
 
 from akg.base.dtype import bool_, index
 from akg.codegen.llvm.address import Polynomial
@@ -218,11 +220,14 @@ def _blocks(f: Function, plan: Blocks) -> None:
     across = lanes if plan.is_repeatable else replace(lanes, end=_whole(f, plan, lanes))
     begin = _aligned_column(f, plan, columns) if plan.is_repeatable else columns.begin
 
+    ahead = GROUP * plan.lanes * plan.loads[0].dtype.itemsize_bytes
+    emit = partial(_fetch_and_turn, ahead=ahead) if _is_large(f, plan) else _block
+
     def group(at: Var) -> None:
         stop = binary("min", at + GROUP * plan.lanes, within.end)
 
         def blocks(i: Expr) -> None:
-            _counted(f, outer, at, stop, plan.lanes, lambda j: _block(f, plan, _last(f, plan, within, j, begin), i))
+            _counted(f, outer, at, stop, plan.lanes, lambda j: emit(f, plan, _last(f, plan, within, j, begin), i))
 
         _along(f, plan, inner, across, across.begin, blocks)
 
@@ -379,7 +384,14 @@ def _turn_result(f: Function, plan: Blocks, result: Store, lanes: Lanes, j: Expr
     f.lanes = None
 
 
-def _fetch_and_turn(f: Function, plan: Blocks, j: Expr, i: Expr) -> None:
+def _is_large(f: Function, plan: Blocks) -> bool:
+    """Whether an array that is read is larger than the second-level cache, so that rows come from further away."""
+    sizes = [load.buffer.const_shape for load in plan.loads]
+    bytes_each = [prod(s) * load.dtype.itemsize_bytes for s, load in zip(sizes, plan.loads, strict=True) if s]
+    return not bytes_each or max(bytes_each) > f.unit.target.l2_bytes
+
+
+def _fetch_and_turn(f: Function, plan: Blocks, j: Expr, i: Expr, ahead: int = AHEAD_BYTES) -> None:
     """A block, and the rows of one that comes later fetched ahead."""
     name = "llvm.prefetch.p0"
     callee = f.unit.declare(name, f"declare void @{name}(ptr, i32, i32, i32)")
@@ -387,7 +399,7 @@ def _fetch_and_turn(f: Function, plan: Blocks, j: Expr, i: Expr) -> None:
         for k in range(plan.lanes):
             at = substitute(load, {plan.outer.var: j, plan.inner.var: i + Const(k)})
             assert isinstance(at, Load)
-            row = f.here(f"getelementptr i8, ptr {access(f, at.buffer, at.indices).pointer}, i64 {AHEAD_BYTES}")
+            row = f.here(f"getelementptr i8, ptr {access(f, at.buffer, at.indices).pointer}, i64 {ahead}")
             f.line(f"call void {callee}(ptr {row}, i32 0, i32 2, i32 1)")
     label = f.fresh("turn")  # a block of its own: LLVM's time grows with the square of the accesses in one
     f.line(f"br label %{label}")
