@@ -44,7 +44,11 @@ def rewrite(root: Expr, rule: Rule, memo: dict[Expr, Expr] | None = None) -> Exp
 
 def substitute(root: Expr, values: Mapping[Var, Expr]) -> Expr:
     """`root` with variables replaced (no folding; see `akg.ir.simplify`)."""
-    return rewrite(root, lambda node: values.get(node) if isinstance(node, Var) else None) if values else root
+    return rewrite(root, _keep, dict(values)) if values else root
+
+
+def _keep(node: Expr) -> Expr | None:
+    return None
 
 
 def walk_expr(root: Expr) -> Iterator[Expr]:
