@@ -94,8 +94,9 @@ def emit_blocks(f: Function, outer: For) -> bool:
 
 def _plan(f: Function, outer: For, inner: For) -> Blocks | None:
     parts = inner.body.body if isinstance(inner.body, Block) else (inner.body,)
-    bounds = [n for e in (inner.begin, inner.end) for n in walk_expr(e)]
-    if not all(isinstance(s, Store) for s in parts) or outer.var in bounds or outer.step != 1 or inner.step != 1:
+    bounds = [n for loop in (outer, inner) for e in (loop.begin, loop.end) for n in walk_expr(e)]
+    is_box = outer.var not in bounds and inner.var not in bounds
+    if not all(isinstance(s, Store) for s in parts) or not is_box or outer.step != 1 or inner.step != 1:
         return None
     plan = plan_vector(f, inner)
     trips = trip_count(f, outer)
