@@ -35,6 +35,7 @@ from akg.poly.jam import jam_rows
 from akg.poly.lanes import LaneModel
 from akg.poly.legality import Legality, prove
 from akg.poly.mapping import Decisions, map_cpu
+from akg.poly.one_pass import join_reductions
 from akg.poly.pack import pack_operands
 from akg.poly.pack_lanes import pack_for_lanes
 from akg.poly.pivots import split_pivots
@@ -253,6 +254,12 @@ def _contract(state: Compilation) -> None:
     state.body = declare_temporaries(state.body, state.scop.temporaries)
 
 
+def _join(state: Compilation) -> None:
+    assert state.body is not None
+    if state.strategy.fusion == "outer":
+        state.body = join_reductions(state.body)
+
+
 def _pack(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.tile:
@@ -333,6 +340,7 @@ MAP: tuple[Pass, ...] = (
     ("generate", "turn the tree into loops: directly where it is rectangular, by isl elsewhere", _generate),
     ("split-reductions", "share long reductions that nothing parallel encloses among threads", _split),
     ("contract", "shrink temporaries to what one iteration needs", _contract),
+    ("join-reductions", "reduce an array in one pass for all sums over it", _join),
     ("pack", "copy panels of large operands that rows use again to contiguous memory", _pack),
     ("promote", "move accumulators and small tiles to registers", _promote),
     ("recur", "split linear recurrences along innermost loops into lanes and a short chain", _recur),

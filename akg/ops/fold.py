@@ -17,6 +17,10 @@ Scalar: TypeAlias = Callable[[Expr], Expr]
 Axes: TypeAlias = tuple[int, ...]  # counted from the front
 Fold: TypeAlias = Callable[..., Expr]
 
+SAMPLE = 64  # elements whose mean stands in for that of a row, at least
+MOST_RATIO = 16  # of a row to that sample
+LONG_ROW = 4 * SAMPLE
+
 
 def fold(
     name: str, x: Tensor, axes: Axes, keepdims: bool, reducer: Fold, term: Scalar, final: Scalar | None = None
@@ -83,8 +87,13 @@ def average(name: str, x: Tensor, axes: Axes, keepdims: bool, term: Scalar, kind
 
 
 def moments(name: str, x: Tensor, axes: Axes, correction: float = 0.0) -> tuple[Tensor, Tensor]:
-    """Mean and variance with ``keepdims=True`` in the type of arithmetic, in two passes: exact far from 0, too."""
+    """Mean and variance with ``keepdims=True`` in the type of arithmetic, exact far from 0, too.
+
+    They take two passes, but one where long rows are reduced (`_moments_of_rows`).
+    """
     wide = mean_dtype(x.dtype).compute
+    if axes == (x.ndim - 1,) and isinstance(x.shape[-1], Const) and int(x.shape[-1]) >= LONG_ROW:
+        return _moments_of_rows(name, x, wide, correction)
     center = average(f"{name}_mean", x, axes, True, lambda a: a, wide)
 
     def element(*place: Expr) -> Expr:
@@ -97,6 +106,42 @@ def moments(name: str, x: Tensor, axes: Axes, correction: float = 0.0) -> tuple[
         return (te.sum(square, axis=variables) if variables else square) / n
 
     return center, te.compute(reduced_shape(x, axes, True), element, name=f"{name}_var")
+
+
+def _moments_of_rows(name: str, x: Tensor, wide: DType, correction: float) -> tuple[Tensor, Tensor]:
+    """Mean and variance of rows in one pass, of the differences from the mean of a sample.
+
+    For d = x - k, the variance is ``mean(d*d) - mean(d)**2``, which cancels where k is far from the mean (Chan, Golub
+    and LeVeque 1983). With k the mean of the first s of n elements, ``(k - mean)**2`` is at most n/s times the
+    variance, whatever the elements, which bounds what is lost; in common rows that is nothing.
+    """
+    extent, last = x.shape[-1], x.ndim - 1
+    assert isinstance(extent, Const)
+    n = int(extent)
+    size = max(SAMPLE, n // MOST_RATIO)
+
+    def near_element(*place: Expr) -> Expr:
+        k = te.reduce_axis(size, name="k")
+        return te.sum(value(x[(*place[:-1], k)], wide), axis=k) / float(size)
+
+    shape = reduced_shape(x, (last,), True)
+    near = stop_gradient(te.compute(shape, near_element, name=f"{name}_near"))
+
+    def total(term: Callable[[Expr], Expr], suffix: str) -> Tensor:
+        def element(*place: Expr) -> Expr:
+            (k,), subscripts = lines(x, (last,), place, True)
+            return te.sum(term(value(x[subscripts], wide) - near[(*place[:-1], 0)]), axis=k)
+
+        return te.compute(shape, element, name=f"{name}_{suffix}")
+
+    sums, squares = total(lambda d: d, "sum"), total(lambda d: d * d, "squares")
+    center = te.compute(shape, lambda *i: near[i] + sums[i] / float(n), name=f"{name}_mean")
+    left = max(n - correction, 0.0)
+
+    def variance(*i: Expr) -> Expr:
+        return te.maximum(squares[i] - sums[i] * (sums[i] / float(n)), 0.0) / left
+
+    return center, te.compute(shape, variance, name=f"{name}_var")
 
 
 def peak(x: Tensor, axes: Axes, name: str) -> Tensor:
