@@ -72,6 +72,9 @@ NUMPY: dict[str, Function] = {
     "vecmat": lambda xp, x, y: xp.vecmat(x, y), "outer": lambda xp, x, y: xp.outer(x, y),
     "tensordot": lambda xp, x, y: xp.tensordot(x, y, 2), "einsum": lambda xp, x, y: x @ xp.swapaxes(y, -1, -2),
     "triangular_matmul": lambda xp, x, y: xp.tril(x) @ y,
+    "scaled_dot_product_attention": lambda xp, q, k, v: xp.matmul(
+        _softmax(xp, xp.matmul(q, xp.swapaxes(k, -1, -2)) * xp.float32(0.125)), v
+    ),
     "concat": lambda xp, x, y: xp.concatenate([x, y], axis=1), "stack": lambda xp, x, y: xp.stack([x, y], axis=1),
     "pad": lambda xp, x: xp.pad(x, ((1, 1), (2, 2))), "tile": lambda xp, x: xp.tile(x, (4, 4)),
     "repeat": lambda xp, x: xp.repeat(x, 4, axis=0), "roll": lambda xp, x: xp.roll(x, 5, axis=1),
@@ -115,6 +118,7 @@ TORCH: dict[str, Function] = {
     "vecmat": lambda t, x, y: t.mv(y.t(), x), "outer": lambda t, x, y: t.outer(x, y),
     "tensordot": lambda t, x, y: t.tensordot(x, y, 2), "einsum": lambda t, x, y: t.matmul(x, y.transpose(-1, -2)),
     "triangular_matmul": lambda t, x, y: t.tril(x) @ y,
+    "scaled_dot_product_attention": lambda t, q, k, v: t.nn.functional.scaled_dot_product_attention(q, k, v),
     "concat": lambda t, x, y: t.cat([x, y], 1), "stack": lambda t, x, y: t.stack([x, y], 1),
     "pad": lambda t, x: t.nn.functional.pad(x, (2, 2, 1, 1)), "tile": lambda t, x: t.tile(x, (4, 4)),
     "repeat": lambda t, x: t.repeat_interleave(x, 4, 0), "roll": lambda t, x: t.roll(x, 5, 1),
@@ -252,9 +256,11 @@ def library_row(name: str) -> Row:
 
 def _products(name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> int:
     """Multiply-adds of a contraction."""
+    shapes, out = [_sizes(x) for x in inputs], int(np.prod(_sizes(outputs[0])))
+    if name == "scaled_dot_product_attention":
+        return 2 * out * shapes[1][-2]
     if ops.get(name).kind != "contraction":
         return 0
-    shapes, out = [_sizes(x) for x in inputs], int(np.prod(_sizes(outputs[0])))
     if "conv" in name:
         taps = int(np.prod(shapes[1][2:]))
         if name.startswith("depthwise"):

@@ -137,6 +137,7 @@ MAKERS: dict[str, Maker] = {
     "batch_norm": lambda new, f: f(new(*new.image), new(64), new(64), new(64), new(64)),
     "matmul": lambda new, f: f(new(512, 512), new(512, 512)),
     "triangular_matmul": lambda new, f: f(new(512, 512), new(512, 512)),
+    "scaled_dot_product_attention": lambda new, f: f(*[new(4, 8, 512, 64) for _ in range(3)]),
     "tensordot": lambda new, f: f(new(64, 32, 32), new(32, 32, 128)),
     "einsum": lambda new, f: f("bhqd,bhkd->bhqk", new(4, 8, 128, 64), new(4, 8, 128, 64)),
     "matvec": lambda new, f: f(new(*new.square), new(new.square[1])),

@@ -46,6 +46,7 @@ from akg.poly.recurrence import split_recurrences
 from akg.poly.scan import NotRectangularError, scan
 from akg.poly.scop import Scop, extract_scop
 from akg.poly.share_sums import share_sums
+from akg.poly.softmax_tiles import tile_softmax_products
 from akg.poly.split_reduction import split_reductions
 from akg.poly.strategy import Strategy, noting, schedulers
 from akg.poly.stream_rows import prefetch_rows
@@ -100,6 +101,8 @@ def start(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilatio
         notes: list[str] = []
         if config.fast_math:
             kernel = relax(kernel)
+        if strategy.scheduler in ("auto", "original") and strategy.tile and strategy.vectorize:
+            kernel = tile_softmax_products(kernel, target, fresh_names(kernel, kernel.body), notes.append)
         if strategy.scheduler == "auto" and strategy.parallel and strategy.tile:
             kernel = share_sums(kernel, target, notes)
         # temporaries of one iteration become arrays over all of them: only values order the loops then
@@ -306,8 +309,13 @@ def _finish(state: Compilation) -> None:
 
 def _fresh_names(state: Compilation) -> Callable[[str], Var]:
     assert state.body is not None
-    taken = {p.name for p in state.kernel.params}
-    for inner in stmt.walk(state.body):
+    return fresh_names(state.kernel, state.body)
+
+
+def fresh_names(kernel: stmt.Kernel, body: stmt.Stmt) -> Callable[[str], Var]:
+    """Makes names that neither the parameters of a kernel nor anything in a body has."""
+    taken = {p.name for p in kernel.params}
+    for inner in stmt.walk(body):
         if isinstance(inner, stmt.For):
             taken.add(inner.var.name)
         elif isinstance(inner, stmt.Alloc):

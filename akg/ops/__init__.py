@@ -8,6 +8,7 @@ classes and signatures.
 """
 
 from akg.ops.activation import *  # noqa: F403
+from akg.ops.attention import *  # noqa: F403
 from akg.ops.contraction import *  # noqa: F403
 from akg.ops.convolution import *  # noqa: F403
 from akg.ops.creation import *  # noqa: F403

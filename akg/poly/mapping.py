@@ -22,7 +22,7 @@ from akg.base.target import Target
 from akg.poly.access import depends_on, separates, stride
 from akg.poly.lanes import LaneModel, var_of
 from akg.poly.outer_lanes import outer_lanes_pay
-from akg.poly.register_tile import UNKNOWN_TRIPS
+from akg.poly.register_tile import MAX_ROWS, UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box, is_summed
 from akg.poly.row_lanes import row_lanes, rows_below
 from akg.poly.scop import Scop, Statement
@@ -171,6 +171,15 @@ class _Mapper:
         choice = self.register_choice((*inner, *part.child.members), part.child.child, len(points))
         return choice is not None and any(var_of(p, choice.statement) in choice.tiles for p in points)
 
+    def wants_rows(self, part: Filter, points: tuple[Member, ...]) -> bool:
+        """Whether a nest re-uses operands along one of the points, and has no rows of its own for as large a tile."""
+        if not self.tiles_with(part, points):
+            return False
+        assert isinstance(part.child, Band)
+        own = self.register_choice(part.child.members, part.child.child, 0)
+        rows = () if own is None else [v for v in own.tiles if v is not own.vector]
+        return own is None or all(self.lanes.trips_of(own.statement, v) < MAX_ROWS for v in rows)
+
     # -- one band ---------------------------------------------------------------------------------------
 
     def band(self, band: Band, points: tuple[Member, ...], threaded: bool) -> Node:
@@ -287,7 +296,7 @@ class _Mapper:
             return self.lanes_of_rows(members[:-1], last, band.permutable, written_out, threaded)
         if self.options.tile and last.coincident and self.lanes.trips(last) >= 16:
             tile = self.reuse.rows_of_tile(self.lanes.trips(last))
-            if any(self.tiles_with(f, (replace(last, kind="unroll"),)) for f in inner):
+            if any(self.wants_rows(f, (replace(last, kind="unroll"),)) for f in inner):
                 tile *= self.tiles.row_group(replace(last, tile=tile))
                 members[-1] = replace(last, tile=tile)
                 point = last

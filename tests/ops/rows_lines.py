@@ -124,6 +124,19 @@ NORMALIZATIONS: dict[str, Row] = {
 }  # fmt: skip
 
 
+def attention(q: Array, k: Array, v: Array) -> Array:
+    scores = q @ np.swapaxes(k, -1, -2) / np.sqrt(q.shape[-1])
+    power = np.exp(scores - scores.max(axis=-1, keepdims=True, initial=-np.inf))
+    return power / power.sum(axis=-1, keepdims=True) @ v
+
+
+ATTENTION = Row(
+    ("b m d", "b n d", "b n e"), lambda x, s: attention(*x), types=FLOATS, names="b m n d e", terms=lambda s: s.d,
+    sets=((1, 1, 1, 1, 1), (1, 7, 5, 3, 9), (2, 16, 17, 8, 16), (3, 33, 45, 32, 7), (0, 5, 5, 4, 4), (2, 0, 9, 4, 4),
+          (2, 64, 64, 16, 16), (1, 31, 127, 20, 24), (1, 100, 33, 64, 64), (2, 65, 129, 9, 5), (4, 40, 96, 24, 8)),
+)  # fmt: skip
+
+
 def loss(function: Any, count: int = 2, **given: Any) -> Row:
     """Probabilities and targets, element by element."""
     return Row(
@@ -168,4 +181,4 @@ LOSSES: dict[str, Row] = {
         FLOATS, sets=FULL, terms=lambda s: s.n,
     ),
 }  # fmt: skip
-LINES = {**REDUCTIONS, **NORMALIZATIONS, **LOSSES}
+LINES = {**REDUCTIONS, **NORMALIZATIONS, **LOSSES, "scaled_dot_product_attention": ATTENTION}

@@ -137,6 +137,11 @@ CASES: dict[str, list[Case]] = {
     "einsum": [Case(lambda a, b: ops.einsum("bij,bkj->bik", a, b), ((2, 3, 4), (2, 5, 4))),
                Case(lambda a, b, c: ops.einsum("ij,jk,kl->il", a, b, c), ((2, 3), (3, 4), (4, 2))),
                Case(lambda a: ops.einsum("ii->i", a), ((4, 4),)), Case(lambda a: ops.einsum("ij->", a), ((3, 4),))],
+    "scaled_dot_product_attention": [
+        Case(ops.scaled_dot_product_attention, ((2, 3, 4), (2, 5, 4), (2, 5, 3))),
+        Case(lambda q, k, v: ops.scaled_dot_product_attention(q, k, v, causal=True), ((4, 3, 2), (2, 3, 2), (2, 3, 2))),
+        Case(ops.scaled_dot_product_attention, ((3, 4), (5, 4), (5, 3), (3, 5))),
+    ],
     "triangular_matmul": [Case(ops.triangular_matmul, ((4, 4), (4, 3))),
                           Case(lambda a, b: ops.triangular_matmul(a, b, upper=True), ((4, 4), (4, 3)))],
     "conv1d": [nd("conv", 1), nd("conv", 1, stride=2, padding=1), nd("conv", 1, dilation=2, padding=2)],

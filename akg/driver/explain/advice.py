@@ -26,6 +26,7 @@ from akg.poly.strategy import resolve_strategy
 from akg.poly.tree import Domain, Member, paths, tree_text
 
 BUDGET_S = 2.0
+DEEPEST = 7  # loops around a statement: isl's scheduler looks for more than a minute at tiles of tiles
 _log = logger("driver.explain")
 
 
@@ -87,7 +88,8 @@ def advise(state: Compilation, loops: list[Loop], budget_s: float = BUDGET_S) ->
     A change that lets all iterations of a loop run in parallel is preferred to one that does so inside other loops.
     """
     wanted, same = _open_loops(state, loops)
-    if not wanted or budget_s <= 0:
+    is_deep = max((len(s.loops) for s in state.scop.statements.values()), default=0) > DEEPEST
+    if not wanted or budget_s <= 0 or is_deep:
         return Advice({}, tuple(wanted), same, 0, 0)
     changes: dict[int, Change] = {}
     documents = list(candidates(state.strategy, max(len(s) for s in paths(_schedule(state)).values())))
