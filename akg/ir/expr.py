@@ -57,8 +57,10 @@ CALL_ARITY: dict[str, int] = {"atan2": 2, "pow": 2, "copysign": 2, "ldexp": 2, "
 class Expr(Symbolic):
     """Base of all expressions. Do not construct; use the node classes or the operators."""
 
-    __slots__ = ("__weakref__", "dtype")
+    __slots__ = ("__weakref__", "dtype", "loads_inside", "variables_inside")
     dtype: DType
+    loads_inside: tuple[Load, ...]  # of the operands, once `akg.ir.rewrite.loads_of` has looked
+    variables_inside: tuple[Var, ...]
     _functions = CALLS
     _operand = staticmethod(lambda value: as_expr(value))  # defined below
     _table: ClassVar[WeakValueDictionary[tuple[Any, ...], Expr]] = WeakValueDictionary()

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Expr, Load, Reduce, Var
 from akg.ir.stmt import Alloc, Block, For, If, Prefetch, Stmt, Store, expressions, walk
 
+T = TypeVar("T")
 Rule = Callable[[Expr], "Expr | None"]
 
 
@@ -62,18 +64,45 @@ def walk_expr(root: Expr) -> Iterator[Expr]:
         elif node not in seen:
             seen.add(node)
             stack.append((node, True))
-            children = (*node.children, *node.combiner.identity) if isinstance(node, Reduce) else node.children
-            stack.extend((c, False) for c in reversed(children) if c not in seen)
+            stack.extend((c, False) for c in reversed(_operands(node)) if c not in seen)
 
 
 def loads_of(root: Expr) -> list[Load]:
     """Every distinct load in `root`, in order of first occurrence."""
-    return [node for node in walk_expr(root) if isinstance(node, Load)]
+    found = getattr(root, "loads_inside", None)
+    if found is None:
+        for node in walk_expr(root):  # operands first
+            if not hasattr(node, "loads_inside"):
+                inside = [c.loads_inside if not isinstance(c, Load) else (*c.loads_inside, c) for c in _operands(node)]
+                node.loads_inside = _joined(inside)
+        found = root.loads_inside
+    return [*found, root] if isinstance(root, Load) else list(found)
 
 
 def variables_of(root: Expr) -> list[Var]:
     """Every distinct variable in `root`, in order of first occurrence."""
-    return [node for node in walk_expr(root) if isinstance(node, Var)]
+    if isinstance(root, Var):
+        return [root]
+    found = getattr(root, "variables_inside", None)
+    if found is None:
+        for node in walk_expr(root):
+            if not hasattr(node, "variables_inside"):
+                inside = [c.variables_inside if not isinstance(c, Var) else (c,) for c in _operands(node)]
+                node.variables_inside = _joined(inside)
+        found = root.variables_inside
+    return list(found)
+
+
+def _joined(parts: list[tuple[T, ...]]) -> tuple[T, ...]:
+    """The distinct elements, in order. A node never holds itself, so that counting references frees it."""
+    parts = [part for part in parts if part]
+    if len(parts) == 1:
+        return parts[0]
+    return tuple(dict.fromkeys([one for part in parts for one in part])) if parts else ()
+
+
+def _operands(node: Expr) -> tuple[Expr, ...]:
+    return (*node.children, *node.combiner.identity) if isinstance(node, Reduce) else node.children
 
 
 def rewrite_stmt(

@@ -222,13 +222,28 @@ def _covers(writer: Statement, reader: Statement, access: Access) -> bool:
     own = {loop.var: loop for loop in writer.loops[common:]}
     outer = set(writer.iterators[:common])
     for index, read, size in zip(writer.write.indices, access.indices, access.buffer.shape, strict=True):
-        loop = own.pop(index, None) if isinstance(index, Var) else None
-        if loop is not None:
-            if loop.end is not size or not isinstance(loop.begin, Const) or int(loop.begin) != 0:
+        digits = [own.pop(v) for v in variables_of(index) if v in own]
+        if digits:
+            if not _counts(index, digits, size):
                 return False
         elif index is not read or not all(v in outer or not _is_iterator(v, reader) for v in variables_of(index)):
             return False
     return not own
+
+
+def _counts(index: Expr, loops: list[For], size: Expr) -> bool:
+    """Whether a subscript takes every value below `size`: a loop, or one over tiles and one inside them."""
+    form = Affine.of(index)
+    if form is None or form.const or form.terms.keys() != {loop.var for loop in loops}:
+        return False
+    if len(loops) == 1 and form.coefficient(loops[0].var) == 1:
+        return loops[0].end is size and loops[0].begin is Const(0)
+    whole = 1
+    for loop in sorted(loops, key=lambda loop: form.coefficient(loop.var)):
+        if form.coefficient(loop.var) != whole or loop.const_trips is None or loop.begin is not Const(0):
+            return False
+        whole *= loop.const_trips
+    return isinstance(size, Const) and int(size) == whole
 
 
 def _is_iterator(v: Var, statement: Statement) -> bool:
