@@ -63,7 +63,8 @@ def check(
     output = ops.scaled_dot_product_attention(*inputs, causal=causal)
     _, state = mapped([output], inputs, target)
     arrays = drawn(shapes, dtype)
-    wanted = attention(*[a.astype("float64") for a in arrays], mask, causal=causal)
+    q, k, v = [a.astype("float64") for a in arrays]
+    wanted = attention(q, k, v, mask, causal=causal)
     found = np.zeros(wanted.shape, arrays[0].dtype)
     assert state.result is not None
     interpret(state.result, *arrays, *([] if mask is None else [mask]), found, order="shuffle", seed=1)
