@@ -2,8 +2,8 @@
 
 An index counts from the end if it is negative. What is out of range even so never touches other memory: the call
 raises AKG-E518 (``mode="raise"``), takes the nearest element (``mode="clip"``) or goes round (``mode="wrap"``);
-adding operators may leave it out, too (``mode="drop"``). The places that such an access touches are not known when a
-kernel is compiled: it is modelled as touching anything, and the kernel's explanation says so.
+operators that put elements may leave it out, too (``mode="drop"``). The places that such an access touches are not
+known when a kernel is compiled: it is modelled as touching anything, and the kernel's explanation says so.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from akg.ops.registry import operator
 from akg.ops.reshaping import integer, reshape
 from akg.ops.shape import check_choice, check_dtype, check_tensor, is_one, normalize_axis, same_size, value
 
-__all__ = ["gather", "gather_nd", "scatter_add", "scatter_nd_add", "take", "take_along_axis"]
+__all__ = [
+    "gather", "gather_nd", "put_along_axis", "scatter_add", "scatter_nd", "scatter_nd_add", "take", "take_along_axis",
+]  # fmt: skip
 
 _MODES = ("raise", "clip", "wrap")
+_COMBINING = ("last", "sum", "prod", "min", "max")
 _ADDING_MODES = (*_MODES, "drop")
 
 
@@ -234,16 +237,21 @@ def scatter_add(
         found = _in_range(indices[place[along]], x.shape[along], mode)
         return (*place[:along], found, *place[along + 1 :])
 
-    return _added(x, updates, at, mode, "scatter_add")
+    return _combined(x, updates, at, mode, "scatter_add")
 
 
-def _sum_dtype(x: Tensor, updates: Tensor) -> DType:
-    return promote(check_dtype(x.dtype, "a number", "x"), check_dtype(updates.dtype, "a number", "updates"))
+def _type_of(x: Tensor, updates: Tensor, op: str) -> DType:
+    if op == "last":
+        check_tensor(updates, "updates")
+        return x.dtype
+    return promote(check_dtype(x.dtype, "a number", "x"), check_dtype(updates.dtype, "a number", "updates")).compute
 
 
-def _added(x: Tensor, updates: Tensor, at: Callable[..., tuple[Expr, ...]], mode: str, name: str) -> Tensor:
-    """`x` with updates added at places, in the type of arithmetic and rounded once."""
-    kind = _sum_dtype(x, updates).compute
+def _combined(
+    x: Tensor, updates: Tensor, at: Callable[..., tuple[Expr, ...]], mode: str, name: str, op: str = "sum"
+) -> Tensor:
+    """`x` with updates taken in at places, in the type of arithmetic and rounded once."""
+    kind = _type_of(x, updates, op)
 
     def term(*place: Expr) -> Expr:
         return value(updates[place], kind)
@@ -252,7 +260,7 @@ def _added(x: Tensor, updates: Tensor, at: Callable[..., tuple[Expr, ...]], mode
         return te.all(*[(e >= 0) & (e < size) for e, size in zip(at(*place), x.shape, strict=True)])
 
     where = is_inside if mode == "drop" and x.shape else None
-    total = te.scatter(x.shape, lambda *i: value(x[i], kind), updates.shape, at, term, where=where, name=name)
+    total = te.scatter(x.shape, lambda *i: value(x[i], kind), updates.shape, at, term, op, where=where, name=name)
     return total if kind is x.dtype else te.compute(x.shape, lambda *i: te.cast(total[i], x.dtype), name=name)
 
 
@@ -277,6 +285,28 @@ def scatter_nd_add(x: Tensor, indices: Tensor, updates: Tensor, *, mode: str = "
         AkgError: AKG-E274 for indices that are no integers, AKG-E281 for wrong ranks, AKG-E286 for sizes that do
             not fit, AKG-E275 for an unknown mode.
     """
+    return _scattered(x, indices, updates, "sum", mode, "scatter_nd_add")
+
+
+@operator("scatter_nd", kind="opaque")
+def scatter_nd(x: Tensor, indices: Tensor, updates: Tensor, *, combine: str = "last", mode: str = "raise") -> Tensor:
+    """`x` with updates put at the vectors in the last dimension of `indices`.
+
+    Args:
+        x: the elements.
+        indices: integers, as in `gather_nd`.
+        updates: one for each element that is indexed.
+        combine: "last", the last of several updates of an element stays; "sum", "prod", "min" or "max" take in all.
+        mode: as in `scatter_add`.
+
+    Raises:
+        AkgError: as `scatter_nd_add`; AKG-E275 for an unknown `combine`.
+    """
+    check_choice(combine, "combine", _COMBINING)
+    return _scattered(x, indices, updates, combine, mode, "scatter_nd")
+
+
+def _scattered(x: Tensor, indices: Tensor, updates: Tensor, op: str, mode: str, name: str) -> Tensor:
     check_choice(mode, "mode", _ADDING_MODES)
     depth = _depth_of(x, indices, 0)
     lead = indices.shape[:-1]
@@ -287,4 +317,50 @@ def scatter_nd_add(x: Tensor, indices: Tensor, updates: Tensor, *, mode: str = "
         found = [_in_range(indices[(*own, Const(d))], x.shape[d], mode) for d in range(depth)]
         return (*found, *place[len(lead) :])
 
-    return _added(x, updates, at, mode, "scatter_nd_add")
+    return _combined(x, updates, at, mode, name, op)
+
+
+@operator("put_along_axis", kind="opaque")
+def put_along_axis(
+    x: Tensor, indices: Tensor, values: Tensor, *, axis: int = -1, combine: str = "last", mode: str = "raise"
+) -> Tensor:
+    """`x` with ``values[..., k, ...]`` put at ``indices[..., k, ...]`` along `axis`, line by line.
+
+    Args:
+        x: the elements.
+        indices: integers, of as many dimensions; in the others than `axis` not longer than `x`.
+        values: of the shape of `indices`.
+        axis: the dimension.
+        combine: as in `scatter_nd`.
+        mode: as in `scatter_add`.
+
+    Raises:
+        AkgError: AKG-E274 for indices that are no integers, AKG-E281 for wrong ranks, AKG-E286 for sizes that do not
+            fit, AKG-E273 for a bad axis, AKG-E275 for an unknown `combine` or mode.
+    """
+    check_choice(mode, "mode", _ADDING_MODES)
+    check_choice(combine, "combine", _COMBINING)
+    along = normalize_axis(axis, check_tensor(x, "x").ndim)
+    if _check_indices(indices).ndim != x.ndim:
+        raise AkgError(
+            "AKG-E281", f"indices has {indices.ndim} dimensions", because=f"x has shape {shape_text(x.shape)}",
+            hint="give indices with as many dimensions, or use akg.ops.scatter_nd",
+        )  # fmt: skip
+    for d, (size, whole) in enumerate(zip(indices.shape, x.shape, strict=True)):
+        if d != along and not same_size(size, whole) and not _is_shorter(size, whole):
+            raise AkgError(
+                "AKG-E286", f"indices of shape {shape_text(indices.shape)} leave x",
+                because=f"x has shape {shape_text(x.shape)}, and dimension {d} is not the one that is indexed",
+                hint="sizes must not exceed those of x, and symbolic sizes must be the same",
+            )  # fmt: skip
+    _check_updates(values, indices.shape)
+
+    def at(*place: Expr) -> tuple[Expr, ...]:
+        found = _in_range(indices[place], x.shape[along], mode)
+        return (*place[:along], found, *place[along + 1 :])
+
+    return _combined(x, values, at, mode, "put_along_axis", combine)
+
+
+def _is_shorter(size: Expr, whole: Expr) -> bool:
+    return isinstance(size, Const) and isinstance(whole, Const) and int(size) <= int(whole)

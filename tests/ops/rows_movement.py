@@ -84,6 +84,20 @@ def added(x: Array, indices: Array, updates: Array) -> Array:
     return result
 
 
+def put(x: Array, indices: Array, values: Array) -> Array:
+    """Row by row, the last of several stays."""
+    result = x.copy()
+    np.put_along_axis(result, indices, values, 1)
+    return result
+
+
+def replaced(x: Array, indices: Array, updates: Array) -> Array:
+    result = x.copy()
+    for k, row in enumerate(indices):
+        result[row] = updates[k]
+    return result
+
+
 def placed(function: Any, call: Any, *operands: str, **given: Any) -> Row:
     return moved(function, call, *operands, **defaults(given, names="m n k", sets=PLACES))
 
@@ -97,6 +111,10 @@ INDEXED: dict[str, Row] = {
     ),
     "gather_nd": placed(lambda x, i: x[i[:, 0], i[:, 1]], lambda f, x, i: f(x, i), "m m n", "k 2:int64<>m"),
     "scatter_add": placed(added, lambda f, *x: f(*x), "m n", "k:int64<>m", "k n", **ADDED),
+    "put_along_axis": placed(put, lambda f, *x: f(*x), "m n", "m k:int64<>n", "m k"),
+    "scatter_nd": placed(
+        lambda x, i, u: replaced(x, i[:, 0], u), lambda f, *x: f(*x), "m n", "k 1:int64<>m", "k n"
+    ),
     "scatter_nd_add": placed(
         lambda x, i, u: added(x, i[:, 0], u), lambda f, *x: f(*x), "m n", "k 1:int64<>m", "k n", **ADDED
     ),

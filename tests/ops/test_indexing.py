@@ -134,6 +134,48 @@ def test_scatter_nd_add(shape: tuple[int, ...], index_shape: tuple[int, ...]) ->
     check(functools.partial(ops.scatter_nd_add, mode="drop"), reference, x, i, u, terms=20)
 
 
+COMBINE = {"last": lambda _, b: b, "sum": np.add, "prod": np.multiply, "min": np.minimum, "max": np.maximum}
+
+
+def combined(x: Array, places: Any, u: Array, op: str) -> Array:
+    """Update by update, in order; those outside are left out."""
+    out = x.copy()
+    for at in np.ndindex(*u.shape):
+        place = places(at)
+        if all(-n <= p < n for p, n in zip(place, x.shape, strict=True)):
+            out[place] = COMBINE[op](out[place], u[at])
+    return out
+
+
+@pytest.mark.parametrize("op", COMBINE)
+@pytest.mark.parametrize("dtype", ["float32", "int64"])
+@pytest.mark.parametrize(("shape", "indices", "axis"), [
+    ((7,), (20,), 0), ((4, 6), (4, 9), 1), ((4, 6), (3, 2), 0), ((3, 5, 7), (2, 9, 4), 1), ((5, 0), (3, 0), 0),
+    ((64, 33), (64, 40), -1), ((13, 17), (13, 0), 1),
+])  # fmt: skip
+def test_put_along_axis(op: str, dtype: str, shape: Any, indices: Any, axis: int) -> None:
+    def reference(x: Array, i: Array, u: Array) -> Array:
+        along = axis % x.ndim
+        return combined(x, lambda at: (*at[:along], int(i[at]), *at[along + 1 :]), u, op)
+
+    x, i, u = draw(shape, dtype), draw(indices, "int64"), draw(indices, dtype, 1)
+    check(functools.partial(ops.put_along_axis, axis=axis, combine=op, mode="drop"), reference, x, i, u, terms=40)
+
+
+@pytest.mark.parametrize("op", COMBINE)
+@pytest.mark.parametrize(("shape", "index_shape"), [
+    ((5,), (9, 1)), ((4, 6), (9, 2)), ((4, 6), (3, 1)), ((3, 5, 7), (2, 4, 2)), ((13, 17), (0, 2)), ((8, 64), (9, 1)),
+])  # fmt: skip
+def test_scatter_nd(op: str, shape: Any, index_shape: Any) -> None:
+    updates, depth = (*index_shape[:-1], *shape[index_shape[-1] :]), len(index_shape) - 1
+
+    def reference(x: Array, i: Array, u: Array) -> Array:
+        return combined(x, lambda at: (*[int(k) for k in i[at[:depth]]], *at[depth:]), u, op)
+
+    x, i, u = draw(shape), draw(index_shape, "int64"), draw(updates, seed=1)
+    check(functools.partial(ops.scatter_nd, combine=op, mode="drop"), reference, x, i, u, terms=20)
+
+
 RAISING: dict[str, tuple[Any, tuple[int, ...], tuple[int, ...], tuple[int, ...] | None]] = {
     "take": (lambda x, i, m: ops.take(x, i, axis=1, mode=m), (3, 7), (5,), None),
     "take of all": (lambda x, i, m: ops.take(x, i, mode=m), (7,), (5,), None),
@@ -218,6 +260,16 @@ def test_explanations_name_accesses_that_depend_on_data() -> None:
     (lambda x, i: ops.scatter_add(x, i, x), ((4, 6), (3, 1)),
      "AKG-E281: scatter_add: indices has 2 dimensions\nbecause: its shape is (3, 1)\n"
      "hint: give a vector of indices, or use akg.ops.scatter_nd_add"),
+    (lambda x, i: ops.scatter_nd(x, i, x, combine="add"), ((4, 6), (4, 1)),
+     "AKG-E275: scatter_nd: combine is 'add'\nbecause: combine is one of 'last', 'sum', 'prod', 'min', 'max'\n"
+     "hint: known names: last, max, min, prod, sum"),
+    (lambda x, i: ops.put_along_axis(x, i, i), ((4, 6), (3,)),
+     "AKG-E281: put_along_axis: indices has 1 dimensions\nbecause: x has shape (4, 6)\n"
+     "hint: give indices with as many dimensions, or use akg.ops.scatter_nd"),
+    (lambda x, i: ops.put_along_axis(x, i, i), ((4, 6), (5, 6)),
+     "AKG-E286: put_along_axis: indices of shape (5, 6) leave x\n"
+     "because: x has shape (4, 6), and dimension 0 is not the one that is indexed\n"
+     "hint: sizes must not exceed those of x, and symbolic sizes must be the same"),
     (lambda x, i: ops.scatter_nd_add(x, i, x), ((4, 6), (3, 1)),
      "AKG-E286: scatter_nd_add: updates has shape (4, 6)\nbecause: x and the indices ask for (3, 6)\n"
      "hint: give one update for each element that is indexed"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from akg.frontends.onnx.context import Call, Operand, dtype_of_operand, shape_of
 from akg.frontends.onnx.importer import element_type
-from akg.frontends.onnx.table import converts, unsupported
+from akg.frontends.onnx.table import converts
 from akg.ir.graph import Value
 
 
@@ -287,31 +287,22 @@ def gather_nd(call: Call) -> Value:
     return call.apply("gather_nd", call.value(0), indices, batch_dims=batch)
 
 
+_COMBINING = {"none": "last", "add": "sum", "mul": "prod", "min": "min", "max": "max"}
+
+
 @converts("ScatterElements", "Scatter")
 def scatter_elements(call: Call) -> Value:
-    """Elements put at given positions of an axis, or added there."""
+    """Elements put at given positions of an axis, or combined with those there."""
     x, axis = call.value(0), call.attribute("axis", 0)
-    own = call.shape(0)
-    axis %= len(own)
-    if call.attribute("reduction", "none") != "add" or len(own) != 1:
-        raise unsupported(f"{call.name} of this form", "akg.onnx adds at positions along a vector only")
-    return call.apply("scatter_add", x, normalised(call, call.operand(1), own[axis]), call.value(2), axis=axis)
+    combine = _COMBINING[call.attribute("reduction", "none")]
+    return call.apply("put_along_axis", x, call.operand(1), call.value(2), axis=axis, combine=combine)
 
 
 @converts("ScatterND")
 def scatter_nd(call: Call) -> Value:
-    """Slices added at given positions."""
-    if call.attribute("reduction", "none") != "add":
-        raise unsupported("ScatterND that replaces", "akg.onnx only adds at positions")
-    own, depth = call.shape(0), call.shape(1)[-1]
-    extents = np.asarray(own[:depth])
-    indices = call.operand(1)
-    if isinstance(indices, np.ndarray):
-        moved: Any = np.where(indices < 0, indices + extents, indices)
-    else:
-        shifted = call.apply("add", indices, extents.astype(indices.dtype.numpy))
-        moved = call.apply("where", call.apply("less", indices, 0), shifted, indices)
-    return call.apply("scatter_nd_add", call.value(0), moved, call.value(2))
+    """Slices put at given positions, or combined with those there."""
+    combine = _COMBINING[call.attribute("reduction", "none")]
+    return call.apply("scatter_nd", call.value(0), call.operand(1), call.value(2), combine=combine)
 
 
 @converts("Compress", static=(1,))

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from akg.base.dtype import DType
 from akg.base.errors import AkgError, user_facing, user_span
-from akg.ir.expr import Axis, Combiner, Expr, ExprLike, Reduce, cast
+from akg.ir.expr import Axis, Combiner, Const, Expr, ExprLike, Reduce, Var, cast
 from akg.ir.rewrite import substitute, walk_expr
 from akg.ir.te.reduction import builtin_combiner
 from akg.ir.te.scan import SCANS
@@ -52,8 +53,8 @@ def scatter(
 ) -> Tensor:
     """The tensor of `shape` that starts as `initial` and takes in a term at each place of `domain`.
 
-    ``for u in domain: T[place(u)] = T[place(u)] op term(u)``, in any order. A place may depend on data; one that lies
-    outside the shape is an error when the kernel runs.
+    ``for u in domain: T[place(u)] = T[place(u)] op term(u)``, in any order; with ``op="last"`` the term itself, in the
+    order of the domain. A place may depend on data; one that lies outside the shape is an error when the kernel runs.
 
     Args:
         shape: as for `compute`.
@@ -61,7 +62,7 @@ def scatter(
         domain: the shape of the terms.
         place: the subscripts of an element, as a tuple; it, `term` and `where` are functions of a place of `domain`.
         term: what the element takes in.
-        op: "sum", "prod", "max" or "min".
+        op: "sum", "prod", "max", "min", or "last", by which a term takes the place of what is there.
         where: which terms count.
         name: of the tensor.
 
@@ -86,12 +87,12 @@ def scatter(
         )  # fmt: skip
     axes: tuple[Axis, ...] = terms.op.axes
     found = place(*[axis.var for axis in axes])
-    if op not in SCANS or not isinstance(found, (tuple, list)) or len(found) != start.ndim:
+    if op not in (*SCANS, "last") or not isinstance(found, (tuple, list)) or len(found) != start.ndim:
         count = len(found) if isinstance(found, (tuple, list)) else "no tuple of"
         raise AkgError(
             "AKG-E249",
             f"no scatter with op={op!r} to {count} subscripts",
-            because=f"op is one of {', '.join(SCANS)}, and the shape has {start.ndim} dimensions",
+            because=f"op is one of {', '.join(SCANS)}, last, and the shape has {start.ndim} dimensions",
             hint="write place as in lambda k, j: (I[k], j)",
         )
     condition: Expr | None = None
@@ -100,8 +101,15 @@ def scatter(
         condition = substitute(conditions.op.bodies[0], memo)
     body = parts[0]
     origin = Scatter(
-        start.op.name, start.op.axes, (body,), user_span(2), combiner=builtin_combiner(op, body.dtype), domain=axes,
+        start.op.name, start.op.axes, (body,), user_span(2), combiner=_combiner(op, body.dtype), domain=axes,
         place=start[tuple(found)].indices,
         term=cast(parts[1], body.dtype), condition=condition,
     )  # fmt: skip
     return Tensor(start.op.name, start.shape, body.dtype, origin)
+
+
+def _combiner(op: str, kind: DType) -> Combiner:
+    if op != "last":
+        return builtin_combiner(op, kind)
+    lhs, rhs = Var("lhs$", kind), Var("rhs$", kind)
+    return Combiner(op, (lhs,), (rhs,), (rhs,), (Const(0, kind),))
