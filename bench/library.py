@@ -125,6 +125,8 @@ TORCH: dict[str, Function] = {
     "flip": lambda t, x: t.flip(x, (1,)), "tril": lambda t, x: t.tril(x), "triu": lambda t, x: t.triu(x),
     "gather": lambda t, x, i: t.index_select(x, 0, i), "take": lambda t, x, i: t.index_select(x, 0, i),
     "gather_nd": lambda t, x, i: x[i[:, 0], i[:, 1]], "take_along_axis": lambda t, x, i: t.gather(x, 1, i),
+    "put_along_axis": lambda t, x, i, u: t.scatter(x, 1, i, u),
+    "scatter_nd": lambda t, x, i, u: t.index_put(x, (i[:, 0],), u),
     "scatter_add": lambda t, x, i, u: t.index_add(x, 0, i, u),
     "scatter_nd_add": lambda t, x, i, u: t.index_add(x, 0, i[:, 0], u),
     "one_hot": lambda t, i: t.nn.functional.one_hot(i, 1000),

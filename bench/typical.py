@@ -163,6 +163,9 @@ MAKERS: dict[str, Maker] = {
     "gather_nd": lambda new, f: f(new(*new.square), new(4096, 2, dtype="int64")),
     "take_along_axis": lambda new, f: f(new(*new.square), new(new.square[0], 64, dtype="int64"), axis=1),
     "scatter_add": lambda new, f: f(new(*new.square), new(4096, dtype="int64"), new(4096, new.square[1]), axis=0),
+    "put_along_axis": lambda new, f: f(
+        new(*new.square), new(new.square[0], 64, dtype="int64"), new(new.square[0], 64), axis=1),
+    "scatter_nd": lambda new, f: f(new(*new.square), new(4096, 1, dtype="int64"), new(4096, new.square[1])),
     "scatter_nd_add": lambda new, f: f(new(*new.square), new(4096, 1, dtype="int64"), new(4096, new.square[1])),
     "resize": lambda new, f: f(new(*new.image), (112, 112), mode="bilinear"),
 }  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import akg
 from akg import ops, te
 from akg.ir.te.tensor import Tensor
 from tests.helpers import Array
@@ -193,6 +194,9 @@ CASES: dict[str, list[Case]] = {
     "take": [Case(lambda x, i: ops.take(x, i, axis=1), ((2, 4),), indices=((3,),))],
     "take_along_axis": [Case(ops.take_along_axis, ((2, 4),), indices=((2, 3),))],
     "scatter_add": [Case(lambda x, u, i: ops.scatter_add(x, i, u), ((4, 2), (5, 2)), indices=((5,),))],
+    "put_along_axis": [
+        Case(lambda x, u, i: ops.put_along_axis(x, i, u, combine="sum"), ((4, 5), (4, 3)), indices=((4, 3),))],
+    "scatter_nd": [Case(lambda x, u, i: ops.scatter_nd(x, i, u, combine="sum"), ((4, 3), (5,)), indices=((5, 2),))],
     "scatter_nd_add": [Case(lambda x, u, i: ops.scatter_nd_add(x, i, u), ((4, 3), (5,)), indices=((5, 2),))],
 }  # fmt: skip
 
@@ -220,3 +224,14 @@ def test_products_with_zeros() -> None:
     values[0, 2] = values[1, 1] = values[1, 3] = 0.0
     for output in (ops.prod(x, axis=1), ops.cumprod(x, axis=1), ops.cumprod(x, axis=1, exclusive=True, reverse=True)):
         check_gradient(output, [x], {x: values})
+
+
+@pytest.mark.parametrize("combine", ["last", "max", "prod"])
+def test_what_a_scatter_replaces_has_no_derivative(combine: str) -> None:
+    """Not even of the elements before: which of them stay is known by the data alone."""
+    x, u = placeholder((4, 5), "x"), placeholder((4, 3), "u")
+    i = te.placeholder((4, 3), "int64", name="i")
+    y = ops.put_along_axis(x, i, u, combine=combine)
+    for wanted in ([x], [u]):
+        with pytest.raises(akg.AkgError, match=f"derivative of a scatter with {combine}"):
+            akg.differentiate(y, wanted)

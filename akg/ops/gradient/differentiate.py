@@ -191,9 +191,11 @@ class _Differentiation:
         for position, buffer in enumerate(stage.outputs):
             if buffer is None or buffer not in self.active or buffer not in self.adjoints:
                 continue
-            if not any(self._is_active(load) for load in stage.loads):
+            if not stage.is_update and not any(self._is_active(load) for load in stage.loads):
                 continue  # an input itself
             value = stage.values[position]
+            if stage.is_update:  # what was there before passes through, which only a sum leaves as it is
+                reduction_seed(stage, position, value)
             if not any(self._is_active(load) for v in stage.values for load in loads_of(v)):
                 continue
             adjoint = self._read(buffer, place)
