@@ -10,7 +10,9 @@ The rows of a group are far apart, so that each thread reads several streams tha
     of the rows of 4096 x 4096 floats reach 0.74 of a plain stream one row at a time, 0.76 with four neighbours and 0.86
     with four that are far apart;
   * where rows share operands that fill much of the first cache, out of which what streams by pushes them: each is read
-    once for a group (a row of 16 KiB beside one stream: 0.79 of a plain stream, four rows at a time 0.96).
+    once for a group (a row of 16 KiB beside one stream: 0.79 of a plain stream, four rows at a time 0.96);
+  * where one pass over a short row waits for the sum of another: two rows wait together (layer_norm of rows of 777
+    floats in the last cache: 0.54 and 0.62, softmax 0.25 and 0.27).
 
 Iterations of a parallel loop are independent, so that any interleaving of them is legal (Allen and Kennedy 2001, 8.4).
 """
@@ -24,11 +26,24 @@ from akg.base.target import Target
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Var, binary
-from akg.ir.rewrite import loads_of, map_children, replace_buffer, rewrite_stmt, substitute_stmt, variables_of
+from akg.ir.rewrite import (
+    buffers_read,
+    buffers_written,
+    loads_of,
+    map_children,
+    replace_buffer,
+    rewrite_stmt,
+    substitute_stmt,
+    variables_of,
+)
 from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, expressions, walk
 
 STREAMS = 4  # at a time, of what is reduced
 SHARING_ROWS = 4
+WAITING_ROWS = 2
+LONG_ROW = 256  # vectors: passes over longer rows wait for little beside their work
+NEAR_SHARE = 1 / 2  # of the last cache: what comes from memory is waited for anyway
+MAX_STORES = 16  # in the body of a row
 SHARED_PART = 1 / 4  # of the first cache: operands that fill more are shared by rows
 LEAST_GROUPS = 16  # for each thread
 LINE_BYTES = 64
@@ -66,33 +81,54 @@ def _rows(loop: For, target: Target) -> int:
     """How many rows should run at a time."""
     trips = loop.const_trips
     lanes = [s for s in walk(loop.body) if isinstance(s, For) and s.kind == "vector"]
-    if trips is None or loop.step != 1 or len(lanes) != 1 or not _can_jam(loop.body, loop.var):
+    if trips is None or loop.step != 1 or not lanes or not _can_jam(loop.body, loop.var):
         return 1
-    if any(isinstance(s, For) for s in walk(lanes[0].body)):
+    if any(isinstance(s, For) for v in lanes for s in walk(v.body)):
         return 1
-    reads = _reads(loop, lanes[0], target)
-    stores = [s for s in walk(lanes[0].body) if isinstance(s, Store)]
-    reduced = [not any(lanes[0].var in variables_of(i) for i in s.indices) for s in stores]
-    if not reads.streams:
-        return 1
-    if all(reduced):
-        count = STREAMS // (reads.streams * len(stores))
-    elif any(reduced) or reads.shared_bytes < SHARED_PART * target.l1_bytes or not _is_aligned(stores):
-        count = 1
-    else:
-        count = SHARING_ROWS
+    count = _rows_of_pass(loop, lanes[0], target) if len(lanes) == 1 else _rows_of_passes(loop, lanes, target)
     return count if trips >= count * LEAST_GROUPS * max(target.cores, 1) else 1
 
 
+def _rows_of_pass(loop: For, lanes: For, target: Target) -> int:
+    """Where all that is done with a row is done in one pass over it."""
+    reads = _reads(loop, lanes, target)
+    stores = [s for s in walk(lanes.body) if isinstance(s, Store)]
+    reduced = [_reduces(s, lanes) for s in stores]
+    if not reads.streams:
+        return 1
+    if all(reduced):
+        return STREAMS // (reads.streams * len(stores))
+    if any(reduced) or reads.shared_bytes < SHARED_PART * target.l1_bytes or not _is_aligned(stores):
+        return 1
+    return SHARING_ROWS
+
+
+def _rows_of_passes(loop: For, lanes: list[For], target: Target) -> int:
+    """Where a pass waits for what the one before it reduced."""
+    stores = [s for s in walk(loop.body) if isinstance(s, Store)]
+    longest = max((v.max_trips or LONG_ROW * target.lanes(32) + 1) for v in lanes)
+    if len(stores) > MAX_STORES or longest > LONG_ROW * target.lanes(32):
+        return 1
+    waits = any(_reduces(s, v) for v in lanes[:-1] for s in walk(v.body) if isinstance(s, Store))
+    buffers = buffers_read(loop.body) | buffers_written(loop.body)
+    row_bytes = sum(longest * b.dtype.itemsize_bytes for b in buffers if b.shape)
+    is_near = sum(map(_size_bytes, buffers)) <= NEAR_SHARE * target.l3_bytes
+    return WAITING_ROWS if waits and is_near and WAITING_ROWS * row_bytes <= target.l1_bytes else 1
+
+
+def _reduces(store: Store, lanes: For) -> bool:
+    return not any(lanes.var in variables_of(i) for i in store.indices)
+
+
 def _can_jam(stmt: Stmt, var: Var) -> bool:
-    """Whether statements are stores in loops that all rows run alike, and temporaries of one element."""
+    """Whether statements are stores in loops that all rows run alike, and temporaries."""
     if isinstance(stmt, Block):
         return all(_can_jam(s, var) for s in stmt.body)
     if isinstance(stmt, For) and (stmt.kind == "vector" or stmt.const_trips == 1):
         alike = var not in {*variables_of(stmt.begin), *variables_of(stmt.end)}
         return alike and _can_jam(stmt.body, var)
     if isinstance(stmt, Alloc):
-        return not stmt.buffer.shape and _can_jam(stmt.body, var)
+        return _can_jam(stmt.body, var)
     return isinstance(stmt, Store)
 
 
