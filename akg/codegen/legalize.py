@@ -17,7 +17,7 @@ from akg.codegen.math import expand
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Select, Var
 from akg.ir.rewrite import rewrite, rewrite_stmt
-from akg.ir.stmt import Alloc, Kernel, Stmt, Store
+from akg.ir.stmt import Alloc, Kernel, Prefetch, Stmt, Store
 
 NARROW = (float16, bfloat16)
 # Functions that machines have as instructions.
@@ -58,6 +58,8 @@ def legalize(kernel: Kernel, native: frozenset[str] = frozenset()) -> Kernel:
             value = _narrowed(stmt.value, buffer.dtype)
             return stmt if value is stmt.value and buffer is stmt.buffer else replace(stmt, buffer=buffer, value=value)
         if isinstance(stmt, Alloc) and stmt.buffer.dtype is bool_:
+            return replace(stmt, buffer=buffer_of(stmt.buffer))
+        if isinstance(stmt, Prefetch) and stmt.buffer.dtype is bool_:
             return replace(stmt, buffer=buffer_of(stmt.buffer))
         return None
 

@@ -7,6 +7,7 @@ A node joins a group of its producers, or one that reads what it reads (siblings
     groups without a contraction. A contraction joins one with another contraction where the other operands together
     stay in a level-2 cache: its left side is then one tile of the result before, kept in cache. What runs in an order
     of its own begins a group;
+  * a product of scores, their softmax and the product with values are one group (`akg.fusion.attention`);
   * the group does not grow beyond `MOST_NODES`.
 
 What only arranges an array anew for contractions goes into the group of each of them (`akg.fusion.views`).
@@ -21,9 +22,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from akg.base.target import Target
+from akg.fusion.attention import softmax_groups
 from akg.fusion.group import Group, groups_of
 from akg.fusion.recompute import recomputed
-from akg.fusion.traits import Traits, traits_of, value_bytes
+from akg.fusion.traits import Class, Traits, traits_of, value_bytes
 from akg.fusion.views import carried_views
 from akg.ir.graph import Graph, Node, Value
 
@@ -79,12 +81,18 @@ class _Clusters:
         self.reasons: list[tuple[Node, Node, str]] = []
         self.views = carried_views(graph, [n for n in graph.nodes if self.of(n).kind == "contraction"])
         self.carried = {view for views in self.views.values() for view in views}
+        self.attention = {n: k for k, nodes in enumerate(softmax_groups(graph, self.kind, target)) for n in nodes}
+        self.attention_at: dict[int, int] = {}  # the group of each softmax product, once it has begun
 
     def of(self, node: Node) -> Traits:
         """The traits of a node."""
         if node not in self.traits:
             self.traits[node] = traits_of(node)
         return self.traits[node]
+
+    def kind(self, node: Node) -> Class:
+        """The class of a node."""
+        return self.of(node).kind
 
     def place(self, node: Node) -> None:
         """Put `node` into the first group that takes it, else into one of its own."""
@@ -94,20 +102,23 @@ class _Clusters:
         sources = [self.producers[v] for n in (*views, node) for v in n.inputs
                    if v in self.producers and self.producers[v] not in self.carried]  # fmt: skip
         reads = dict.fromkeys(self.where[s] for s in sources)
-        chosen: int | None = None
-        for candidate in sorted(reads, reverse=True):
+        one = self.attention.get(node)
+        chosen = self.attention_at.get(one) if one is not None else None
+        for candidate in sorted(reads, reverse=True) if one is None else ():
             why = self.obstacle(candidate, node, reads)
             if not why and chosen is None:
                 chosen = candidate
                 continue
             why = why or "another producer's group takes it"
             self.reasons.extend((s, node, why) for s in sources if self.where[s] == candidate)
-        if chosen is None:
+        if chosen is None and one is None:
             chosen = self.sibling(node, reads)
         if chosen is None:
             chosen = len(self.members)
             self.members.append([])
             self.before.append(0)
+            if one is not None:
+                self.attention_at[one] = chosen
         for view in views:
             if view not in self.members[chosen]:
                 self.join(view, chosen, ())

@@ -13,7 +13,7 @@ from akg.ir.buffer import Buffer
 from akg.ir.expr import Call, Cast, Const, Expr, Load, Var, call, cast, select
 from akg.ir.interp import interpret
 from akg.ir.rewrite import walk_expr
-from akg.ir.stmt import For, Kernel, Param, Store, expressions, walk
+from akg.ir.stmt import For, Kernel, Param, Prefetch, Store, expressions, walk
 
 i = Var("i")
 
@@ -55,6 +55,13 @@ def test_bool_arrays_are_bytes() -> None:
     values = np.random.default_rng(0).integers(0, 2, 64).astype(np.uint8)
     target = np.zeros(64, np.uint8)
     np.testing.assert_array_equal(_run(lowered, values, target), 1 - values)
+
+
+def test_prefetches_go_to_the_bytes_of_a_bool_array() -> None:
+    x = Buffer("X", (Const(64),), bool_)
+    kernel = Kernel("f", (Param(x, "inout"),), For(i, Const(0), Const(64), Prefetch(x, (i,))))
+    lowered = legalize(kernel)
+    assert [s.buffer for s in walk(lowered.body) if isinstance(s, Prefetch)] == list(lowered.buffers)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
