@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer, Scope
-from akg.ir.expr import Const, Expr, Var
+from akg.ir.expr import Binary, Const, Expr, Var
 from akg.ir.rewrite import loads_of, map_children, replace_buffer
-from akg.ir.stmt import Alloc, For, Stmt, Store, expressions, sub_statements
+from akg.ir.simplify import simplify
+from akg.ir.stmt import Alloc, For, If, Stmt, Store, expressions, sub_statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,34 @@ def _declare(body: Stmt, buffer: Buffer) -> Stmt:
     found = sites(body, buffer)
     if not found:
         return body
+    common, windows = _contracted(buffer, found)
+    inner = common[-1].body if common else None
+    if isinstance(inner, If) and inner.orelse is not None:  # one iteration takes one branch: each has its own
+        then = _within(inner.then, buffer, common)
+        split = replace(inner, then=then, orelse=_within(inner.orelse, _twin(buffer), common, buffer))
+        return inside_of(body, common[-1], lambda _: split)
+    return _declared(body, buffer, found, common, windows)
+
+
+def _within(branch: Stmt, buffer: Buffer, around: tuple[For, ...], old: Buffer | None = None) -> Stmt:
+    """A branch with a temporary of its own, which only this branch of this iteration of the loops around sees."""
+    if old is not None:
+        branch = replace_buffer(branch, old, lambda indices: (buffer, indices))
+    found = [replace(s, loops=(*around, *s.loops)) for s in sites(branch, buffer)]
+    if not found:
+        return branch
+    common, windows = _contracted(buffer, found)
+    if len(common) > len(around):
+        return _declared(branch, buffer, found, common, windows)
+    return _declared(branch, buffer, found, common, windows, is_here=True)
+
+
+def _twin(buffer: Buffer) -> Buffer:
+    return Buffer(f"{buffer.name}_else", buffer.shape, buffer.dtype, buffer.scope)
+
+
+def _contracted(buffer: Buffer, found: list[Site]) -> tuple[tuple[For, ...], list[tuple[_Place, Expr]]]:
+    """The loops in whose iterations disjoint windows are touched, and these windows; no loops if there are none."""
     common = common_loops([s.loops for s in found])
     lanes = _shared_lanes([s.loops for s in found], len(common))
     windows = _windows(buffer, found, (*common, lanes)) if lanes is not None else None
@@ -65,11 +94,18 @@ def _declare(body: Stmt, buffer: Buffer) -> Stmt:
         windows = None
     while windows is None:
         windows = _windows(buffer, found, common)
-        if windows is not None or not common:
-            break
+        if windows is not None:
+            return common, windows
+        if not common:
+            return (), [(_whole, size) for size in buffer.shape]
         common = common[:-1]
-    if windows is None:
-        windows = [(_whole, size) for size in buffer.shape]
+
+
+def _declared(
+    body: Stmt, buffer: Buffer, found: list[Site], common: tuple[For, ...], windows: list[tuple[_Place, Expr]],
+    is_here: bool = False,
+) -> Stmt:  # fmt: skip
+    """`body` with a temporary declared in the innermost of the common loops, or around it."""
     kept = [d for d, (_, size) in enumerate(windows) if not (common and size is Const(1))]
     shape = tuple([windows[d][1] for d in kept])
     scope: Scope = "local" if common or _is_small(shape, buffer) else "global"
@@ -80,7 +116,7 @@ def _declare(body: Stmt, buffer: Buffer) -> Stmt:
     def access(indices: tuple[Expr, ...]) -> tuple[Buffer, tuple[Expr, ...]]:
         return small, tuple([windows[d][0](indices[d]) for d in kept])
 
-    target = common[-1] if common else None
+    target = common[-1] if common and not is_here else None
     if target is None:
         return Alloc(small, replace_buffer(body, buffer, access))
     return inside_of(body, target, lambda inner: Alloc(small, replace_buffer(inner, buffer, access)))
@@ -139,16 +175,26 @@ def _windows(buffer: Buffer, found: list[Site], common: tuple[For, ...]) -> list
             windows.append((_whole, size))
             continue
         base, low, high = window
-        moving = [loop for loop in common if base.coefficient(loop.var)]
+        spread = _over_iterations(base, common)
+        moving = [loop for loop in common if spread.coefficient(loop.var)]
         if not moving:
             windows.append((_whole, size))
             continue
-        if not _disjoint(base, moving, high - low + 1):
+        if not _disjoint(spread, moving, high - low + 1):
             return None
         seen.update(loop.var for loop in moving)
         shift = base.without(set(base.terms) - outer) + low
         windows.append((_placer(shift), Const(high - low + 1)))
     return windows if all(loop.var in seen for loop in common) else None
+
+
+def _over_iterations(base: Affine, common: tuple[For, ...]) -> Affine:
+    """A form with the variable of each loop standing for how far it is from where the loop begins."""
+    for loop in reversed(common):
+        begin = None if isinstance(loop.begin, Const) else Affine.of(loop.begin)
+        if begin is not None:
+            base = base + begin * base.coefficient(loop.var)
+    return base
 
 
 def _placer(shift: Affine) -> _Place:
@@ -166,8 +212,10 @@ def _window(d: int, found: list[Site], outer: set[Var]) -> tuple[Affine, int, in
     low = high = 0
     for site in found:
         form = Affine.of(site.indices[d])
-        if form is None:
+        spread = None if form is None else _from_begins(form, site.loops, outer)
+        if spread is None:
             return None
+        form, reach = spread
         moving = Affine({v: c for v, c in form.terms.items() if v in outer})
         if base is None:
             base = moving
@@ -176,8 +224,37 @@ def _window(d: int, found: list[Site], outer: set[Var]) -> tuple[Affine, int, in
         bounds = _range(form - moving, site.loops)
         if bounds is None:
             return None
-        low, high = (bounds[0], bounds[1]) if site is found[0] else (min(low, bounds[0]), max(high, bounds[1]))
+        bounds = bounds[0], bounds[1] + reach
+        low, high = bounds if site is found[0] else (min(low, bounds[0]), max(high, bounds[1]))
     return None if base is None else (base, low, high)
+
+
+def _from_begins(form: Affine, loops: tuple[For, ...], outer: set[Var]) -> tuple[Affine, int] | None:
+    """A subscript counted from where loops begin that begin at outer ones, and how far it reaches beyond."""
+    reach = 0
+    for loop in reversed(loops):
+        c = form.coefficient(loop.var)
+        if not c or loop.var in outer or isinstance(loop.begin, Const):
+            continue
+        begin, trips = Affine.of(loop.begin), bounded_trips(loop)
+        if begin is None or trips is None or c < 0:
+            return None
+        form = form.without({loop.var}) + begin * c
+        reach += c * (trips - 1) * loop.step
+    return form, reach
+
+
+def bounded_trips(loop: For) -> int | None:
+    """A constant bound on the iterations of a loop from `begin` to a minimum, such as min(begin + 256, 777)."""
+    if loop.max_trips is not None:
+        return loop.max_trips
+    extents = [simplify(end - loop.begin) for end in _minima(loop.end)]
+    known = [int(e) for e in extents if isinstance(e, Const)]
+    return -(-min(known) // loop.step) if known else None
+
+
+def _minima(end: Expr) -> list[Expr]:
+    return [*_minima(end.a), *_minima(end.b)] if isinstance(end, Binary) and end.op == "min" else [end]
 
 
 def _range(form: Affine, loops: tuple[For, ...]) -> tuple[int, int] | None:
@@ -200,7 +277,7 @@ def _disjoint(base: Affine, moving: list[For], width: int) -> bool:
     for position, (step, loop) in enumerate(strides):
         if step < width:
             return False
-        trips = loop.const_trips if loop.const_trips is not None else loop.max_trips
+        trips = bounded_trips(loop)
         if trips is None and position + 1 < len(strides):
             return False
         width += step * ((trips or 1) - 1)

@@ -37,7 +37,7 @@ from akg.ir.rewrite import (
 )
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, walk
-from akg.poly.contract import sites
+from akg.poly.contract import bounded_trips, sites
 
 LEAST_ROWS = 16  # tiles of rows that pay for a copy
 LEAST_DOT_ROWS = 3  # the same where each tile would have to put neighbours side by side itself
@@ -120,7 +120,7 @@ def _panel(rows: For, buffer: Buffer, target: Target) -> _Panel | None:
     if steps is rows or steps.kind != "serial" or lanes.kind != "vector" or steps.step != 1 or lanes.step != 1:
         return None
     bounds = (steps.begin, steps.end, lanes.begin, lanes.end)
-    if lanes.begin is not Const(0) or lanes.max_trips is None or steps_bound(steps) is None:
+    if lanes.begin is not Const(0) or lanes.max_trips is None or bounded_trips(steps) is None:
         return None
     if any(v in inside for b in bounds for v in variables_of(b)):
         return None
@@ -159,23 +159,10 @@ def _updates(stmt: Stmt) -> list[Store]:
     return _updates(stmt.body) if isinstance(stmt, For) and stmt.kind in ("unroll", "vector") else []
 
 
-def steps_bound(steps: For) -> int | None:
-    """A constant bound on the iterations of a loop that may be one of several blocks: min(k0 + 256, 777) - k0."""
-    if steps.max_trips is not None:
-        return steps.max_trips
-    extents = [simplify(end - steps.begin) for end in _minima(steps.end)]
-    known = [int(e) for e in extents if isinstance(e, Const)]
-    return min(known) if known else None
-
-
-def _minima(end: Expr) -> list[Expr]:
-    return [*_minima(end.a), *_minima(end.b)] if isinstance(end, Binary) and end.op == "min" else [end]
-
-
 def _packed(rows: For, panel: _Panel, fresh: Callable[[str], Var]) -> Stmt:
     """The loop over a copy of the panel, behind the loop that makes it."""
     steps, lanes, dot = panel.steps, panel.lanes, panel.dot
-    width, bound = lanes.max_trips, steps_bound(steps)
+    width, bound = lanes.max_trips, bounded_trips(steps)
     assert width is not None and bound is not None
     group = dot.steps if dot is not None else 1
     shape = (Const(bound // group), Const(width), *([Const(group)] if dot is not None else []))
