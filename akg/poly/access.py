@@ -53,6 +53,14 @@ def separates(access: Access, var: Var, iterators: Iterable[Var]) -> bool:
     return any(f is not None and f.coefficient(var) and not any(f.coefficient(v) for v in others) for f in forms)
 
 
+def is_alone(access: Access, var: Var, iterators: Iterable[Var]) -> bool:
+    """Whether one subscript steps with `var` by one, without other iterators, and no other subscript has it."""
+    found = [Affine.of(i) for i in access.indices if var in variables_of(i)]
+    if len(found) != 1 or found[0] is None:
+        return False
+    return found[0].coefficient(var) == 1 and not any(found[0].coefficient(v) for v in iterators if v is not var)
+
+
 def access_rank(access: Access, iterators: Iterable[Var]) -> int:
     """How many independent directions of the iterations an access tells apart."""
     listed = tuple(iterators)

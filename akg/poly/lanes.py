@@ -63,6 +63,12 @@ class LaneModel:
         return min(max(int(loop.end) - int(loop.begin), 1), limit)
 
 
+    def is_fixed(self, statement: Statement, var: Var) -> bool:
+        """Whether the bounds of one of a statement's loops are constants."""
+        loop = next((f for f in statement.loops if f.var is var), None)
+        return loop is not None and isinstance(loop.begin, Const) and isinstance(loop.end, Const)
+
+
 def var_of(member: Member, statement: Statement) -> Var | None:
     """The iterator of a statement that a member runs over; None if its row is not one iterator."""
     row = member.rows.get(statement.name)

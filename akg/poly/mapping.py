@@ -508,15 +508,21 @@ class _Mapper:
         serial = tuple([m for m in members[given:] if is_summed(m, statement)])
         inside = Band(serial, True, child) if serial else child
         own = self.tiles.panel_order(own, statement, choice, given)
+        if not threaded and self.options.parallel:
+            own = self.tiles.shared_rows(own, statement, choice, self.decisions.note)
         block = self.reuse.reduction_block(choice) if not given else 0
-        rows = tuple([m for m in own if m.tile and var_of(m, statement) is not choice.vector])
+        rows = tuple([m for m in own if m.tile and var_of(m, statement) is not choice.vector and m.kind != "parallel"])
         outer = [m for m in own if m not in rows]
         if block and rows and len(outer) > 0:
             self.decisions.note(f"{statement.name}: reduction in blocks of {block}, so that a panel stays in cache")
-            self.thread(outer, threaded)
+            self.thread(outer, threaded or _is_shared(outer))
             return _band_over(outer, sink_blocked(inside, rows, (*points, *lane_point), choice, block))
-        self.thread(own, threaded)
+        self.thread(own, threaded or _is_shared(own))
         return _band_over(own, sink(inside, (*points, *lane_point), choice))
+
+
+def _is_shared(members: list[Member]) -> bool:
+    return any(m.kind == "parallel" for m in members)
 
 
 def _band_over(members: list[Member], child: Node) -> Node:

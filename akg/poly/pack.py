@@ -40,6 +40,7 @@ from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, walk
 from akg.poly.contract import bounded_trips, sites
 
 LEAST_ROWS = 16  # tiles of rows that pay for a copy
+LEAST_TURNED_ROWS = 8  # the same where lanes along the operand have to be gathered in place
 LEAST_DOT_ROWS = 3  # the same where each tile would have to put neighbours side by side itself
 IN_PLACE_SHARE = 4  # an operand that takes less than this part of the second-level cache is read in place
 
@@ -82,9 +83,11 @@ def _pays(rows: For, panel: _Panel, target: Target) -> bool:
     """Whether reading a copy saves more than making it."""
     if panel.dot is not None:
         return True
+    if panel.is_turned:
+        return (rows.const_trips or 0) >= LEAST_TURNED_ROWS
     if (rows.const_trips or 0) < LEAST_ROWS:
         return False
-    return panel.is_turned or _span_bytes(panel) * IN_PLACE_SHARE > target.l2_bytes
+    return _span_bytes(panel) * IN_PLACE_SHARE > target.l2_bytes
 
 
 def _span_bytes(panel: _Panel) -> int:

@@ -16,6 +16,7 @@ BROADCAST = 0.7  # what the load of a scalar into all lanes costs of a vector lo
 UNKNOWN_TRIPS = 1 << 30  # a symbolic extent counts as long
 _LONG = 5040  # what a long extent counts as: divisible by every small size
 MAX_ROWS = 8
+MAX_VECTORS = 6
 
 
 @lru_cache(maxsize=4096)
@@ -39,7 +40,7 @@ def outer_product_tile(
     rows_options = [fixed_rows] if fixed_rows else range(1, min(row_trips, MAX_ROWS) + 1)
     for rows in rows_options:
         for vectors in range(1, max((registers - 2) // (rows + 1), 1) + 1):
-            if (vectors - 1) * lanes >= lane_trips or vectors > 6:
+            if (vectors - 1) * lanes >= lane_trips or vectors > MAX_VECTORS:
                 break
             time = _space_time(rows, vectors, row_trips, lane_trips, lanes)
             partial = _partial(row_trips, rows) + _partial(lane_trips, vectors * lanes)

@@ -8,13 +8,13 @@ from math import prod
 
 from akg.ir.expr import Var
 from akg.ir.rewrite import variables_of
-from akg.poly.access import depends_on, stride
+from akg.poly.access import depends_on, is_alone, stride
 from akg.poly.fuse import single_iterator
 from akg.poly.lanes import LaneModel, is_accumulator, var_of
-from akg.poly.pack import LEAST_ROWS
+from akg.poly.pack import LEAST_ROWS, LEAST_TURNED_ROWS
 from akg.poly.packed_tile import LEAST_GAIN, packed_tile, tile_time
-from akg.poly.register_tile import MAX_ROWS, UNKNOWN_TRIPS, inner_product_tile, outer_product_tile
-from akg.poly.scop import Statement
+from akg.poly.register_tile import MAX_ROWS, MAX_VECTORS, UNKNOWN_TRIPS, inner_product_tile, outer_product_tile
+from akg.poly.scop import Access, Statement
 from akg.poly.stream_rows import LONG_ROW_BYTES, ROWS, is_one_stream
 from akg.poly.tree import Band, Leaf, Member, Node, Sequence
 
@@ -116,7 +116,8 @@ class ReuseModel:
         candidates = [v for v in candidates if v in wanted] or candidates
         if not candidates:
             return None
-        vector = min(reversed(candidates), key=lambda v: self.lanes.lane_cost(statement, v))
+        free = outer if not given else []
+        vector = min(reversed(candidates), key=lambda v: self.lane_cost(statement, v, free, inside))
         lanes = self.lanes.lanes_of(statement)
         registers = self.target.vector_registers
 
@@ -149,6 +150,36 @@ class ReuseModel:
         if reused:
             tiles[reused[-1]] = rows
         return Choice(statement, vector, tiles)
+
+    def lane_cost(self, statement: Statement, v: Var, outer: list[Var], inside: list[Var]) -> float:
+        """What lanes along `v` cost where operands that stride over them are packed, and turned on the way."""
+        cost = self.lanes.lane_cost(statement, v)
+        if v in inside or len(inside) != 1:
+            return cost
+        lanes = self.lanes.lanes_of(statement)
+        for access in statement.reads:
+            if self.is_turned(statement, access, v, outer, inside[0]):
+                cost -= lanes - 1
+        return cost
+
+    def is_turned(self, statement: Statement, access: Access, v: Var, outer: list[Var], k: Var) -> bool:
+        """Whether `akg.poly.pack` will copy panels of an operand that lies along the sum, with lanes along `v`."""
+        buffer = access.buffer
+        if is_accumulator(access, statement) or buffer.scope != "global" or buffer in self.scop.temporaries:
+            return False
+        if any(s.write.buffer is buffer for s in self.scop.statements.values()):
+            return False
+        if abs(stride(access, v)) <= 1 or stride(access, k) != 1:
+            return False
+        if not (is_alone(access, v, statement.iterators) and is_alone(access, k, statement.iterators)):
+            return False
+        rows = [r for r in outer if r is not v and not depends_on(access, r)]
+        if not all(self.lanes.is_fixed(statement, x) for x in (v, k, *rows)):
+            return False
+        cores = max(self.target.cores, 1)
+        panels = self.lanes.trips_of(statement, v) // (MAX_VECTORS * self.lanes.lanes_of(statement))
+        least = LEAST_TURNED_ROWS * MAX_ROWS * (1 if panels >= 2 * cores else cores)  # threads may share the rows
+        return any(self.lanes.trips_of(statement, r) >= least for r in rows)
 
     def stream(self, statement: Statement, vector: Var, inside: Var) -> Choice:
         """A reduction that uses each element once: rows stream by in order, accumulators wait in the first cache."""

@@ -128,7 +128,7 @@ class _Scanner:
         if member.skew:
             raise NotRectangularError("a wavefront of tiles")
         if member.tile:
-            return self.tile(member, states, inner, _register_kinds(band, position))
+            return self.tile(member, states, inner, _register_kinds(band, position), _is_block(band, position))
         return self.point(member, states, inner)
 
     # -- points -----------------------------------------------------------------------------------------
@@ -178,7 +178,8 @@ class _Scanner:
 
     # -- tiles ------------------------------------------------------------------------------------------
 
-    def tile(self, member: Member, states: States, inner: _Inner, kinds: _Kinds) -> Stmt:
+    def tile(self, member: Member, states: States, inner: _Inner, kinds: _Kinds, blocks: bool) -> Stmt:
+        """Loops over tiles; where there are `blocks` of register tiles inside, full ones run apart too."""
         joint = _joint(member, states, kinds)
         size, begin, end = member.tile, joint.begin, joint.end
         name = joint.iterators[next(iter(states))].name + "_t"
@@ -229,7 +230,7 @@ class _Scanner:
             remainder = simplify(binary("mod", extent, Const(size)))
             if remainder is Const(0):
                 return loop(begin, end, size, member.kind, whole=True, full=True)
-            if not found and not self.isolated:
+            if not found and not self.isolated and not (blocks and isinstance(extent, Const)):
                 return loop(begin, end, size, member.kind, whole=False, full=True)
         if member.kind == "parallel":  # one loop for the threads to share, each iteration with full or partial tiles
             var = self.fresh(name)
@@ -237,7 +238,11 @@ class _Scanner:
             fits = binary("le", var + size, joint.full_end)
             if joint.full_begin is not begin:
                 fits = binary("and", binary("ge", var, joint.full_begin), fits)
-            inside = If(fits, body(var, Const(size), [], full=True), rest(var, after, "serial", full=not joint.splits))
+            if isinstance(extent, Const) and not joint.splits:  # only the last one is partial: its extent is known
+                last = body(var, Const(int(extent) % size), [], full=True)
+            else:
+                last = rest(var, after, "serial", full=not joint.splits)
+            inside = If(fits, body(var, Const(size), [], full=True), last)
             return For(var, begin, end, inside, member.kind, size)
         parts: list[Stmt] = []
         start = begin
@@ -351,6 +356,19 @@ def _iterator(row: Affine) -> Var:
     if coefficient != 1:
         raise NotRectangularError(f"row {row} has a coefficient other than 1")
     return var
+
+
+def _is_block(band: Band, position: int) -> bool:
+    """Whether a parallel tile member is cut into register tiles by another one in the band or below."""
+    member = band.members[position]
+    if member.kind != "parallel":
+        return False
+    below = [(band, p) for p in range(position + 1, len(band.members))]
+    below += [(inner, p) for inner in bands(band.child) for p in range(len(inner.members))]
+    return any(
+        inner.members[p].tile and inner.members[p].rows.items() <= member.rows.items() and _register_kinds(inner, p)
+        for inner, p in below
+    )
 
 
 def _register_kinds(band: Band, position: int) -> _Kinds:

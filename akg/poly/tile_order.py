@@ -6,14 +6,18 @@ After:   band: panels of j, tiles of i { points { init }; k { points { update } 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from akg.poly.access import stride
 from akg.poly.lanes import LaneModel, is_accumulator, var_of
+from akg.poly.pack import LEAST_TURNED_ROWS
+from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice
 from akg.poly.scop import Statement
 from akg.poly.tree import LEAF, Band, Filter, Leaf, Mark, Member, Node, Sequence
 
+IMBALANCE = 0.06  # of the threads' work that reading every panel once more is worth
 ROW_GROUP = 8  # tiles of rows that share what streams by
 
 
@@ -47,6 +51,33 @@ class TileOrder:
             point = replace(inner[0], kind="serial")
             return [*[m for m in rest if not m.tile], row, *[m for m in rest if m.tile], point]
         return sorted(own, key=rank)
+
+    def shared_rows(
+        self, own: list[Member], statement: Statement, choice: Choice, note: Callable[[str], None]
+    ) -> list[Member]:
+        """Loops over tiles with rows shared among threads, in blocks, where panels are too few or unequal for that.
+
+        Each thread then reads every panel, but panels stay what rows use again and again.
+        """
+        cores = max(self.lanes.target.cores, 1)
+        panels = [m for m in own if m.tile and var_of(m, statement) is choice.vector]
+        rows = [m for m in own if m.tile and m not in panels]
+        if cores < 2 or len(panels) != 1 or len(rows) != 1 or not rows[0].coincident:
+            return own
+        if any(m.directive for m in own) or any(self.lanes.trips(m) >= 2 * cores for m in own if not m.tile):
+            return own
+        (panel,), (row,) = panels, rows
+        count, tiles = self.lanes.trips(panel), self.lanes.trips(row)
+        if tiles >= UNKNOWN_TRIPS or count >= UNKNOWN_TRIPS or tiles < cores * LEAST_TURNED_ROWS:
+            return own
+        width = self.lanes.trips(replace(panel, tile=0))
+        most = min(-(-count // cores) * panel.tile, width)  # lanes of the thread that has the most
+        share = -(-tiles // cores)
+        if width / (most * cores) >= min(tiles / (share * cores), 1.0) - IMBALANCE:
+            return own
+        block = share * row.tile
+        note(f"threads share blocks of {block} of {var_of(row, statement)}: {count} panels are unequal shares")
+        return [replace(row, tile=block, kind="parallel"), *own]
 
     def is_contiguous_in_rows(self, row: Member, statement: Statement) -> bool:
         """Whether an operand lies along the rows of a tile: a tile uses parts of its cache lines, a block all."""

@@ -153,3 +153,16 @@ def test_explained() -> None:
     kernel = akg.build([te.compute((260, 100), lambda i, j: X[j, i], name="Y")], inputs=[X])
     text = str(kernel.report)
     assert "blocks of i and j: an access is contiguous along the former" in text and "X turned in registers" in text
+
+
+@pytest.mark.parametrize(("dtype", "count"), [("bfloat16", 2), ("int8", 4), ("int8", 2), ("int16", 4)])
+@pytest.mark.parametrize(("rows", "columns"), [(32, 64), (37, 45), (5, 90)])
+def test_runs_move_as_one_element(check: Check, dtype: str, count: int, rows: int, columns: int) -> None:
+    for odd in (0, 1):  # an element more in a row: a run of the next row starts between two units
+        x = Buffer("X", (Const(columns), Const(rows * count + odd)), dtype_of(dtype))
+        y = Buffer("Y", (Const(rows), Const(columns), Const(count)), dtype_of(dtype))
+        run = For(n, Const(0), Const(count), Store(y, (i, j, n), Load(x, (j, i * count + n)), "S"), "unroll")
+        body = nest(run, Const(rows), Const(columns))
+        given = values((columns, rows * count + odd), dtype), values((rows, columns, count), dtype)
+        module = check(kernel(body, x, y), *given)
+        assert odd or any("turned in registers" in note for note in module.meta["notes"])

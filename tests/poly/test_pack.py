@@ -72,3 +72,29 @@ def test_steps_of_one_instruction_lie_side_by_side(size: tuple[int, int, int], d
     got = np.zeros((m, n), total)
     interpret(state.result, a, b, got, order="shuffle", seed=1)
     np.testing.assert_array_equal(got, a.astype("int64") @ b.astype("int64"))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize("size", [(130, 50, 60), (70, 400, 129)])
+def test_an_operand_along_the_sum_is_turned(size: tuple[int, int, int], dtype: str) -> None:
+    m, n, k = size
+    total = "int32" if dtype == "int8" else "float32"
+    x, y = te.placeholder((m, k), dtype, name="A"), te.placeholder((n, k), dtype, name="B")
+    kernel = lower_te([ops.matmul(x, y, transpose_b=True, out_dtype=total)], [x, y])
+    state = pipeline.start(kernel, resolve_strategy("auto"), DOTS)
+    pipeline.run(state, (*pipeline.SCHEDULE, *pipeline.MAP), check=True)
+    (panel, *_) = panels(state)
+    assert isinstance(panel.body, stmt.Block)
+    fill = panel.body.body[0]
+    assert isinstance(fill, stmt.For) and fill.kind == "vector"
+    assert isinstance(fill.body, stmt.For) and fill.body.kind == "vector"
+    assert state.result is not None
+    rng = np.random.default_rng(4)
+    a, b = (rng.integers(-9, 9, s).astype(x.dtype.numpy) for s in ((m, k), (n, k)))
+    got = np.zeros((m, n), total)
+    interpret(state.result, a, b, got, order="shuffle", seed=1)
+    np.testing.assert_array_equal(got, a.astype("int64") @ b.astype("int64").T)
+
+
+def test_few_rows_read_an_operand_along_the_sum_in_place() -> None:
+    assert not panels(mapped(32, 60, 150, "nt")[1])

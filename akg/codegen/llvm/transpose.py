@@ -34,6 +34,7 @@ from akg.codegen.llvm.memory import access, store
 from akg.codegen.llvm.streaming import unaligned_head
 from akg.codegen.llvm.subscript import linear
 from akg.codegen.llvm.types import in_memory, llvm_type
+from akg.codegen.llvm.units import copied_in_units
 from akg.codegen.llvm.vector import plan_vector
 from akg.ir.expr import Const, Expr, Load, Select, Var, binary, select
 from akg.ir.rewrite import buffers_read, buffers_written, substitute, substitute_stmt, walk_expr
@@ -76,6 +77,8 @@ def emit_blocks(f: Function, outer: For) -> bool:
     inner = outer.body
     if not isinstance(inner, For) or inner.kind != "vector" or f.guard is not None:
         return False
+    inner = copied_in_units(f, inner) or inner
+    outer = outer if inner is outer.body else replace(outer, body=inner)
     plan = _plan(f, outer, inner)
     if plan is None:  # perhaps it is the store that lies along the outer loop
         plan = _plan(f, replace(inner, body=replace(outer, body=inner.body)), replace(outer, body=inner.body))
