@@ -92,6 +92,10 @@ class ReuseModel:
         statement = choice.statement
         if choice.streams or choice.vector is None:
             return choice
+        if len(inside) == 1 and any(
+            self.is_turned(statement, a, choice.vector, outer, inside[0]) for a in statement.reads
+        ):
+            return choice  # panels of it are packed already
         tile = packed_tile(self.lanes, statement, outer, inside)
         if tile is None:
             return choice
@@ -156,10 +160,10 @@ class ReuseModel:
         cost = self.lanes.lane_cost(statement, v)
         if v in inside or len(inside) != 1:
             return cost
-        lanes = self.lanes.lanes_of(statement)
+        lanes, trips = self.lanes.lanes_of(statement), self.lanes.trips_of(statement, v)
         for access in statement.reads:
             if self.is_turned(statement, access, v, outer, inside[0]):
-                cost -= lanes - 1
+                cost -= (lanes - 1) * (-(-trips // lanes) * lanes / trips)
         return cost
 
     def is_turned(self, statement: Statement, access: Access, v: Var, outer: list[Var], k: Var) -> bool:
