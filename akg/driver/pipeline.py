@@ -266,8 +266,8 @@ def _join(state: Compilation) -> None:
 def _pack(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.tile:
-        state.body = pack_for_lanes(state.body, _fresh_names(state))
         state.body = pack_operands(state.body, _fresh_names(state), state.target)
+        state.body = pack_for_lanes(state.body, _fresh_names(state))  # what no panel serves
 
 
 def _promote(state: Compilation) -> None:

@@ -95,10 +95,11 @@ def _contracted(buffer: Buffer, found: list[Site]) -> tuple[tuple[For, ...], lis
     while windows is None:
         windows = _windows(buffer, found, common)
         if windows is not None:
-            return common, windows
+            break
         if not common:
             return (), [(_whole, size) for size in buffer.shape]
         common = common[:-1]
+    return common, windows
 
 
 def _declared(
