@@ -9,7 +9,7 @@ from typing import Any
 from akg.base.dtype import bool_
 from akg.base.errors import InternalError
 from akg.codegen.llvm.arith import apply, narrow
-from akg.codegen.llvm.bounds import as_index
+from akg.codegen.llvm.bounds import as_index, is_checked
 from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.columns import emit_columns
 from akg.codegen.llvm.control import counted_loop, trip_count
@@ -29,7 +29,7 @@ from akg.codegen.llvm.vector import emit_vector
 from akg.codegen.llvm.workspace import SLACK_BYTES, is_on_stack
 from akg.codegen.subscripts import depends_on_data
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, binary
+from akg.ir.expr import Const, Expr, Load, binary
 from akg.ir.rewrite import substitute_stmt
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Barrier, Block, For, If, Prefetch, Stmt, Store, walk
@@ -156,7 +156,18 @@ def emit_store(f: Function, stmt: Store) -> None:
         return
     if f.lanes is not None and stmt.reduction is not None and emit_lane_reduction(f, stmt):
         return
-    store(f, stmt.buffer, stmt.indices, convert(f, _stored_value(f, stmt), in_memory(stmt.buffer.dtype)))
+    value = convert(f, _stored_value(f, stmt), in_memory(stmt.buffer.dtype))
+    store(f, stmt.buffer, stmt.indices, value)
+    if f.lanes is not None and f.guard is None and not is_checked(f, stmt.buffer, stmt.indices):
+        _keep(f, stmt, value)
+
+
+def _keep(f: Function, stmt: Store, value: Value) -> None:
+    """What lanes have stored is what they load: processors do not forward stores under masks."""
+    node = Load(stmt.buffer, stmt.indices)
+    if stmt.buffer.dtype is bool_:
+        return
+    f.remember(node, value, f.level, node)
 
 
 def _stored_value(f: Function, stmt: Store) -> Value:
