@@ -24,7 +24,8 @@ from akg.poly.lanes import LaneModel, var_of
 from akg.poly.outer_lanes import outer_lanes_pay
 from akg.poly.register_tile import MAX_ROWS, UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box, is_summed
-from akg.poly.row_lanes import row_lanes, rows_below
+from akg.poly.row_lanes import reads_once, row_lanes, rows_below
+from akg.poly.row_order import keeps_rows, row_strip
 from akg.poly.scop import Scop, Statement
 from akg.poly.tile_order import TileOrder, sink, sink_blocked
 from akg.poly.tile_size import tile_sizes
@@ -151,7 +152,7 @@ class _Mapper:
                 run.clear()
 
         for child in node.children:
-            if isinstance(child.child, Band) and self.tiles_with(child, points):
+            if isinstance(child.child, Band) and (self.tiles_with(child, points) or self.rows_with(child, points)):
                 close()
                 parts.append(self.child(child, points, threaded))
             else:
@@ -180,6 +181,35 @@ class _Mapper:
         rows = () if own is None else [v for v in own.tiles if v is not own.vector]
         return own is None or all(self.lanes.trips_of(own.statement, v) < MAX_ROWS for v in rows)
 
+    def rows_with(self, part: Filter, points: tuple[Member, ...]) -> bool:
+        """Whether a nest reads the rows of the one point in the order of memory if that goes inside its sums."""
+        assert isinstance(part.child, Band)
+        return len(points) == 1 and keeps_rows(self.lanes, points[0].restricted(frozenset(part.statements)), part.child)
+
+    def short_rows(self, band: Band) -> Band | None:
+        """A nest that reads everything once, as one band, where its lanes go along rows of a few elements."""
+        members, child = band.members, band.child
+        while isinstance(child, Band):
+            members, child = (*members, *child.members), child.child
+        names = list(members[0].rows)
+        if not (isinstance(child, Leaf) or _only_leaves(child)) or self.row_members(list(members), names) is None:
+            return None
+        return Band(members, False, child) if reads_once(self.lanes, members, names) else None
+
+    def short_apart(self, band: Band) -> Band | None:
+        """A band without its last loop, each nest inside with its own, where one then has its lanes around that."""
+        *members, last = band.members
+        if not members or not last.coincident or last.directive or not isinstance(band.child, Sequence):
+            return None
+        parts: list[Filter] = []
+        for f in band.child.children:
+            own = last.restricted(frozenset(f.statements))
+            parts.append(Filter(f.statements, Band((own,), True, f.child)))
+        nests = [part.child for part, f in zip(parts, band.child.children, strict=True) if isinstance(f.child, Band)]
+        if not any(isinstance(nest, Band) and self.short_rows(nest) is not None for nest in nests):
+            return None
+        return Band(tuple(members), band.permutable, Sequence(tuple(parts)))
+
     # -- one band ---------------------------------------------------------------------------------------
 
     def band(self, band: Band, points: tuple[Member, ...], threaded: bool) -> Node:
@@ -187,9 +217,18 @@ class _Mapper:
         given = self.given_tiles(band, threaded) if self.tiling.plans and not points else None
         if given is not None:
             return given
+        nest = self.short_rows(band) if not points else None
+        if nest is not None:
+            return self.perfect(nest, threaded)
+        apart = self.short_apart(band) if not points else None
+        if apart is not None:
+            return self.imperfect(apart, threaded)
         choice = self.register_choice(members, band.child, len(points), band.permutable) if is_box(members) else None
         if choice is not None:
             return self.register_tile(choice, members, len(points), band.child, threaded)
+        if len(points) == 1 and self.options.vectorize and keeps_rows(self.lanes, points[0], band):
+            *serial, row = band.members
+            return Band((*serial, *points, replace(row, kind="vector")), True, band.child)
         if points:
             return Band(points, True, self.band(band, (), True))
         if self.options.tile and self.needs_wavefronts(band, threaded):
@@ -301,6 +340,10 @@ class _Mapper:
                 members[-1] = replace(last, tile=tile)
                 point = last
                 self.decisions.note(f"tile {_name(last)} by {tile}: inner products re-use operands along it")
+        strip = row_strip(self.lanes, last, inner, self.target) if self.options.tile and point is None else None
+        if strip is not None and not last.directive:
+            members[-1], point = replace(last, tile=strip), last
+            self.decisions.note(f"tile {_name(last)} by {strip}: sums inside read its rows in the order of memory")
         chosen = self.thread(members, threaded)
         child = self.node(band.child, (point,) if point else (), threaded or chosen is not None)
         return Band(tuple(members), band.permutable, child)

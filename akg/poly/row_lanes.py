@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import prod
 
-from akg.poly.access import stride
+from akg.poly.access import depends_on, stride
 from akg.poly.lanes import LaneModel, is_accumulator, var_of
 from akg.poly.tree import Band, Filter, Leaf, Member, Node
 from akg.poly.tree import Sequence as Parts
@@ -37,6 +37,17 @@ def row_lanes(lanes: LaneModel, members: Sequence[Member], names: Iterable[str])
     if not any(_is_innermost(lanes, members[k], listed) for k in short):
         return None  # a longer loop has neighbours in memory
     return chosen, short
+
+
+def reads_once(lanes: LaneModel, members: Sequence[Member], names: Iterable[str]) -> bool:
+    """Whether every access of a nest but those of accumulators moves with each of its loops: nothing is used again."""
+    for name in names:
+        statement = lanes.scop.statements[name]
+        variables = [var_of(m, statement) for m in members if lanes.trips(m) > 1]
+        reads = [a for a in statement.reads if not is_accumulator(a, statement)]
+        if any(v is None or not depends_on(a, v) for a in reads for v in variables):
+            return False
+    return True
 
 
 def rows_below(lanes: LaneModel, member: Member, child: Node) -> Node | None:

@@ -1,0 +1,63 @@
+"""Rows in the order of memory: a parallel loop over neighbouring rows goes inside the sums over what is further away.
+
+    parallel for i: for k: vector for r: s[i] += x[k, i, r]
+    parallel for i_t: for k: for i: vector for r: s[i_t + i] += x[k, i_t + i, r]
+
+A thread then reads one long piece of memory for each k, rather than a short row here and there, which processors do not
+fetch ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from akg.base.target import Target
+from akg.poly.access import stride
+from akg.poly.lanes import LaneModel, is_accumulator, var_of
+from akg.poly.register_tile import UNKNOWN_TRIPS
+from akg.poly.tree import Band, Filter, Leaf, Member
+from akg.poly.tree import Sequence as Parts
+
+LONG_ROW_BYTES = 8192  # rows from this length on are fetched ahead by themselves
+STRIPS_PER_THREAD = 4
+
+
+def keeps_rows(lanes: LaneModel, point: Member, band: Band) -> bool:
+    """Whether a nest of sums reads neighbouring rows along a loop around it, and distant ones along its own."""
+    parts = band.child.children if isinstance(band.child, Parts) else ()
+    if not (isinstance(band.child, Leaf) or (parts and all(isinstance(f.child, Leaf) for f in parts))):
+        return False
+    if len(band.members) < 2 or not all(m.reduction for m in band.members) or any(m.directive for m in band.members):
+        return False
+    found = False
+    for name in band.members[0].rows:
+        statement = lanes.scop.statements[name]
+        variables = [var_of(m, statement) for m in (point, *band.members)]
+        if any(v is None for v in variables):
+            return False
+        outer, *serial, row = [v for v in variables if v is not None]
+        trips = lanes.trips_of(statement, row)
+        for access in statement.reads:
+            if is_accumulator(access, statement) or not stride(access, outer):
+                continue
+            is_row = stride(access, row) == 1 and stride(access, outer) == trips < UNKNOWN_TRIPS
+            if not is_row or trips * access.buffer.dtype.itemsize_bytes >= LONG_ROW_BYTES:
+                return False
+            if not all(stride(access, v) >= trips * lanes.trips(point) for v in serial):
+                return False
+            found = True
+    return found
+
+
+def row_strip(lanes: LaneModel, member: Member, children: Sequence[Filter], target: Target) -> int | None:
+    """Iterations of a strip of a parallel loop for a thread, where some nest in it keeps rows together."""
+    trips = lanes.trips(member)
+    if not member.coincident or trips >= UNKNOWN_TRIPS:
+        return None
+    nests = [f for f in children if isinstance(f.child, Band) and keeps_rows(lanes, _restricted(member, f), f.child)]
+    size = trips // (STRIPS_PER_THREAD * max(target.cores, 1))
+    return size if nests and size >= 2 else None
+
+
+def _restricted(member: Member, part: Filter) -> Member:
+    return member.restricted(frozenset(part.statements))
