@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from akg.base.dtype import DType, bfloat16, bool_, float16, float32, uint8
 from akg.codegen.math import expand
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Select, Var
+from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Select, Unary, Var
 from akg.ir.rewrite import rewrite, rewrite_stmt
 from akg.ir.stmt import Alloc, Kernel, Prefetch, Stmt, Store
 
@@ -92,10 +94,38 @@ def _rule(node: Expr, native: frozenset[str]) -> Expr | None:
     if isinstance(node, (Var, Load)):
         return Cast(node, float32) if node.dtype in NARROW else None
     if isinstance(node, Cast):
-        return Cast(Cast(node.a, node.dtype), float32) if node.dtype in NARROW else _cast(node)
+        return _rounded(node) if node.dtype in NARROW else _cast(node)
     if isinstance(node, Call):
         return _call(node, native)
     return None
+
+
+def _rounded(node: Cast) -> Expr:
+    """A wide operand as what the narrow type holds, wide again."""
+    if node.a.dtype is bool_:
+        return Cast(node.a, float32)
+    if node.a.dtype is float32 and _is_narrow(node.a, node.dtype):
+        return node.a
+    return Cast(Cast(node.a, node.dtype), float32)
+
+
+def _is_narrow(node: Expr, dtype: DType) -> bool:
+    """Whether a narrow type has every value of a float32 expression."""
+    if isinstance(node, Cast):
+        return node.a.dtype is dtype or node.a.dtype is bool_
+    if isinstance(node, Const):
+        with np.errstate(over="ignore"):
+            return float(np.asarray(node.value, dtype.numpy)) == float(node.value)
+    if isinstance(node, Select):
+        return _is_narrow(node.a, dtype) and _is_narrow(node.b, dtype)
+    if isinstance(node, Unary):
+        return _is_narrow(node.a, dtype)
+    if isinstance(node, Binary) and node.op in ("min", "max"):
+        return _is_narrow(node.a, dtype) and _is_narrow(node.b, dtype)
+    if isinstance(node, Binary) and node.op == "mul":  # by 0 or 1
+        picks = [isinstance(x, Cast) and x.a.dtype is bool_ for x in (node.a, node.b)]
+        return any(picks) and _is_narrow(node.a, dtype) and _is_narrow(node.b, dtype)
+    return False
 
 
 def _cast(node: Cast) -> Expr | None:

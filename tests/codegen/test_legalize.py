@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import akg
+from akg import te
 from akg.base.dtype import bool_, dtype_of, float32, tolerance, uint8
 from akg.codegen.legalize import NARROW, PRIMITIVE, legalize
 from akg.ir.buffer import Buffer
@@ -83,3 +85,15 @@ def test_a_plain_kernel_stays_itself() -> None:
     x, y = Buffer("X", (Const(64),), float32), Buffer("Y", (Const(64),), float32)
     kernel = _kernel(Load(x, (i,)) + 1.0, x, y)
     assert legalize(kernel).body is kernel.body
+
+
+def test_exact_values_are_not_rounded_again() -> None:
+    """0 and 1, minima, and products with 0 or 1 have 16 bits already; sums do not."""
+    x, y = (te.placeholder((8,), "float16", name=name) for name in "xy")
+    exact = te.compute((8,), lambda i: te.maximum(te.cast(x[i] > y[i], "float16") * x[i], -y[i]) + x[i], name="z")
+    kernel = legalize(akg.lower([exact], inputs=[x, y]).kernel)
+    assert sum(isinstance(n, Cast) and n.dtype in NARROW for n in _nodes(kernel)) == 1
+    rng = np.random.default_rng(0)
+    a, b = (rng.normal(size=8).astype("float16") for _ in "xy")
+    got = akg.build([exact], inputs=[x, y])(a, b)
+    assert np.array_equal(got, np.maximum((a > b).astype("float16") * a, -b) + a)

@@ -23,6 +23,8 @@ def convert(f: Function, a: Value, dtype: DType) -> Value:
     if source.is_float:
         return _float_to_integer(f, a, dtype)
     if dtype.is_float:
+        if source is bool_:
+            return choose(f, a, literal(1, dtype), literal(0, dtype))
         if dtype.bits == 16:
             return convert(f, convert(f, a, float32), dtype)
         return _raw(f, "sitofp" if source.kind in ("int", "index") else "uitofp", a, dtype)
