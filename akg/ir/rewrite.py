@@ -46,7 +46,8 @@ def rewrite(root: Expr, rule: Rule, memo: dict[Expr, Expr] | None = None) -> Exp
 
 def substitute(root: Expr, values: Mapping[Var, Expr]) -> Expr:
     """`root` with variables replaced (no folding; see `akg.ir.simplify`)."""
-    return rewrite(root, _keep, dict(values)) if values else root
+    memo: dict[Expr, Expr] = {**values}
+    return rewrite(root, _keep, memo) if values else root
 
 
 def _keep(node: Expr) -> Expr | None:
