@@ -46,6 +46,7 @@ from akg.poly.recurrence import split_recurrences
 from akg.poly.scan import NotRectangularError, scan
 from akg.poly.scop import Scop, extract_scop
 from akg.poly.share_sums import share_sums
+from akg.poly.skip_padding import skip_padding
 from akg.poly.softmax_tiles import tile_softmax_products
 from akg.poly.split_reduction import split_reductions
 from akg.poly.strategy import Strategy, noting, schedulers
@@ -276,6 +277,11 @@ def _promote(state: Compilation) -> None:
     state.body = promote_tiles(state.body, _fresh_names(state), registers, state.store_guards)
 
 
+def _skip(state: Compilation) -> None:
+    assert state.body is not None
+    state.body = skip_padding(state.body)
+
+
 def _recur(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.vectorize:
@@ -351,6 +357,7 @@ MAP: tuple[Pass, ...] = (
     ("join-reductions", "reduce an array in one pass for all sums over it", _join),
     ("pack", "copy panels of large operands that rows use again to contiguous memory", _pack),
     ("promote", "move accumulators and small tiles to registers", _promote),
+    ("skip-padding", "leave out the terms of sums that padding makes absent", _skip),
     ("recur", "split linear recurrences along innermost loops into lanes and a short chain", _recur),
     ("carry", "keep what one iteration leaves for the next in registers", _carry),
     ("jam", "run rows that threads share in groups: several streams at a time, shared operands read once", _jam),

@@ -1,6 +1,7 @@
 """Convolutions of one to three spatial dimensions, plain, grouped, depthwise and transposed.
 
-A padded input is an array of its own, so that inner loops have no conditions. A transposed convolution with stride s is
+A padded input is an array of its own, so that inner loops have no conditions; padding is -0.0, the neutral element of
+sums, which tells the compiler that weights need not meet it (`akg.poly.skip_padding`). A transposed convolution with stride s is
 s plain ones, one for each remainder of the output's place modulo s, whose results interleave (Shi et al. 2016,
 arXiv:1609.07009): sums run over exactly the taps that meet an input, and no subscript inside them has a modulo.
 """
@@ -18,7 +19,7 @@ from akg.ir.te.tensor import Tensor, shape_text
 from akg.ops.contraction import Types, types_of
 from akg.ops.registry import operator
 from akg.ops.shape import bad_argument, check_tensor, same_size, value
-from akg.ops.windows import Ints, Padding, Window, check_rank, output_size, padded, paddings, per_dimension
+from akg.ops.windows import Ints, Padding, Window, absent, check_rank, output_size, padded, paddings, per_dimension
 
 __all__ = [
     "conv1d", "conv1d_transpose", "conv2d", "conv2d_transpose", "conv3d", "conv3d_transpose", "depthwise_conv1d",
@@ -49,7 +50,7 @@ def _conv(
     windows = [replace(v, before=b, after=a) for v, (b, a) in zip(windows, around, strict=True)]
     outputs = [output_size(e, v, f"dimension {d} of x") for d, (e, v) in enumerate(zip(extents, windows), 2 - last)]  # noqa: B905
     types = types_of((x, w), out_dtype)
-    source = padded(x, 1 if last else 2, around, te.cast(0, x.dtype))
+    source = padded(x, 1 if last else 2, around, absent(x.dtype) if groups == 1 else te.cast(0, x.dtype))
 
     def element(*place: Expr) -> Expr:
         batch, out = place[0], place[-1] if last else place[1]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import index as as_index
 from typing import TypeAlias
 
+from akg.base.dtype import DType
 from akg.base.errors import AkgError
 from akg.ir import te
 from akg.ir.expr import Const, Expr
@@ -156,6 +157,11 @@ def output_size(extent: Expr, window: Window, what: str) -> Expr:
             hint="use a smaller window or dilation, or pad more",
         )
     return room // window.stride + 1
+
+
+def absent(dtype: DType) -> Expr:
+    """What surrounds an operand of sums of products that need not meet it there: their neutral element, -0.0."""
+    return te.const(-0.0 if dtype.is_float else 0, dtype)
 
 
 def padded(x: Tensor, first: int, around: Sequence[tuple[int, int]], value: Expr) -> Tensor:

@@ -32,7 +32,7 @@ from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, binary
 from akg.ir.rewrite import substitute_stmt
 from akg.ir.simplify import simplify
-from akg.ir.stmt import Alloc, Barrier, Block, For, If, Prefetch, Stmt, Store, walk
+from akg.ir.stmt import Alloc, Barrier, Block, For, If, Prefetch, Stmt, Store, sub_statements
 
 MAX_UNROLLED = 4  # iterations of a loop that becomes straight-line code, so that loads of several iterations are one
 MAX_INSTANCES = 150  # vectors of stores in such code
@@ -89,13 +89,18 @@ def _instances(f: Function, stmt: Stmt) -> int:
 
 def _fills_registers(f: Function, body: Stmt) -> bool:
     """Whether a tile leaves few registers free: loads that several iterations share would push it to memory."""
-    vectors = 0
-    for loop in walk(body):
-        if isinstance(loop, For) and loop.kind == "unroll" and isinstance(loop.body, For):
-            stores = [s for s in walk(loop) if isinstance(s, Store)]
-            if stores and all(s.buffer.scope == "register" for s in stores):
-                vectors += _instances(f, loop)
-    return 4 * vectors > 3 * f.unit.target.vector_registers
+    return 4 * _tile_vectors(f, body) > 3 * f.unit.target.vector_registers
+
+
+def _tile_vectors(f: Function, stmt: Stmt) -> int:
+    """Vectors of the tiles in registers that a statement works on."""
+    if isinstance(stmt, Store):
+        return int(stmt.buffer.scope == "register")
+    count = sum(_tile_vectors(f, inner) for inner in sub_statements(stmt))
+    if isinstance(stmt, For) and stmt.kind in ("unroll", "vector"):
+        lanes = f.unit.target.lanes(32) if stmt.kind == "vector" else 1
+        count *= -(-(stmt.const_trips or 1) // lanes)
+    return count
 
 
 def emit_serial(f: Function, loop: For, trips: int | None) -> None:
@@ -117,9 +122,15 @@ def emit_serial(f: Function, loop: For, trips: int | None) -> None:
 def _unroll(f: Function, loop: For, trips: int | None) -> None:
     if trips is None:
         raise InternalError(f"unrolled loop over {loop.var.name} has no constant trip count")
+    apart = isinstance(loop.body, For) and loop.body.kind == "unroll" and _fills_registers(f, loop.body)
     for k in range(trips):
         position = loop.begin + Const(k * loop.step)
-        f.emit(substitute_stmt(loop.body, {loop.var: position}))
+        if apart:  # each iteration loads what it needs: a fence of one thread is no instruction, but LLVM keeps to it
+            with f.scope("branch"):
+                f.line('fence syncscope("singlethread") acq_rel')
+                f.emit(substitute_stmt(loop.body, {loop.var: position}))
+        else:
+            f.emit(substitute_stmt(loop.body, {loop.var: position}))
 
 
 def emit_if(f: Function, stmt: If) -> None:
