@@ -187,13 +187,13 @@ def _conv_transpose(
         at = [p + v.before for p, v in zip(place, windows, strict=True)]
         split = [v for v in windows if v.stride > 1]
         remainders = [y % v.stride for y, v in zip(at, windows, strict=True) if v.stride > 1]
-        quotients = [y // v.stride for y, v in zip(at, windows, strict=True)]
+        quotients = [y // v.stride - v.before // v.stride for y, v in zip(at, windows, strict=True)]
         assert len(split) == len(remainders)
         found = phases[(batch, out, *remainders, *quotients)]
         return found if bias is None else te.cast(found + bias[out], types.result)
 
-    if bias is None and all(v.stride == 1 and v.before == 0 for v in windows):
-        return phases
+    if all(v.stride == 1 for v in windows):
+        return phases if bias is None else _with_bias(phases, bias, 1, types)
     return te.compute((x.shape[0], c_out, *outputs), element, name=f"conv{n}d_transpose")
 
 
@@ -201,13 +201,14 @@ def _phases(
     n: int, x: Tensor, w: Tensor, windows: Sequence[Window], outputs: Sequence[Expr], c_out: Expr, groups: int,
     per_group: int, types: Types,
 ) -> Tensor:  # fmt: skip
-    """The plain convolutions: [batch, out, remainder of each strided dimension..., quotients...]."""
+    """The plain convolutions: [batch, out, remainder of each strided dimension..., quotients from the first on...]."""
     taps = [-(-v.size // v.stride) if v.stride > 1 else v.size for v in windows]
     spans = [v.dilation * (t - 1) for v, t in zip(windows, taps, strict=True)]
-    quotients = [(o + (v.before - 1)) // v.stride + 1 for o, v in zip(outputs, windows, strict=True)]
+    first = [v.before // v.stride for v in windows]
+    quotients = [(o + (v.before - 1)) // v.stride + (1 - f) for o, v, f in zip(outputs, windows, first, strict=True)]
     # quotient q meets inputs q - dilation * tap; padding makes them all exist
-    around = [(span, 0) for span in spans]
-    source = _shifted(x, spans, quotients) if n else padded(x, 2, around, te.cast(0, x.dtype))
+    fill = absent(x.dtype) if groups == 1 else te.cast(0, x.dtype)
+    source = _shifted(x, [s - f for s, f in zip(spans, first, strict=True)], spans, quotients, fill)
     strides = [v.stride for v in windows if v.stride > 1]
     weights = _by_phase(w, windows, taps)
     c_group = x.shape[1] if groups == 1 else Const(int(x.shape[1]) // groups)  # type: ignore[call-overload]  # pyright: ignore
@@ -225,17 +226,19 @@ def _phases(
     return te.compute(shape, element, name=f"conv{n}d_phases")
 
 
-def _shifted(x: Tensor, spans: Sequence[int], quotients: Sequence[Expr]) -> Tensor:
-    """`x` with zeros before, and cut or filled up to what all quotients read."""
+def _shifted(
+    x: Tensor, shifts: Sequence[int], spans: Sequence[int], quotients: Sequence[Expr], fill: Expr
+) -> Tensor:  # fmt: skip
+    """`x` moved up by `shifts`, filled before and behind up to what all quotients and the taps' spans read."""
     shape = (*x.shape[:2], *[q + span for q, span in zip(quotients, spans, strict=True)])
-    if all(same_size(a, b) for a, b in zip(shape, x.shape, strict=True)):
+    if not any(shifts) and all(same_size(a, b) for a, b in zip(shape, x.shape, strict=True)):
         return x
 
     def element(batch: Expr, c: Expr, *place: Expr) -> Expr:
-        at = [p - span for p, span in zip(place, spans, strict=True)]
-        inside = [y >= 0 for y, span in zip(at, spans, strict=True) if span]
-        inside += [y < size for y, size in zip(at, x.shape[2:], strict=True)]
-        return te.select(te.all(*inside), x[(batch, c, *at)], te.cast(0, x.dtype))
+        inside = [p >= shift for p, shift in zip(place, shifts, strict=True) if shift > 0]
+        inside += [p < size + shift for p, size, shift in zip(place, x.shape[2:], shifts, strict=True)]
+        at = [p - shift for p, shift in zip(place, shifts, strict=True)]
+        return te.select(te.all(*inside), x[(batch, c, *at)], fill)
 
     return te.compute(shape, element, name=f"{x.name}_pad")
 

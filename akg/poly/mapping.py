@@ -326,6 +326,9 @@ class _Mapper:
         """A band around further bands: threads share its outermost parallel loop; what re-uses along it is tiled."""
         members, point = list(band.members), None
         children = band.child.children if isinstance(band.child, Sequence) else ()
+        if not threaded and self.has_packed_tile(members, children):
+            self.decisions.note(f"{', '.join(members[0].rows)}: apart, since a product packs an operand for its lanes")
+            return self.sequence(_distributed(band, children), (), threaded)
         inner = [f for f in children if isinstance(f.child, Band)]
         last = members[-1]
         if self.options.vectorize and last.coincident and outer_lanes_pay(self.scop, self.lanes, last, band.child):
@@ -347,6 +350,20 @@ class _Mapper:
         chosen = self.thread(members, threaded)
         child = self.node(band.child, (point,) if point else (), threaded or chosen is not None)
         return Band(tuple(members), band.permutable, child)
+
+    def has_packed_tile(self, members: list[Member], children: tuple[Filter, ...]) -> bool:
+        """Whether a product among the children of parallel loops, with these around it alone, packs an operand."""
+        is_free = all(m.coincident and not m.directive for m in members) and is_box(tuple(members))
+        if len(children) < 2 or not is_free:
+            return False
+        for part in children:
+            if isinstance(part.child, Band):
+                keep = frozenset(part.statements)
+                own = tuple([m.restricted(keep) for m in members])
+                choice = self.register_choice((*own, *part.child.members), part.child.child, 0)
+                if choice is not None and choice.packs:
+                    return True
+        return False
 
     def outer_lanes(self, band: Band, threaded: bool) -> Node:
         """Lanes along the last member, around its recurrences; threads share vectors of it, or a loop outside."""
@@ -566,6 +583,19 @@ class _Mapper:
 
 def _is_shared(members: list[Member]) -> bool:
     return any(m.kind == "parallel" for m in members)
+
+
+def _distributed(band: Band, children: tuple[Filter, ...]) -> Sequence:
+    """Parallel loops around each child of their own, one band with the child's where that is one."""
+    parts: list[Filter] = []
+    for part in children:
+        own = tuple([m.restricted(frozenset(part.statements)) for m in band.members])
+        inner = part.child
+        if isinstance(inner, Band):
+            parts.append(Filter(part.statements, Band((*own, *inner.members), True, inner.child)))
+        else:
+            parts.append(Filter(part.statements, Band(own, True, inner)))
+    return Sequence(tuple(parts))
 
 
 def _band_over(members: list[Member], child: Node) -> Node:
