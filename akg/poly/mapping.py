@@ -27,7 +27,7 @@ from akg.poly.reuse import Choice, ReuseModel, is_box, is_summed
 from akg.poly.row_lanes import reads_once, row_lanes, rows_below
 from akg.poly.row_order import keeps_rows, row_strip
 from akg.poly.scop import Scop, Statement
-from akg.poly.tile_order import TileOrder, sink, sink_blocked
+from akg.poly.tile_order import TileOrder, distributed, sink, sink_blocked
 from akg.poly.tile_size import tile_sizes
 from akg.poly.tiling import FULL_TILES, TilePlan, Tiling, first_loops, in_order, split_loops, tiles_text, wavefronts_of
 from akg.poly.tree import LEAF, TILED, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
@@ -328,7 +328,7 @@ class _Mapper:
         children = band.child.children if isinstance(band.child, Sequence) else ()
         if not threaded and self.has_packed_tile(members, children):
             self.decisions.note(f"{', '.join(members[0].rows)}: apart, since a product packs an operand for its lanes")
-            return self.sequence(_distributed(band, children), (), threaded)
+            return self.sequence(distributed(band, children), (), threaded)
         inner = [f for f in children if isinstance(f.child, Band)]
         last = members[-1]
         if self.options.vectorize and last.coincident and outer_lanes_pay(self.scop, self.lanes, last, band.child):
@@ -583,19 +583,6 @@ class _Mapper:
 
 def _is_shared(members: list[Member]) -> bool:
     return any(m.kind == "parallel" for m in members)
-
-
-def _distributed(band: Band, children: tuple[Filter, ...]) -> Sequence:
-    """Parallel loops around each child of their own, one band with the child's where that is one."""
-    parts: list[Filter] = []
-    for part in children:
-        own = tuple([m.restricted(frozenset(part.statements)) for m in band.members])
-        inner = part.child
-        if isinstance(inner, Band):
-            parts.append(Filter(part.statements, Band((*own, *inner.members), True, inner.child)))
-        else:
-            parts.append(Filter(part.statements, Band(own, True, inner)))
-    return Sequence(tuple(parts))
 
 
 def _band_over(members: list[Member], child: Node) -> Node:

@@ -138,3 +138,16 @@ def sink_blocked(
         blocks = tuple([replace(m, tile=block) for m in node.members])
         return Band((*blocks, *rows), True, sink(node, points, choice))
     return Band(rows, True, sink(node, points, choice))
+
+
+def distributed(band: Band, children: tuple[Filter, ...]) -> Sequence:
+    """Parallel loops around each child of their own, one band with the child's where that is one."""
+    parts: list[Filter] = []
+    for part in children:
+        own = tuple([m.restricted(frozenset(part.statements)) for m in band.members])
+        inner = part.child
+        if isinstance(inner, Band):
+            parts.append(Filter(part.statements, Band((*own, *inner.members), True, inner.child)))
+        else:
+            parts.append(Filter(part.statements, Band(own, True, inner)))
+    return Sequence(tuple(parts))
