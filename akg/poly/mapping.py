@@ -179,7 +179,9 @@ class _Mapper:
         assert isinstance(part.child, Band)
         own = self.register_choice(part.child.members, part.child.child, 0)
         rows = () if own is None else [v for v in own.tiles if v is not own.vector]
-        return own is None or all(self.lanes.trips_of(own.statement, v) < MAX_ROWS for v in rows)
+        if own is None or own.streams:  # a strip of sums re-uses nothing
+            return True
+        return all(self.lanes.trips_of(own.statement, v) < MAX_ROWS for v in rows)
 
     def rows_with(self, part: Filter, points: tuple[Member, ...]) -> bool:
         """Whether a nest reads the rows of the one point in the order of memory if that goes inside its sums."""

@@ -15,6 +15,7 @@ from akg.ir.interp import interpret
 from akg.ir.lower import lower_te
 from akg.ir.text import parse_kernel, to_text
 from akg.poly.strategy import resolve_strategy
+from bench.polybench import blas
 
 SMALL = Target("small", "llvm", "x86_64", "x86-64-v4", frozenset({"avx512f"}), 512, 32, l1_bytes=1 << 12, cores=2)
 
@@ -53,3 +54,12 @@ def test_text_of_prefetches() -> None:
     text = to_text(kernel)
     assert "prefetch l1 write matmul[" in text
     assert to_text(parse_kernel(text)) == text
+
+
+def test_rows_of_a_loop_around_several_statements_are_tiled() -> None:
+    """The sum in PolyBench's gemm has no rows of its own: streaming through it would use nothing again."""
+    state = pipeline.start(blas.gemm.lower(), resolve_strategy("auto"), SMALL)
+    result = pipeline.run(state, (*pipeline.SCHEDULE, *pipeline.MAP), check=True).result
+    assert result is not None
+    assert any(isinstance(s, stmt.Alloc) and len(s.buffer.shape) == 2 for s in stmt.walk(result.body))
+    assert any(isinstance(s, stmt.Prefetch) for s in stmt.walk(result.body))
