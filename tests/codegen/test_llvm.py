@@ -219,6 +219,16 @@ def test_temporaries(check: Check, scope: Any) -> None:
     check(made, random((40, 700)), np.zeros((40, 700), np.float32), 40, 700)
 
 
+def test_a_large_temporary_in_a_parallel_loop_of_one_iteration(check: Check) -> None:
+    """Which is straight code, or a function with a workspace of its own, but not something between the two."""
+    x, y = Buffer("X", consts(3, 40), float32), Buffer("Y", consts(3, 40), float32)
+    t = Buffer("T", consts(32768), float32, "local")
+    first = loop(k, 40, Store(t, (k,), Load(x, (i, k)) + 1.0, "S0"), "vector")
+    second = loop(m, 40, Store(y, (i, m), Load(t, (m,)) * 2.0, "S1"), "vector")
+    body = loop(i, 3, loop(j, i + 1, Alloc(t, block(first, second)), "parallel", begin=i))
+    check(kernel(body, x, y), random((3, 40)), np.zeros((3, 40), np.float32))
+
+
 def test_no_memory_is_an_error(jit: Any, host: Any) -> None:
     y, t = Buffer("Y", (n,), float32), Buffer("t", (n, n, n), float32)
     body = Alloc(t, block(Store(t, (ZERO, ZERO, ZERO), Const(1.0, float32), "S0"),

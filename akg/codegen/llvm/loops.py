@@ -26,7 +26,7 @@ from akg.codegen.llvm.subscript import row_major_strides
 from akg.codegen.llvm.transpose import emit_blocks
 from akg.codegen.llvm.types import in_memory, llvm_type
 from akg.codegen.llvm.vector import emit_vector
-from akg.codegen.llvm.workspace import SLACK_BYTES, is_on_stack
+from akg.codegen.llvm.workspace import SLACK_BYTES, is_on_stack, uses_heap
 from akg.codegen.subscripts import depends_on_data
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, binary
@@ -45,7 +45,8 @@ def emit_for(f: Function, loop: For) -> None:
         return
     if any(depends_on_data(e, f.from_data) for e in (loop.begin, loop.end)):
         f.from_data.add(loop.var)
-    if trips == 1:
+    is_function = loop.kind == "parallel" and not f.is_parallel and f.lanes is None
+    if trips == 1 and not (is_function and uses_heap(loop.body)):  # a function has a workspace of its own
         f.emit(substitute_stmt(loop.body, {loop.var: loop.begin}))
     elif loop.kind == "unroll":
         if f.lanes is None and emit_columns(f, loop):
@@ -55,7 +56,7 @@ def emit_for(f: Function, loop: For) -> None:
     elif loop.kind == "vector" and f.lanes is None:
         if not emit_blocks(f, loop):
             _emit_lanes(f, loop, trips)
-    elif loop.kind == "parallel" and not f.is_parallel and f.lanes is None:
+    elif is_function:
         emit_parallel(f, loop)
     else:
         emit_serial(f, loop, trips)

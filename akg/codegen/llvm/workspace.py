@@ -11,7 +11,7 @@ from akg.codegen.llvm.subscript import row_major_strides
 from akg.codegen.llvm.types import in_memory
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, binary
-from akg.ir.stmt import Alloc, For, Stmt, sub_statements
+from akg.ir.stmt import Alloc, For, Stmt, sub_statements, walk
 
 STACK_LIMIT_BYTES = 64 * 1024
 ALIGN_BYTES = 64
@@ -32,6 +32,11 @@ def size_bytes(buffer: Buffer) -> Expr:
     for extent in buffer.shape:
         size = extent * size
     return size
+
+
+def uses_heap(body: Stmt) -> bool:
+    """Whether a temporary of `body` is in the workspace of its function."""
+    return any(isinstance(s, Alloc) and s.buffer.scope != "register" and not is_on_stack(s.buffer) for s in walk(body))
 
 
 def heap_layout(f: Function, body: Stmt) -> tuple[Expr, dict[Buffer, Expr]]:
