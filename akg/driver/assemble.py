@@ -46,22 +46,47 @@ class Code:
     bytes: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """What a backend made of a compilation, with the text that LLVM compiles."""
+
+    module: Module
+    text: str
+    target: Target
+
+
 def compile_kernel(state: Compilation) -> Code:
     """Map, emit and compile a scheduled compilation; it may be mapped already."""
+    module = emitted(state)
+    with phase("compile"):
+        code = machine_code(module)
+    return code_of(state, module, code)
+
+
+def emitted(state: Compilation) -> Emitted:
+    """The code of a compilation, as the text of its backend."""
     if state.result is None:
         run_map(state)
     with phase("emit"):
         module = emit(state)
-    if module.kind == "llvm":
-        with phase("compile"):
-            passes = module.meta.get("passes", ())
-            object_code = jit.compile_llvm(_linkable(module, state.kernel), state.target, passes)
-    else:
-        object_code = module.text.encode()
+        text = _linkable(module, state.kernel) if module.kind == "llvm" else module.text
+    return Emitted(module, text, state.target)
+
+
+def machine_code(code: Emitted) -> bytes:
+    """The object file, or the text of a backend that loads its own. Any thread may do this."""
+    if code.module.kind != "llvm":
+        return code.text.encode()
+    return jit.compile_llvm(code.text, code.target, code.module.meta.get("passes", ()))
+
+
+def code_of(state: Compilation, made: Emitted, code: bytes) -> Code:
+    """What is kept of a compilation and its machine code."""
+    module = made.module
     legality = state.legality.text if state.legality is not None else ""
     meta = {"failures": module.meta["failures"]} if module.kind == "llvm" else dict(module.meta)
     return Code(
-        object_code, state.target.backend, legality, module.kind, meta,
+        code, state.target.backend, legality, module.kind, meta,
         [*state.decisions.lines, *module.meta.get("notes", ())], cost.flops(state.scop), cost.bytes_moved(state.kernel),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from types import FunctionType
 from typing import TypeAlias
@@ -37,7 +37,7 @@ from akg.runtime.explanation import Explanation
 from akg.runtime.kernel import Kernel
 
 Computation: TypeAlias = "te.Tensor | Sequence[te.Tensor] | Script | stmt.Kernel | Lowered"
-_memory: WeakValueDictionary[str, Kernel] = WeakValueDictionary()
+memory: WeakValueDictionary[str, Kernel] = WeakValueDictionary()
 
 
 class Lowered:
@@ -181,68 +181,30 @@ def build(
             return _built(kernel, chosen, machine, recorder)
 
 
-def build_if(
-    kernel: stmt.Kernel, accept: Callable[[stmt.Kernel], bool], target: str | Target | None = None,
-    strategy: StrategyLike = None,
-) -> Kernel | None:  # fmt: skip
-    """Compile loop IR if what becomes of it is accepted.
-
-    Args:
-        kernel: the loop IR.
-        accept: sees the scheduled and mapped loops, before any code is emitted. A kernel that is in memory or on the
-            disk was accepted once, and is not shown again.
-        target: as for `build`.
-        strategy: as for `build`.
-
-    Returns:
-        The kernel; None where it was not accepted.
-
-    Raises:
-        AkgError: as for `build`.
-    """
-    recorder = Recorder()
-    with recorder, pipeline.LOCK:
-        machine = resolve_target(target)
-        chosen = resolve_strategy(strategy, config.strategy)
-        with reported(kernel, chosen, machine):
-            key = store.key(kernel, chosen, machine)
-            found = _memory.get(key)
-            if found is not None:
-                return found
-            code, state = store.load(key), None
-            if code is None:
-                state = _mapped(kernel, chosen, machine)
-                if state.result is not None and not accept(state.result):
-                    return None
-            return _built(kernel, chosen, machine, recorder, state)
-
-
-def _built(
-    kernel: stmt.Kernel, strategy: Strategy, target: Target, recorder: Recorder, state: Compilation | None = None
-) -> Kernel:
-    """The kernel from memory, from the disk or anew; `state` is a compilation of it that is mapped already."""
+def _built(kernel: stmt.Kernel, strategy: Strategy, target: Target, recorder: Recorder) -> Kernel:
+    """The kernel from memory, from the disk or anew."""
     with phase("key"):
         key = store.key(kernel, strategy, target)
-    found = None if is_dumped(kernel.name) else _memory.get(key)
+    found = None if is_dumped(kernel.name) else memory.get(key)
     if found is not None:
         return found
-    code, state = _code(key, kernel, strategy, target, state)
+    code, state = _code(key, kernel, strategy, target)
     cache = "off" if config.cache == "off" else "miss" if state else "hit"
     built = assemble(
-        code, kernel, strategy, target, recorder, cache, lambda: state or _mapped(kernel, strategy, target)
+        code, kernel, strategy, target, recorder, cache, lambda: state or mapped(kernel, strategy, target)
     )  # fmt: skip
-    _memory[key] = built
+    memory[key] = built
     return built
 
 
 def _code(
-    key: str, kernel: stmt.Kernel, strategy: Strategy, target: Target, state: Compilation | None = None
+    key: str, kernel: stmt.Kernel, strategy: Strategy, target: Target
 ) -> tuple[Code, Compilation | None]:
     """The code from the disk, or anew with the compilation that made it."""
-    code = None if state is not None or is_dumped(kernel.name) else store.load(key)
+    code = None if is_dumped(kernel.name) else store.load(key)
     if code is not None:
         return code, None
-    state = state or _compiled(kernel, strategy, target)
+    state = _compiled(kernel, strategy, target)
     code = compile_kernel(state)
     store.save(key, code)
     return code, state
@@ -271,7 +233,7 @@ def _compiled(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compil
     return pipeline.run(state, pipeline.SCHEDULE)
 
 
-def _mapped(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilation:
+def mapped(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilation:
     """The passes again, for the texts of a kernel that came from the cache."""
     return run_map(_compiled(kernel, strategy, target))
 

@@ -9,7 +9,7 @@ from akg.base.config import config
 from akg.base.errors import user_facing
 from akg.base.target import Target, host, resolve_target
 from akg.base.trace import phase
-from akg.driver.build import build, build_if
+from akg.driver.several import Begun, Several
 from akg.fusion.bound import BoundGraph
 from akg.fusion.cluster import Partition, partition, whole
 from akg.fusion.copies import with_copies
@@ -17,6 +17,7 @@ from akg.fusion.cut import Verdict, cut_at
 from akg.fusion.fold import fold_constants
 from akg.fusion.group import Definition, Group, define, groups_of
 from akg.fusion.run import Plan, Runner, Spec, Step
+from akg.ir import stmt
 from akg.ir.expr import Var
 from akg.ir.graph import Graph, Value, graph_text, merge_equal, remove_dead, simplify_algebra, verify_graph
 from akg.poly.strategy import StrategyLike
@@ -113,13 +114,15 @@ def _compiled(
     with phase("cluster"):
         parts = whole(graph) if one_kernel else partition(graph, target)
     definitions: list[Definition] = []
-    kernels: list[Kernel] = []
-    while len(kernels) < len(parts.groups):
-        definition = define(parts.groups[len(kernels)], graph, rounded=rounded)
-        kernel = _built(definition, parts, len(kernels), graph, target, strategy, one_kernel)
-        if kernel is not None:
-            definitions.append(definition)
-            kernels.append(kernel)
+    begun: list[Begun] = []
+    with Several(target, strategy) as several:
+        while len(begun) < len(parts.groups):
+            definition = define(parts.groups[len(begun)], graph, rounded=rounded)
+            kernel = _begun(definition, parts, len(begun), graph, several, one_kernel)
+            if kernel is not None:
+                definitions.append(definition)
+                begun.append(kernel)
+        kernels = [k.kernel() for k in begun]
     return CompiledGraph(graph, parts, kernels, _plan(graph, parts.groups, definitions, kernels))
 
 
@@ -142,21 +145,20 @@ def _evaluated(graph: Graph) -> list[Any]:
     return _compiled(with_copies(graph, own_outputs=True), host(), None).run(())
 
 
-def _built(
-    definition: Definition, parts: Partition, k: int, graph: Graph, target: Target,
-    strategy: StrategyLike, is_final: bool,
-) -> Kernel | None:  # fmt: skip
+def _begun(
+    definition: Definition, parts: Partition, k: int, graph: Graph, several: Several, is_final: bool
+) -> Begun | None:
     """The kernel of group `k`; None where the scheduler's verdict is against it, and `parts` has it cut instead."""
     nodes = parts.groups[k].nodes
-    if is_final or len(nodes) == 1:
-        return build(definition.kernel, target=target, strategy=strategy)
-    verdict = Verdict(definition.names, target)
-    kernel = build_if(definition.kernel, verdict.accept, target, strategy)
+    verdict = Verdict(definition.names, several.target)
+
+    def accept(loops: stmt.Kernel) -> bool:
+        return is_final or len(nodes) == 1 or verdict.accept(loops) or len(cut_at(nodes, verdict.cuts)) == 1
+
+    kernel = several.begin(definition.kernel, accept)
     if kernel is not None:
         return kernel
     levels = cut_at(nodes, verdict.cuts)
-    if len(levels) == 1:
-        return build(definition.kernel, target=target, strategy=strategy)
     for node in nodes:
         for value in node.outputs:
             readers = [r for r in nodes if value in r.inputs] if value in verdict.cuts else []
