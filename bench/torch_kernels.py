@@ -14,7 +14,7 @@ from akg.base.target import resolve_target
 from akg.frontends.torch import run
 from akg.fusion.compile import CompiledGraph
 from akg.fusion.group import Group
-from akg.fusion.traits import traits_of, value_bytes
+from akg.fusion.traits import stages_of, traits_from, value_bytes
 from akg.ir.graph import Value
 from akg.runtime import measure
 
@@ -78,7 +78,7 @@ def _flops(group: Group) -> float:
     pairs = 2.0 if "avx512bf16" in resolve_target().features else 1.0
     flops = 0.0
     for node in group.nodes:
-        traits = traits_of(node)
+        traits = traits_from(stages_of(node))
         if traits.kind == "contraction":
             is_half = all(v.dtype.itemsize_bytes == 2 for v in node.inputs[:2])
             flops += 2.0 * traits.operations / (pairs if is_half else 1.0)

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from akg.base.dtype import index
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Cast, Const, Expr, Load, Var
-from akg.ir.rewrite import walk_expr
+from akg.ir.rewrite import loads_of, variables_of, walk_expr
 from akg.ir.text import to_text
 
 OUT_OF_MEMORY = 1
@@ -20,10 +20,7 @@ FIRST_STATUS = 2  # of the checks; the table starts with it
 
 def depends_on_data(expr: Expr, variables: Collection[Var] = ()) -> bool:
     """Whether an index expression reads an array or a scalar argument, or uses one of `variables`."""
-    return any(
-        isinstance(n, Load) or (isinstance(n, Var) and (n.dtype is not index or n in variables))
-        for n in walk_expr(expr)
-    )
+    return bool(loads_of(expr)) or any(v.dtype is not index or v in variables for v in variables_of(expr))
 
 
 def needs_check(expr: Expr, extent: Expr, variables: Collection[Var] = ()) -> bool:

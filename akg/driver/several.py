@@ -5,6 +5,7 @@ Scheduling is Python, which one thread at a time runs; LLVM runs beside it, a th
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -68,17 +69,20 @@ class Several:
         """
         self.target, self._strategy = resolve_target(target), resolve_strategy(strategy, config.strategy)
         self._begun: dict[str, Begun] = {}
-        self._interval = 0.0
+        self._interval, self._collects = 0.0, False
         self._compiler = ThreadPoolExecutor(1, "akg-llvm")
 
     def __enter__(self) -> Several:
-        self._interval = sys.getswitchinterval()
+        self._interval, self._collects = sys.getswitchinterval(), gc.isenabled()
         sys.setswitchinterval(SWITCH_S)
+        gc.disable()  # of all that is allocated little is garbage; beside a large program a collection takes 0.2 s
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._compiler.shutdown(cancel_futures=True)
         sys.setswitchinterval(self._interval)
+        if self._collects:
+            gc.enable()
 
     def begin(self, kernel: stmt.Kernel, accept: Callable[[stmt.Kernel], bool]) -> Begun | None:
         """Schedule loop IR, and compile it if what becomes of it is accepted.

@@ -25,7 +25,7 @@ from akg.base.target import Target
 from akg.fusion.attention import softmax_groups
 from akg.fusion.group import Group, groups_of
 from akg.fusion.recompute import recomputed
-from akg.fusion.traits import Class, Traits, traits_of, value_bytes
+from akg.fusion.traits import Class, stages_of, traits_from, value_bytes
 from akg.fusion.views import carried_views
 from akg.ir.graph import Graph, Node, Value
 
@@ -73,26 +73,21 @@ class _Clusters:
     def __init__(self, graph: Graph, target: Target) -> None:
         self.graph, self.target = graph, target
         self.producers, self.readers = graph.producers(), graph.readers()
-        self.traits: dict[Node, Traits] = {}
+        stages = {node: stages_of(node) for node in graph.nodes if node.program is None}
+        self.traits = {node: traits_from(stages.get(node, ())) for node in graph.nodes}
         self.members: list[list[Node]] = []
         self.before: list[int] = []  # transitively
         self.where: dict[Node, int] = {}
         self.touched: dict[Value, list[int]] = {}  # groups that read a value, latest last
         self.reasons: list[tuple[Node, Node, str]] = []
-        self.views = carried_views(graph, [n for n in graph.nodes if self.of(n).kind == "contraction"])
+        self.views = carried_views(graph, [n for n in graph.nodes if self.traits[n].kind == "contraction"], stages)
         self.carried = {view for views in self.views.values() for view in views}
         self.attention = {n: k for k, nodes in enumerate(softmax_groups(graph, self.kind, target)) for n in nodes}
         self.attention_at: dict[int, int] = {}  # the group of each softmax product, once it has begun
 
-    def of(self, node: Node) -> Traits:
-        """The traits of a node."""
-        if node not in self.traits:
-            self.traits[node] = traits_of(node)
-        return self.traits[node]
-
     def kind(self, node: Node) -> Class:
         """The class of a node."""
-        return self.of(node).kind
+        return self.traits[node].kind
 
     def place(self, node: Node) -> None:
         """Put `node` into the first group that takes it, else into one of its own."""

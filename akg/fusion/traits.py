@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -41,13 +42,20 @@ class Traits:
     work_bytes: float = 0.0
 
 
-def traits_of(node: Node) -> Traits:
-    """The traits of a node, from its definition on its own."""
-    if node.program is not None:
-        return Traits("sequential", 0)
+def stages_of(node: Node) -> list[Stage]:
+    """The stages of a node's definition on its own, over placeholders with the names of its inputs.
+
+    Args:
+        node: no program.
+    """
     tensors = {v: te.placeholder(v.shape, v.dtype, name=v.name) for v in node.inputs}
-    results = [t for t in defined(node, tensors) if not isinstance(t.op, Placeholder)]
-    stages = build_stages(results)
+    return build_stages([t for t in defined(node, tensors) if not isinstance(t.op, Placeholder)])
+
+
+def traits_from(stages: Sequence[Stage]) -> Traits:
+    """The traits of a node with these stages; without any it is a program, which runs in an order of its own."""
+    if not stages:
+        return Traits("sequential", 0)
     operations = max([_iterations(stage) for stage in stages], default=0)
     if any(stage.scan is not None or stage.is_update for stage in stages):
         return Traits("sequential", operations)

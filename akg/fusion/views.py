@@ -9,22 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from akg.fusion.builder import defined
 from akg.fusion.traits import value_bytes
-from akg.ir import te
 from akg.ir.affine import Affine
 from akg.ir.expr import Axis, Const, Expr, Load, Var
 from akg.ir.graph import Graph, Node, Value
 from akg.ir.rewrite import substitute, variables_of
 from akg.ir.simplify import simplify
-from akg.ir.stage import Stage, build_stages
-from akg.ir.te.tensor import Placeholder
+from akg.ir.stage import Stage
+
+Stages = Mapping[Node, Sequence[Stage]]
 
 
-def carried_views(graph: Graph, contractions: Sequence[Node]) -> Mapping[Node, list[Node]]:
-    """For each contraction the views that it takes along, in order. What takes a view along is all that reads it."""
+def carried_views(graph: Graph, contractions: Sequence[Node], stages: Stages) -> Mapping[Node, list[Node]]:
+    """For each contraction the views that it takes along, in order. What takes a view along is all that reads it.
+
+    Args:
+        graph: of the nodes.
+        contractions: of its nodes, those that read operands again and again.
+        stages: of each node, as `akg.fusion.traits.stages_of` gives them.
+    """
     producers, readers = graph.producers(), graph.readers()
-    allowed = {node: _allowed(node, graph, producers) for node in contractions}
+    allowed = {node: _allowed(node, graph, producers, stages) for node in contractions}
     takers: dict[Node, set[Node]] = {}
     for node in reversed(graph.nodes):
         if not any(node in views for views in allowed.values()) or node.outputs[0] in graph.results:
@@ -40,31 +45,31 @@ def carried_views(graph: Graph, contractions: Sequence[Node]) -> Mapping[Node, l
     return {c: [n for n in graph.nodes if c in takers.get(n, ())] for c in contractions}
 
 
-def _allowed(node: Node, graph: Graph, producers: Mapping[Value, Node]) -> set[Node]:
+def _allowed(node: Node, graph: Graph, producers: Mapping[Value, Node], stages: Stages) -> set[Node]:
     """The views that a contraction could read through."""
-    stages = _stages(node)
-    values = {stage_input.name: stage_input for stage_input in node.inputs}
+    values = {value.name: value for value in node.inputs}
     taken: dict[Value, list[Node]] = {}
-    for stage in stages:
+    for stage in stages[node]:
         for load in stage.loads:
             value = values.get(load.buffer.name)
             if value is None or value.shape != load.buffer.shape:
                 continue
-            chain = _chain(value, load.indices, stage, graph, producers)
+            chain = _chain(value, load.indices, stage, graph, producers, stages)
             known = taken.get(value)
             taken[value] = chain if known is None or len(chain) < len(known) else known
     return {view for chain in taken.values() for view in chain}
 
 
 def _chain(
-    value: Value, indices: tuple[Expr, ...], stage: Stage, graph: Graph, producers: Mapping[Value, Node]
-) -> list[Node]:
+    value: Value, indices: tuple[Expr, ...], stage: Stage, graph: Graph, producers: Mapping[Value, Node],
+    stages: Stages,
+) -> list[Node]:  # fmt: skip
     """The views behind an operand that a loop over its elements reads with constant steps."""
     chain: list[Node] = []
     best = 0
     while True:
         view = producers.get(value)
-        step = None if view is None else _arrangement(view)
+        step = None if view is None else _arrangement(view, stages)
         if view is None or step is None or view.inputs[0] in graph.constants:
             return chain[:best]
         axes, load = step
@@ -75,22 +80,17 @@ def _chain(
             best = len(chain)
 
 
-def _arrangement(node: Node) -> tuple[tuple[Axis, ...], Load] | None:
+def _arrangement(node: Node, known: Stages) -> tuple[tuple[Axis, ...], Load] | None:
     """The axes of a node that only arranges one array anew, no more elements than that has, and what it reads there."""
     if node.kind != "reshape" or len(node.inputs) != 1 or len(node.outputs) != 1:
         return None
     if value_bytes(node.outputs[0]) > value_bytes(node.inputs[0]):
         return None
-    stages = _stages(node)
+    stages = known[node]
     if len(stages) != 1 or stages[0].combiner is not None or stages[0].scan is not None or stages[0].is_update:
         return None
     body = stages[0].values[0]
     return (stages[0].axes, body) if isinstance(body, Load) else None
-
-
-def _stages(node: Node) -> list[Stage]:
-    tensors = {v: te.placeholder(v.shape, v.dtype, name=v.name) for v in node.inputs}
-    return build_stages([t for t in defined(node, tensors) if not isinstance(t.op, Placeholder)])
 
 
 def _is_steady(value: Value, indices: Sequence[Expr], axis: Axis) -> bool:

@@ -106,6 +106,11 @@ def _operands(node: Expr) -> tuple[Expr, ...]:
     return (*node.children, *node.combiner.identity) if isinstance(node, Reduce) else node.children
 
 
+def uses(root: Expr, var: Var) -> bool:
+    """Whether a variable occurs in `root`."""
+    return root is var or (bool(root.children) and any(v is var for v in variables_of(root)))
+
+
 def rewrite_stmt(
     stmt: Stmt, rule: Callable[[Stmt], Stmt | None], on_expr: Callable[[Expr], Expr] | None = None
 ) -> Stmt:

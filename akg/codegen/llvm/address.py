@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from akg.base.dtype import index
 from akg.ir.expr import Binary, Const, Expr, Unary, Var, binary, cast
-from akg.ir.rewrite import walk_expr
+from akg.ir.rewrite import uses
 
 Key: TypeAlias = tuple[Expr, ...]  # the factors of a product, sorted by their text
 Polynomial: TypeAlias = dict[Key, int]
@@ -78,7 +78,7 @@ def split_lane(form: Polynomial, lane: Var) -> tuple[int | None, Polynomial]:
     rest = {key: c for key, c in form.items() if key != (lane,)}
     for key in rest:
         for factor in key:
-            if factor is lane or (factor.children and any(node is lane for node in walk_expr(factor))):
+            if uses(factor, lane):
                 return None, form
     return stride, rest
 

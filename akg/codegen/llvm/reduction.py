@@ -13,7 +13,7 @@ from akg.codegen.llvm.memory import store
 from akg.codegen.llvm.subscript import linear
 from akg.codegen.llvm.types import in_memory
 from akg.ir.expr import Binary, Cast, Expr, Load, Scalar, Unary
-from akg.ir.rewrite import walk_expr
+from akg.ir.rewrite import uses
 from akg.ir.stmt import REDUCTIONS, Store
 
 SLOTS = 4  # partial results that hide the latency of a pure reduction
@@ -85,7 +85,7 @@ def emit_lane_reduction(f: Function, stmt: Store) -> bool:
 def _varies(f: Function, stmt: Store) -> bool:
     assert f.lanes is not None
     form = linear(f, f.places[stmt.buffer], stmt.indices)
-    return any(node is f.lanes.var for key in form for factor in key for node in walk_expr(factor))
+    return any(uses(factor, f.lanes.var) for key in form for factor in key)
 
 
 def _accumulate(f: Function, update: Update, slot: str) -> None:

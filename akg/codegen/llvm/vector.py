@@ -20,7 +20,7 @@ from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Const, Expr, Load, Select, Var
 from akg.ir.factor import common_factor
-from akg.ir.rewrite import buffers_written, rewrite_stmt, substitute_stmt, walk_expr
+from akg.ir.rewrite import buffers_written, rewrite_stmt, substitute_stmt, uses, walk_expr
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Block, For, If, Prefetch, Stmt, Store, block, expressions, walk
 
@@ -71,7 +71,7 @@ def plan_vector(f: Function, loop: For) -> Plan | None:
         elif not indices_vary:
             if split_update(store) is None or _accesses(statements, store) != 2 or _is_shared(statements, store):
                 return None
-            if not any(_uses(i, s.var) for i in store.indices for s in inner):
+            if not any(uses(i, s.var) for i in store.indices for s in inner):
                 sums.append(store)
     nodes = {n for s in statements for e in expressions(s) for n in walk_expr(e)}
     lanes = _lanes(f, nodes, stores)
@@ -97,10 +97,6 @@ class _Varying:
             found = found or any(map(self.of, node.children))
             self.memo[node] = found
         return found
-
-
-def _uses(expr: Expr, var: Var) -> bool:
-    return any(node is var for node in walk_expr(expr))
 
 
 def _accesses(statements: list[Stmt], store: Store) -> int:
@@ -150,7 +146,7 @@ def _unrolled(loop: For) -> For:
     """
     inner = [s for s in walk(loop.body) if isinstance(s, For) and s.kind == "unroll"]
     stores = [s for s in walk(loop.body) if isinstance(s, Store) and s.reduction is not None]
-    if not any(_uses(i, f.var) for s in stores for i in s.indices for f in inner):
+    if not any(uses(i, f.var) for s in stores for i in s.indices for f in inner):
         return loop
 
     def rule(stmt: Stmt) -> Stmt | None:
