@@ -172,7 +172,8 @@ def peers_of(args: argparse.Namespace) -> list[Peer]:
     threads = {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count}
     if args.peers and importlib.util.find_spec("torch") is not None:
         command = [sys.executable, "-m", "bench.composite_torch", count]
-        found.append(Peer("inductor", command, {**threads, "TORCHINDUCTOR_FORCE_DISABLE_CACHES": "1"}))
+        cache = os.environ.get("TORCHINDUCTOR_CACHE_DIR") or tempfile.mkdtemp()  # new, so that all is compiled
+        found.append(Peer("inductor", command, {**threads, "TORCHINDUCTOR_CACHE_DIR": cache}))
     elif args.peers:
         print("no Inductor: torch is not installed")
     if args.mindspore:
