@@ -25,9 +25,10 @@ def test_selection_is_even_over_classes_and_types() -> None:
 def test_tables_weigh_by_traffic(capsys: pytest.CaptureFixture[str]) -> None:
     common = {"class": "reduce", "float16": False, "build_ms": 1.0, "build_cpu_ms": 1.0, "least_copy_us": 100.0}
     rows = [
-        {"op": "a", "bytes": 4_000_000, "least_us": 100.0, "inductor": {"build_s": 1.0}, "inductor_us": 400.0, "inductor_least_us": 300.0, **common},
+        {"op": "a", "bytes": 4_000_000, "least_us": 100.0, "inductor": {"build_s": 1.0}, "inductor_us": 400.0,
+         "inductor_least_us": 300.0, **common},
         {"op": "b", "bytes": 2_000_000, "least_us": 100.0, "inductor": {"error": "wrong"}, **common},
-    ]
+    ]  # fmt: skip
     composite_tables.report(rows, 1)
     text = capsys.readouterr().out
     assert "| reduce float32 | 2 | 30.0 | 30.0 | 1.00 | 1.00 | 1, 1 |" in text
