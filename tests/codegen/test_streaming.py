@@ -14,7 +14,7 @@ from akg.base.target import Target, resolve_target
 from akg.codegen.llvm.backend import emit
 from akg.codegen.llvm.streaming import streamed_buffers
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Load, Var
+from akg.ir.expr import Const, Load, Var, binary
 from akg.ir.stmt import For, Kernel, Param, Store, block
 from tests.codegen.conftest import Jit
 
@@ -58,3 +58,19 @@ def test_several_stores_to_one_array(gap: int, jit: Jit, host: Target) -> None:
     y = np.zeros((64, 2 * gap), np.float32)
     assert jit.load(emit(kernel, target), kernel)(x, y) == 0
     np.testing.assert_array_equal(y, np.concatenate([x, x], axis=1))
+
+
+@pytest.mark.parametrize("is_one_loop", [True, False])
+def test_what_lanes_read_of_their_own_stores_is_not_read_from_memory(is_one_loop: bool) -> None:
+    """A maximum of what is stored needs no cache for it, unless the pass over it is another one."""
+    x, y = (Buffer(name, (Const(4096), Const(4096)), float32) for name in "xy")
+    largest = Buffer("largest", (Const(4096),), float32)
+    i, j = Var("i"), Var("j")
+    stored = Store(y, (i, j), Load(x, (i, j)) * 2.0, "y")
+    update = Store(largest, (i,), binary("max", Load(largest, (i,)), Load(y, (i, j))), "largest", reduction="max")
+    lanes = [block(stored, update)] if is_one_loop else [stored, update]
+    body = block(*[For(j, Const(0), Const(4096), part, "vector") for part in lanes])
+    params = (Param(x, "in"), Param(y, "out"), Param(largest, "out"))
+    kernel = Kernel("rows", params, For(i, Const(0), Const(4096), body, "parallel"))
+    target = replace(resolve_target("cpu"), arch="x86_64", l3_bytes=32 * MIB)
+    assert {b.name for b in streamed_buffers(kernel, target)} == ({"y"} if is_one_loop else set())

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import math
 
-from akg.base.dtype import index
+from akg.base.dtype import bool_, index
 from akg.base.target import Target
 from akg.codegen.llvm.address import added, scaled
 from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.builder import Function, Value
 from akg.codegen.llvm.memory import access, linear
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Expr
-from akg.ir.rewrite import buffers_read, substitute, walk_expr
-from akg.ir.stmt import For, If, Kernel, Stmt, Store, walk
+from akg.ir.expr import Expr, Load
+from akg.ir.rewrite import substitute, walk_expr
+from akg.ir.stmt import For, If, Kernel, Stmt, Store, expressions, sub_statements, walk
 
 DEFAULT_BYTES = 32 << 20  # of the last cache, where its size is not known
 OUTPUT_SHARE = 1 / 4  # an output of less than this part of the last cache is likely to be read soon
@@ -37,7 +37,7 @@ def streamed_buffers(kernel: Kernel, target: Target) -> frozenset[Buffer]:
     if target.arch != "x86_64":
         return frozenset()
     cache_bytes = target.l3_bytes or DEFAULT_BYTES
-    read = buffers_read(kernel.body)
+    read = _read_again(kernel.body)
     written: dict[Buffer, int] = {}
     read_bytes = 0
     for param in kernel.params:
@@ -53,6 +53,32 @@ def streamed_buffers(kernel: Kernel, target: Target) -> frozenset[Buffer]:
     if read_bytes + written_bytes <= cache_bytes * TOUCHED_SHARE or read_bytes < written_bytes * READ_SHARE:
         return frozenset()
     return frozenset(buffer for buffer, size in written.items() if size > cache_bytes * OUTPUT_SHARE)
+
+
+def _read_again(body: Stmt) -> frozenset[Buffer]:
+    """What is read from memory: lanes have in registers what they stored themselves in the same iteration."""
+    own: dict[Expr, int] = {}
+    total: dict[Expr, int] = {}
+
+    def visit(stmt: Stmt, stored: set[Expr] | None) -> None:
+        if isinstance(stmt, For):
+            stored = set() if stmt.kind == "vector" else None
+        elif isinstance(stmt, If):
+            stored = None
+        for expr in expressions(stmt):
+            for node in set(walk_expr(expr)):
+                if isinstance(node, Load):
+                    total[node] = total.get(node, 0) + 1
+                    own[node] = own.get(node, 0) + (stored is not None and node in stored)
+        if isinstance(stmt, Store) and stored is not None:
+            stored -= {node for node in stored if isinstance(node, Load) and node.buffer is stmt.buffer}
+            if stmt.reduction is None and stmt.buffer.dtype is not bool_:
+                stored.add(Load(stmt.buffer, stmt.indices))
+        for inner in sub_statements(stmt):
+            visit(inner, stored)
+
+    visit(body, None)
+    return frozenset(node.buffer for node, count in total.items() if isinstance(node, Load) and own[node] < count)
 
 
 def streaming_store(f: Function, loop: For, lanes: int) -> Store | None:
