@@ -9,7 +9,7 @@ import pytest
 
 import akg
 from akg import ops, te
-from akg.base.dtype import float32
+from akg.base.dtype import DType, float32, float64, tolerance
 from akg.base.target import Target, resolve_target
 from akg.codegen.llvm.backend import emit
 from akg.codegen.llvm.streaming import streamed_buffers
@@ -74,3 +74,36 @@ def test_what_lanes_read_of_their_own_stores_is_not_read_from_memory(is_one_loop
     kernel = Kernel("rows", params, For(i, Const(0), Const(4096), body, "parallel"))
     target = replace(resolve_target("cpu"), arch="x86_64", l3_bytes=32 * MIB)
     assert {b.name for b in streamed_buffers(kernel, target)} == ({"y"} if is_one_loop else set())
+
+
+def affine_rows(rows: int, length: int, dtype: DType, begin: int = 0) -> Kernel:
+    """``y[i, j] = x[i, j] * s[j] + x[i, 0]``, for all j or from some on."""
+    i, j = Var("i"), Var("j")
+    shape = (Const(rows), Const(length))
+    x, s, y = Buffer("x", shape, dtype), Buffer("s", shape[1:], dtype), Buffer("y", shape, dtype)
+    store = Store(y, (i, j), Load(x, (i, j)) * Load(s, (j,)) + Load(x, (i, Const(0))), "S0")
+    body = For(i, Const(0), shape[0], For(j, Const(begin), shape[1], store, "vector"), "parallel")
+    return Kernel(f"rows{length}_{begin}_{dtype}", (Param(x, "in"), Param(s, "in"), Param(y, "out")), body)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("length", "dtype", "begin"), [
+    (259, float32, 0), (512, float32, 0), (1111, float32, 0), (777, float64, 0), (300, float32, 7), (257, float64, 1),
+])  # fmt: skip
+def test_rows_that_share_lines(length: int, dtype: DType, begin: int, threads: int, jit: Jit, host: Target) -> None:
+    """Wherever the array and its rows begin within lines, all of it is written, and nothing beside it."""
+    rows = 21
+    kernel = affine_rows(rows, length, dtype, begin)
+    code = jit.load(emit(kernel, replace(host, l2_bytes=1 << 12, l3_bytes=1 << 14)), kernel)
+    rng = np.random.default_rng(length)
+    x, s = (rng.uniform(-1, 1, shape).astype(dtype.numpy) for shape in ((rows, length), (length,)))
+    for offset in (0, 1, 5, 7):
+        memory = np.full(rows * length + 40, -7, dtype.numpy)
+        y = memory[8 + offset : 8 + offset + rows * length].reshape(rows, length)
+        with akg.config.override(num_threads=threads):
+            assert code(x, s, y) == 0
+        wanted = x.astype(np.float64) * s + x[:, :1]
+        wanted[:, :begin] = -7
+        np.testing.assert_allclose(y, wanted, rtol=tolerance(dtype), atol=tolerance(dtype))
+        assert np.all(memory[: 8 + offset] == -7)
+        assert np.all(memory[8 + offset + rows * length :] == -7)

@@ -102,6 +102,17 @@ class Lanes:
     is_double: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Seam:
+    """What a row leaves of its last line: addresses of the vector, of where it belongs (0: nothing), of how many."""
+
+    slot: str
+    address: str
+    count: str
+    dtype: DType
+    lanes: int
+
+
 class Scope:
     """One level of nesting."""
 
@@ -127,6 +138,7 @@ class Unit:
         self.polynomials: dict[Expr, Polynomial] = {}
         self.checks = Checks()
         self.streamed: frozenset[Buffer] = frozenset()  # outputs that no cache will hold until they are read
+        self.stored_once: frozenset[Buffer] = frozenset()  # arrays that one statement writes and none reads
         self.notes: list[str] = []
         self.is_finite = False  # no value is NaN
         self._names = 0
@@ -188,6 +200,9 @@ class Function:
         self.from_data: set[Var] = set()  # variables of loops with bounds from data
         self.streaming: Buffer | None = None  # the buffer whose vector stores are aligned and bypass the caches now
         self.has_streamed = False
+        self.seams: dict[Buffer, Seam] = {}
+        # a buffer of which masked vectors are stored by this function now: of (value, pointer, mask)
+        self.edge: tuple[Buffer, Callable[[Value, str, Value], None]] | None = None
         self.waiting: dict[Hashable, Any] = {}  # columns of rows that are not stored yet (`rows.py`)
         self.rows_level = -1  # the level whose stores may wait
         self.columns: dict[Buffer, Value | None] = {}  # stores to these buffers wait here, to be turned

@@ -9,6 +9,7 @@ from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.builder import Function, Place, Unit, Value
 from akg.codegen.llvm.expr import EXPRESSIONS
 from akg.codegen.llvm.loops import STATEMENTS
+from akg.codegen.llvm.seam import stored_once
 from akg.codegen.llvm.streaming import fence, streamed_buffers
 from akg.codegen.llvm.subscript import row_major_strides
 from akg.codegen.llvm.types import argument_type
@@ -23,6 +24,7 @@ def emit_module(kernel: Kernel, target: Target) -> tuple[str, Unit]:
     unit = Unit(target, EXPRESSIONS, STATEMENTS)
     unit.is_finite = config.fast_math
     unit.streamed = streamed_buffers(kernel, target)
+    unit.stored_once = stored_once(kernel)
     _emit_entry(unit, kernel)
     width = f'"prefer-vector-width"="{target.vector_bits}"'
     if "sve" in target.features and target.vector_bits > 128:  # vectors of this size are registers of SVE

@@ -377,15 +377,25 @@ def _store_lanes(f: Function, buffer: Buffer, where: Access, value: Value) -> No
             f.line(f"store {value}, ptr {pointer}, align {align}")
         return
     full = f.splat(mask or Value("true", bool_, 0, 0, True), lanes)
-    if stride == 1:
-        name, address = f"llvm.masked.store.{mangled(value.dtype, lanes)}.p0", f"ptr {pointer}"
+    if stride == 1 and f.edge is not None and f.edge[0] is buffer:
+        f.edge[1](value, pointer, full)
+    elif stride == 1:
+        masked_store(f, value, pointer, align, full)
     else:
         name = f"llvm.masked.scatter.{mangled(value.dtype, lanes)}.v{lanes}p0"
-        address = f"<{lanes} x ptr> {_lane_pointers(f, where, f.level, buffer)}"
-    kinds = f"{value.type}, {address.rpartition(' ')[0]}, i32, {full.type}"
-    callee = f.unit.declare(name, f"declare void @{name}({kinds})")
-    f.line(f"call void {callee}({value}, {address}, i32 {align}, {full})")
-    if stride == 1 and llvm_type(value.dtype) in ("i8", "i16", "i32"):
+        _store_masked(f, name, value, f"<{lanes} x ptr> {_lane_pointers(f, where, f.level, buffer)}", align, full)
+
+
+def masked_store(f: Function, value: Value, pointer: str, align: int, mask: Value) -> None:
+    """Write those lanes of a vector that are on."""
+    _store_masked(f, f"llvm.masked.store.{mangled(value.dtype, value.lanes)}.p0", value, f"ptr {pointer}", align, mask)
+    if llvm_type(value.dtype) in ("i8", "i16", "i32"):
         # LLVM before 23 joins a truncation and the store of one lane to a store of the wide element, over what lies
         # behind (llvm-project issue 179489). A second use keeps the truncation apart; it costs no instruction.
         f.line(f"call void (...) {f.unit.declare('llvm.fake.use', 'declare void @llvm.fake.use(...)')}({value})")
+
+
+def _store_masked(f: Function, name: str, value: Value, address: str, align: int, full: Value) -> None:
+    kinds = f"{value.type}, {address.rpartition(' ')[0]}, i32, {full.type}"
+    callee = f.unit.declare(name, f"declare void @{name}({kinds})")
+    f.line(f"call void {callee}({value}, {address}, i32 {align}, {full})")

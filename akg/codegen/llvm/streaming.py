@@ -15,6 +15,7 @@ from akg.codegen.llvm.address import added, scaled
 from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.builder import Function, Value
 from akg.codegen.llvm.memory import access, linear
+from akg.codegen.llvm.seam import write_waiting
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Expr, Load
 from akg.ir.rewrite import substitute, walk_expr
@@ -124,5 +125,6 @@ def unaligned_head(f: Function, loop: For, store: Store, lanes: int, begin: Valu
 def fence(f: Function) -> None:
     """Make the stores visible in order; called once at the end of a function that has some."""
     if f.has_streamed:
+        write_waiting(f)
         name = "llvm.x86.sse.sfence"
         f.line(f"call void {f.unit.declare(name, f'declare void @{name}()')}()")

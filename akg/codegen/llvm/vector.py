@@ -9,11 +9,12 @@ from akg.base.dtype import bool_, index, int32
 from akg.base.trace import logger
 from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.bounds import as_index
-from akg.codegen.llvm.builder import Function, Lanes, Value
+from akg.codegen.llvm.builder import Function, Lanes, Value, index_value
 from akg.codegen.llvm.control import counted_loop
 from akg.codegen.llvm.pairs import pairs_along
 from akg.codegen.llvm.reduction import SLOTS, Update, close_accumulators, open_accumulators, split_update
 from akg.codegen.llvm.rows import flush_rows
+from akg.codegen.llvm.seam import Row, seam_of
 from akg.codegen.llvm.streaming import streaming_store, unaligned_head
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.affine import Affine
@@ -256,6 +257,10 @@ def _streaming(
 ) -> None:
     """Up to the first aligned vector under a mask, then around the caches."""
     begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
+    seam = None if loop.const_trips is None else seam_of(f, loop, store, plan.lanes)
+    if seam is not None:
+        _joined(f, loop, plan, Row(f, seam, loop, store, loop.begin), begin, end)
+        return
     sums = open_accumulators(f, updates, plan.lanes, 1)
     head = unaligned_head(f, loop, store, plan.lanes, begin, end)
     _masked(f, loop, plan, begin, head, sums)
@@ -264,6 +269,23 @@ def _streaming(
     _symbolic(f, loop, plan, start, end, sums)
     f.streaming = None
     close_accumulators(f, plan.sums, sums, plan.lanes, factors)
+
+
+def _joined(f: Function, loop: For, plan: Plan, row: Row, begin: Value, end: Value) -> None:
+    """The same where the lines at both ends are put together with those of other rows."""
+    lanes = plan.lanes
+    f.has_streamed = True
+    with row.beginning(), f.branch(apply(f, bool_, "icmp sgt {t} {0}, 0", row.before)):
+        lane, base = Var(f"lane{lanes}t{f.unit.unique()}"), Var(f"{loop.var.name}.head{f.unit.unique()}")
+        f.vars[base] = apply(f, index, "sub {t} {0}, {1}", begin, row.before)
+        mask = row.lanes
+        f.vars[lane] = _lane_numbers(lanes, mask.level)
+        _chunk(f, loop, base, Lanes(lane, lanes, mask, {}))
+    missing = apply(f, index, "and {t} {0}, {1}", apply(f, index, "sub {t} 0, {0}", row.before), index_value(lanes - 1))
+    f.streaming = row.buffer
+    with row.end():
+        _symbolic(f, loop, plan, apply(f, index, "add {t} {0}, {1}", begin, missing), end, {})
+    f.streaming = None
 
 
 def _constant(f: Function, loop: For, plan: Plan, trips: int, sums: dict[str, list[str]]) -> None:
