@@ -135,7 +135,7 @@ def test_a_backend_that_asks_for_an_unknown_pass() -> None:
     message = silent_error(("generat",))
     assert message == (
         "AKG-E408: backend 'silent' asks for an unknown pass 'generat'\n"
-        "because: the passes are tile-products, map-cpu, prove, generate, split-reductions, contract, pack, promote, "
-        "recur, carry, prefetch, simplify\n"
+        "because: the passes are tile-products, map-cpu, prove, generate, split-reductions, contract, "
+        "join-reductions, pack, promote, recur, carry, jam, prefetch, simplify\n"
         "hint: did you mean 'generate'?"
     )
