@@ -82,8 +82,10 @@ class _Prefetcher:
             inner = inner.body
         if not isinstance(inner, Store) or not self.is_far(inner.buffer) or not loops or loops[-1].kind != "vector":
             return []
-        lanes = loops[-1]
         form = Affine.of(inner.indices[-1])
+        if form is not None and len(loops) == 2 and not form.coefficient(loops[1].var):
+            return self.columns(inner, loops[0], loops[1], form)
+        lanes = loops[-1]
         if form is None or form.coefficient(lanes.var) != 1 or lanes.max_trips is None:
             return []
         line = LINE_BYTES // inner.buffer.dtype.itemsize_bytes
@@ -99,6 +101,15 @@ class _Prefetcher:
         for loop in reversed(loops[:-1]):
             result = For(names[loop.var], loop.begin, loop.end, result, "unroll")
         return [result]
+
+    def columns(self, store: Store, rows: For, lanes: For, form: Affine) -> list[Stmt]:
+        """A prefetch of the last line of each run of a tile that lies along its rows; the tile before had the first."""
+        if form.coefficient(rows.var) != 1 or not rows.const_trips or not 0 < (lanes.const_trips or 0) <= MAX_LINES:
+            return []
+        at = self.fresh(lanes.var.name)
+        places: dict[Var, Expr] = {lanes.var: at, rows.var: rows.begin + (rows.const_trips - 1)}
+        last = Prefetch(store.buffer, tuple([substitute(i, places) for i in store.indices]), writes=True)
+        return [For(at, lanes.begin, lanes.end, last, "unroll")]
 
     def rows_ahead(self, steps: For, rows: For) -> list[Stmt]:
         """A prefetch for each operand that moves along rows of its array, one of the next tile's a step."""

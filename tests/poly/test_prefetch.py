@@ -63,3 +63,13 @@ def test_rows_of_a_loop_around_several_statements_are_tiled() -> None:
     assert result is not None
     assert any(isinstance(s, stmt.Alloc) and len(s.buffer.shape) == 2 for s in stmt.walk(result.body))
     assert any(isinstance(s, stmt.Prefetch) for s in stmt.walk(result.body))
+
+
+def test_runs_of_tiles_that_lie_along_their_rows() -> None:
+    """The stores of a tile with lanes along channels: one line for each channel."""
+    x, w = te.placeholder((1, 32, 14, 28), "float32", name="X"), te.placeholder((32, 32, 3, 3), "float32", name="W")
+    state = pipeline.start(lower_te([ops.conv2d(x, w, padding=1)], [x, w]), resolve_strategy("auto"), SMALL)
+    result = pipeline.run(state, (*pipeline.SCHEDULE, *pipeline.MAP), check=True).result
+    assert result is not None
+    found = [s for s in stmt.walk(result.body) if isinstance(s, stmt.Prefetch)]
+    assert [(p.buffer.name, p.writes) for p in found] == [("conv2d", True)]
