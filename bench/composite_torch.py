@@ -40,9 +40,14 @@ def function_of(torch: Any, desc: dict[str, Any]) -> Callable[..., tuple[Any, ..
         for name, tensor in given.items():
             if values[name] is not tensor:
                 tensor.copy_(values[name])
-        return tuple([values[name] for name in wanted])
+        return tuple([_own(values[name]) for name in wanted])
 
     return run
+
+
+def _own(result: Any) -> Any:
+    """A result as a dense array: not a view with other strides, which would be no work."""
+    return result if result.is_contiguous() else result.contiguous()
 
 
 def _apply(torch: Any, op: dict[str, Any], values: dict[str, Any]) -> None:
