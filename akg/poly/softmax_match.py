@@ -391,10 +391,10 @@ def _quotient(weight: Expr, key: Var) -> tuple[Expr, Expr, bool] | None:
 def scale_of(found: SoftmaxProduct) -> tuple[str, Const] | None:
     """The operation and constant that `shifted` applies to the score and to nothing else, if it is at most 1.
 
-    Applied to the rows of the left operand instead, it costs next to nothing: the sum is linear in them.
+    Applied to the right operand instead, it costs next to nothing: the sum is linear in that.
     """
     user = _scaling(found)
-    if user is None or found.left.buffer.dtype is not found.score.buffer.dtype:
+    if user is None or found.right.buffer.dtype is not found.score.buffer.dtype:
         return None
     other = user.b if user.a is found.score else user.a
     if not isinstance(other, Const):

@@ -7,8 +7,9 @@ A softmax product (`akg.poly.softmax_match`) is c = softmax(t) @ v over scores t
 so that the weights are never divided, only the result is, and into tiles of rows, in one of two forms:
 
     whole rows                                  online: tiles of keys
+    keys = keys * scale                         keys = keys * scale
     for tiles of rows:                          for tiles of rows:
-        q = rows of the tile, scaled                q = rows of the tile, scaled; m, l, c = lowest, 0, 0
+        q = rows of the tile                        q = rows of the tile; m, l, c = lowest, 0, 0
         s = q @ keys                                for tiles of keys:
         for rows:                                       s = q @ keys of the tile
             s = t(s); m = max(s)                        for rows: s = t(s); n = max(m, max(s)); a = exp(m - n); m = n
@@ -131,6 +132,8 @@ class _Emitter:
     def __init__(self, found: SoftmaxProduct, form: Form, fresh: Callable[[str], Var]) -> None:
         self.found, self.form, self.fresh = found, form, fresh
         self.rows, self.keys = found.row.const_trips or 0, found.key.const_trips or 0
+        self.is_ragged = self.rows % form.rows != 0
+        self.ends_in_tile = not self.is_ragged and not form.keys
         self.row_tile = fresh(found.row.var.name + "_t")
         self.key_tile = fresh(found.key.var.name + "_t")
         self.kind = found.score.buffer.dtype
@@ -180,7 +183,7 @@ class _Emitter:
 
     def row_end(self) -> Expr:
         """The rows of a tile."""
-        if self.rows % self.form.rows == 0:
+        if not self.is_ragged:
             return Const(self.form.rows)
         return simplify(binary("min", Const(self.form.rows), self.rows - self.row_tile * self.form.rows))
 
@@ -224,12 +227,14 @@ class _Emitter:
         return inner
 
     def turn(self) -> Stmt:
-        """Keys in panels: for each step of the scores' sum, a vector of keys. Places behind the last key are 0."""
-        found, panel = self.found, self.form.panel
+        """Keys in panels, scaled: for each step of the scores' sum, a vector of keys. Behind the last key they are 0."""
+        found, panel, scale = self.found, self.form.panel, scale_of(self.found)
 
         def element(p: Var, d: Var, j: Var) -> Stmt:
             key = p * panel + j
             value: Expr = self.at(found.right, {found.key.var: key, found.depth.var: d})
+            if scale is not None:
+                value = Binary(scale[0], value, scale[1])
             if self.panels * panel > self.keys:
                 value = select(binary("lt", key, self.keys), value, Const(0, value.dtype))
             return self.store(self.turned, (p, d, j), value, "turn")
@@ -240,24 +245,31 @@ class _Emitter:
     def rows_of_tile(self) -> Stmt:
         """What runs for one tile of rows."""
         softmax = self.online() if self.form.keys else self.whole()
-        body = block(self.scaled_rows(), softmax, self.results())
-        for buffer in dict.fromkeys((self.sums, self.total, self.top, self.weights, self.scores, self.tile)):
+        body = block(softmax, None if self.ends_in_tile else self.results())
+        buffers = [self.sums, self.total, self.top, self.weights, self.scores]
+        if self.is_ragged:
+            body = block(self.copied_rows(), body)
+            buffers.append(self.tile)
+        for buffer in dict.fromkeys(buffers):
             body = Alloc(buffer, body)
         return body
 
-    def scaled_rows(self) -> Stmt:
-        """The rows of a tile, with the scale of the scores; rows behind the last one are 0."""
-        found, scale = self.found, scale_of(self.found)
+    def copied_rows(self) -> Stmt:
+        """The rows of a tile, where the last tile is partial; rows behind the last one are 0."""
+        found = self.found
 
         def element(i: Var, d: Var) -> Stmt:
             value: Expr = self.at(found.left, {found.row.var: self.row(i), found.depth.var: d})
-            if scale is not None:
-                value = Binary(scale[0], value, scale[1])
-            if self.rows % self.form.rows:
-                value = select(binary("lt", self.row(i), self.rows), value, Const(0, value.dtype))
-            return self.store(self.tile, (i, d), value, "scale")
+            value = select(binary("lt", self.row(i), self.rows), value, Const(0, value.dtype))
+            return self.store(self.tile, (i, d), value, "copy")
 
         return self.loop("i", self.form.rows, lambda i: self.loop("d", self.depth, lambda d: element(i, d)))
+
+    def left(self, i: Var, d: Var) -> Expr:
+        """An element of the rows of a tile."""
+        if self.is_ragged:
+            return Load(self.tile, (i, d))
+        return self.at(self.found.left, {self.found.row.var: self.row(i), self.found.depth.var: d})
 
     def products(self) -> Stmt:
         """The scores of a tile of rows and the panels that it needs."""
@@ -274,9 +286,8 @@ class _Emitter:
             place = (i, p * panel + j)
 
             def term(d: Var) -> Stmt:
-                loads: dict[Expr, Expr] = {
-                    found.left: Load(self.tile, (i, d)), found.right: Load(self.turned, (simplify(first + p), d, j)),
-                }  # fmt: skip
+                key = Load(self.turned, (simplify(first + p), d, j))
+                loads: dict[Expr, Expr] = {found.left: self.left(i, d), found.right: key}
                 return self.add(self.scores, place, rewrite(found.score_term, loads.get), "product")
 
             zero = Const(0, self.kind)
@@ -335,7 +346,7 @@ class _Emitter:
         return self.loop("j", self.key_end(), element)
 
     def sum_up(self, first: Callable[[Expr, Expr], Stmt]) -> Stmt:
-        """The weighted values of a tile, added to what `first` stores."""
+        """The weighted values of a tile, added to what `first` stores; the results, where nothing comes after."""
         found = self.found
 
         def term(i: Var, c: Var, j: Var) -> Stmt:
@@ -344,7 +355,8 @@ class _Emitter:
             return self.add(self.sums, (i, c), self.typed(rewrite(found.value_term, loads.get)), "add")
 
         return self.loop("i", self.form.rows, lambda i: self.loop("c", self.columns, lambda c: block(
-            first(i, c), self.loop("j", self.key_end(), lambda j: term(i, c, j)))))  # fmt: skip
+            first(i, c), self.loop("j", self.key_end(), lambda j: term(i, c, j)),
+            self.result(i, c) if self.ends_in_tile else None)))  # fmt: skip
 
     def typed(self, term: Expr) -> Expr:
         return term if term.dtype is self.sums.dtype else Cast(term, self.sums.dtype)
@@ -352,7 +364,7 @@ class _Emitter:
     def softmax(self, row: Callable[[Var], Stmt]) -> Stmt:
         """The rows of a tile; the weights of places behind the last row are 0 where they are stored apart."""
         rows = self.loop("i", self.row_end(), row)
-        if self.weights is self.scores or self.rows % self.form.rows == 0:
+        if self.weights is self.scores or not self.is_ragged:
             return rows
         zero = Const(0, self.weights.dtype)
         return block(rows, self.loop("i", self.form.rows, lambda i: self.loop("j", self.key_end(), lambda j: self.store(
@@ -404,35 +416,31 @@ class _Emitter:
         none = self.loop("i", self.form.rows, lambda i: self.loop("c", self.columns, lambda c: self.store(
             self.sums, (i, c), Const(0, self.sums.dtype), "first")))  # fmt: skip
         parts = [self.products(), self.softmax(row), self.sum_up(rescaled)]
-        if self.rows % self.form.rows:
+        if self.is_ragged:
             parts.insert(0, self.loop("i", self.form.rows, lambda i: self.store(scale, (i,), zero, "first")))
         step = block(*parts)
         return block(start, none, For(self.key_tile, Const(0), self.key_tiles(), Alloc(new, Alloc(scale, step))))
 
     def results(self) -> Stmt:
-        """The rows of a tile, divided by the sums of their weights, in their place."""
-        found = self.found
-        product = found.product
+        """The rows of a tile in their place."""
+        return self.loop("i", self.row_end(), lambda i: self.loop("c", self.columns, lambda c: self.result(i, c)))
 
-        def element(i: Var, c: Var) -> Stmt:
-            value: Expr = self.typed(Binary("div", Const(1, self.kind), Load(self.total, (i,))))
-            value = Binary("mul", Load(self.sums, (i, c)), value)
-            here: dict[Var, Expr] = {found.row.var: self.row(i), found.column.var: c}
-            target, indices = product.store.buffer, product.store.indices
-            if found.final is not None:
-                store = found.final.store
-                load = next(n for n in loads_of(store.value) if n.buffer is target)
-                names = [own for own in load.indices if isinstance(own, Var)]
-                theirs = [own for own in indices if isinstance(own, Var)]
-                where: dict[Var, Expr] = dict(zip(names, theirs, strict=True))
-                done = value
-                value = rewrite(self.at(store.value, {}), lambda n: done if n is load else None)
-                value = substitute(value, where)
-                target, indices = store.buffer, tuple([substitute(x, where) for x in store.indices])
-            places = tuple([self.at(x, here) for x in indices])
-            return self.store(target, places, self.at(value, here), "divide")
-
-        return self.loop("i", self.row_end(), lambda i: self.loop("c", self.columns, lambda c: element(i, c)))
+    def result(self, i: Var, c: Var) -> Stmt:
+        """An element of the result: a sum of weighted values, divided by the sum of the weights."""
+        found, store = self.found, self.found.product.store
+        value: Expr = self.typed(Binary("div", Const(1, self.kind), Load(self.total, (i,))))
+        value = Binary("mul", Load(self.sums, (i, c)), value)
+        here: dict[Var, Expr] = {found.row.var: self.row(i), found.column.var: c}
+        target, indices = store.buffer, store.indices
+        if found.final is not None:
+            last = found.final.store
+            load = next(n for n in loads_of(last.value) if n.buffer is target)
+            own, theirs = ([x for x in places if isinstance(x, Var)] for places in (load.indices, indices))
+            where: dict[Var, Expr] = dict(zip(own, theirs, strict=True))
+            done = value
+            value = rewrite(substitute(last.value, where), lambda n: done if n is substitute(load, where) else None)
+            target, indices = last.buffer, tuple([substitute(x, where) for x in last.indices])
+        return self.store(target, tuple([self.at(x, here) for x in indices]), self.at(value, here), "divide")
 
 
 def _consts(shape: tuple[int, ...]) -> tuple[Expr, ...]:

@@ -35,12 +35,17 @@ _WHOLE = ("_softmax", "_log_softmax", "_softmax_backward_data", "_log_softmax_ba
           "unbind", "baddbmm", "slice_scatter", "select_scatter", "unsqueeze", "squeeze", "tril", "triu")  # fmt: skip
 
 
-def _table() -> dict[Any, Any]:
+# Converted as a whole where no gradient is asked for, which would need what only the parts compute.
+_WHOLE_FORWARD = ("_scaled_dot_product_flash_attention_for_cpu",)
+
+
+def _table(*, has_gradients: bool) -> dict[Any, Any]:
     aten = torch.ops.aten
     found = dict(decompositions.core_aten_decompositions())
     extra = [getattr(aten, n.split(".")[0]) for n in _EXTRA if hasattr(aten, n.split(".")[0])]
     found.update(decompositions.get_decompositions(extra))
-    whole = {getattr(aten, name) for name in _WHOLE if hasattr(aten, name)}
+    kept = _WHOLE if has_gradients else (*_WHOLE, *_WHOLE_FORWARD)
+    whole = {getattr(aten, name) for name in kept if hasattr(aten, name)}
     return {op: f for op, f in found.items() if getattr(op, "overloadpacket", op) not in whole}
 
 
@@ -66,9 +71,14 @@ def backend(module: Any, example_inputs: Sequence[Any], *, options: Mapping[str,
 
         return compiled
 
-    with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+    has_gradients = torch.is_grad_enabled() and any(
+        getattr(x, "requires_grad", False) for x in (*example_inputs, *module.parameters())
+    )
+    kinds = torch.nn.attention.SDPBackend
+    with torch.nn.attention.sdpa_kernel([kinds.MATH] if has_gradients else [kinds.FLASH_ATTENTION, kinds.MATH]):
         return aot.aot_autograd(
             fw_compiler=compiler("forward"), bw_compiler=compiler("backward"),
-            inference_compiler=compiler("inference"), decompositions=_table(),
+            inference_compiler=compiler("inference"),
+            decompositions=_table(has_gradients=has_gradients),
             partition_fn=functorch.min_cut_rematerialization_partition,
         )(module, example_inputs)  # fmt: skip

@@ -31,6 +31,21 @@ def add_product(call: Call) -> Value:
     return call.apply("add", result, c)
 
 
+@converts("_scaled_dot_product_flash_attention_for_cpu.default")
+def attention(call: Call) -> Any:
+    """Attention as a whole; a row whose every key is masked is 0, as torch has it. The second result is for gradients."""
+    found = bound(call)
+    if found["dropout_p"]:
+        raise unsupported("attention with dropout", "akg draws no random numbers")
+    mask = found["attn_mask"]
+    result = call.apply("scaled_dot_product_attention", call.value(0), call.value(1), call.value(2), mask,
+                        causal=bool(found["is_causal"]), scale=found["scale"])  # fmt: skip
+    if mask is not None:
+        best = call.apply("max", mask, axis=-1, keepdims=True)
+        result = call.apply("where", call.apply("equal", best, -math.inf), 0.0, result)
+    return call.cast(result, call.dtype), None
+
+
 @converts("convolution.default")
 def convolution(call: Call) -> Value:
     """Convolutions and transposed ones."""

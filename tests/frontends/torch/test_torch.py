@@ -265,6 +265,30 @@ class Block(nn.Module):
         return self.norm2(x + self.down(F.gelu(self.up(x))))
 
 
+@pytest.mark.parametrize("kind", ["plain", "causal", "bool", "float"])
+def test_attention_without_gradients_is_one_kernel(kind):
+    """As a whole, in tiles; a row whose every key is masked is 0, as torch has it."""
+    q, k, v = (torch.randn(2, 3, 40, 16) for _ in range(3))
+    mask = torch.rand(40, 40) < 0.7
+    mask[5] = False
+    given = {"bool": mask, "float": torch.where(mask, torch.randn(40, 40), -torch.inf)}.get(kind)
+
+    def attention(q, k, v):
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=given, is_causal=kind == "causal")
+
+    names = []
+
+    def counted(graph, *args, **options):
+        names.extend(node.op for node in graph.nodes)
+        return compile_graph(graph, *args, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "compile_graph", counted)
+        got = torch.compile(attention, backend=backend)(q, k, v)
+    assert names.count("scaled_dot_product_attention") == 1 and "matmul" not in names
+    assert worst(got, attention(q, k, v)) < 1e-5
+
+
 @pytest.mark.parametrize(("make", "shape"), [(MLP, (64,)), (Block, (12, 32))], ids=["mlp", "block"])
 def test_one_build_for_many_batches(make, shape, monkeypatch):
     """Forward and backward graphs are compiled once, with the size of the batch a symbol."""
