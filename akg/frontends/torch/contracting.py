@@ -33,7 +33,7 @@ def add_product(call: Call) -> Value:
 
 @converts("_scaled_dot_product_flash_attention_for_cpu.default")
 def attention(call: Call) -> Any:
-    """Attention as a whole; a row whose every key is masked is 0, as torch has it. The second result is for gradients."""
+    """Attention; a row whose every key is masked is 0, as torch has it. The second result is for gradients."""
     found = bound(call)
     if found["dropout_p"]:
         raise unsupported("attention with dropout", "akg draws no random numbers")
