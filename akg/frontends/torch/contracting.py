@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 from akg.frontends.torch.context import Call, bound, shape_of
@@ -42,7 +43,7 @@ def attention(call: Call) -> Any:
                         causal=bool(found["is_causal"]), scale=found["scale"])  # fmt: skip
     if mask is not None:
         best = call.apply("max", mask, axis=-1, keepdims=True)
-        result = call.apply("where", call.apply("equal", best, -math.inf), 0.0, result)
+        result = call.apply("where", call.apply("equal", best, -inf), 0.0, result)
     return call.cast(result, call.dtype), None
 
 
