@@ -227,7 +227,7 @@ class _Emitter:
         return inner
 
     def turn(self) -> Stmt:
-        """Keys in panels, scaled: for each step of the scores' sum, a vector of keys. Behind the last one they are 0."""
+        """Keys in panels, scaled: for each step of the scores, a vector of keys. Behind the last one they are 0."""
         found, panel, scale = self.found, self.form.panel, scale_of(self.found)
 
         def element(p: Var, d: Var, j: Var) -> Stmt:
