@@ -179,7 +179,7 @@ class _Mapper:
         assert isinstance(part.child, Band)
         own = self.register_choice(part.child.members, part.child.child, 0)
         rows = () if own is None else [v for v in own.tiles if v is not own.vector]
-        if own is None or own.streams:  # a strip of sums re-uses nothing
+        if own is None or own.streams or len(own.tiles) < 2:  # it uses nothing again, or along one loop only
             return True
         return all(self.lanes.trips_of(own.statement, v) < MAX_ROWS for v in rows)
 

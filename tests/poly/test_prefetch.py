@@ -73,3 +73,13 @@ def test_runs_of_tiles_that_lie_along_their_rows() -> None:
     assert result is not None
     found = [s for s in stmt.walk(result.body) if isinstance(s, stmt.Prefetch)]
     assert [(p.buffer.name, p.writes) for p in found] == [("conv2d", True)]
+
+
+def test_rows_and_columns_of_a_triangle_are_tiled() -> None:
+    """The sum in syrk has lanes along it and columns of its own, but rows only in the loop around."""
+    state = pipeline.start(blas.syrk.lower(), resolve_strategy("auto"), SMALL)
+    result = pipeline.run(state, (*pipeline.SCHEDULE, *pipeline.MAP), check=True).result
+    assert result is not None
+    sums = [s for s in stmt.walk(result.body) if isinstance(s, stmt.For) and s.kind == "vector"]
+    tiles = [s.body for s in sums if isinstance(s.body, stmt.For) and isinstance(s.body.body, stmt.For)]
+    assert any(t.const_trips and t.const_trips > 1 for t in tiles)
