@@ -8,7 +8,7 @@ A stage S is inlined if it is elementwise, not an output of the kernel, and one 
   * *cheap*: its value has no costly operation (division, a function other than rounding), all the loads of it
     together add at most `RECOMPUTE_LIMIT` operations, and no reduction reads an element of it repeatedly. A
     padding (a select on indices around a load) that a reduction reads stays, too, so that the reduction's
-    inner loop has no condition.
+    inner loop has no condition; but windows that are written out (`akg.ir.windows`) read their padding in place.
 
 A stage is not inlined into an assignment, though, if it would then read elements that have been assigned by then: of
 other targets that come before, or of the same target at other places.
@@ -96,6 +96,8 @@ def should_inline(stage: Stage, reads: list[tuple[Stage, Load]]) -> bool:
         return True
     if profile.operations > SIZE_LIMIT:
         return False
+    if all(consumer.is_window for consumer, _ in reads):
+        return not stage.is_window and (_is_constant_padding(stage.values[0]) or profile.operations <= 1)
     distinct = [reads_once(consumer, load) for consumer, load in reads]
     if len(reads) == 1 and distinct[0]:
         return True
@@ -105,6 +107,12 @@ def should_inline(stage: Stage, reads: list[tuple[Stage, Load]]) -> bool:
         consumer.combiner is not None and (profile.is_padding or not once)
         for (consumer, _), once in zip(reads, distinct, strict=True)
     )
+
+
+def _is_constant_padding(value: Expr) -> bool:
+    """Whether a value is a load where a condition of indices holds, and a constant elsewhere."""
+    is_choice = isinstance(value, Select) and isinstance(value.a, Load) and isinstance(value.b, Const)
+    return is_choice and not loads_of(value.cond)
 
 
 def profile_of(value: Expr) -> Profile:

@@ -25,6 +25,7 @@ from akg.ir.stage import Stage, assignments, build_stages, old_values_read, smal
 from akg.ir.stmt import REDUCTIONS, Alloc, For, If, Kernel, Param, Role, Stmt, Store, block
 from akg.ir.te.scan import Scan
 from akg.ir.te.tensor import Compute, Placeholder, Tensor, is_axis_var, plain_name, shape_text
+from akg.ir.windows import over_windows, within_ranges
 
 Argument = Tensor | Var
 
@@ -87,12 +88,13 @@ def lower_te(
     shapes: dict[Buffer, Buffer] = {}
     if fewer_dimensions:
         stages, shapes = without_ones(stages)
+    stages = over_windows(stages)
     stages = inline_stages(stages, frozenset([shapes.get(t, t) for t in results]), rounded=rounded)
     if fewer_dimensions:
         stages, merged = collapse(small_first(stages))
         again = {old: merged.get(new, new) for old, new in shapes.items()}
         shapes = {**merged, **again}
-    stages = [split_axes(stage) for stage in stages]
+    stages = [split_axes(within_ranges(stage)) for stage in stages]
     sizes = _sizes(stages, arguments, results)
     title = name or (results or roots)[-1].op.name
     return _Emitter(arguments, results, sizes, targets, shapes).kernel(stages, title)

@@ -30,6 +30,7 @@ class Stage:
         place: the subscripts of every output, where they are not the axes themselves.
         is_update: whether a reduction goes on from what an earlier stage has put into the output.
         target: for an assignment, the placeholder whose elements the output takes over.
+        is_window: whether the value is a window's, written out.
     """
 
     axes: tuple[Axis, ...]
@@ -43,6 +44,7 @@ class Stage:
     place: tuple[Expr, ...] | None = None
     is_update: bool = False
     target: Buffer | None = None
+    is_window: bool = False
 
     @property
     def buffer(self) -> Buffer:
