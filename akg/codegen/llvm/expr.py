@@ -10,7 +10,7 @@ from akg.base.errors import InternalError
 from akg.codegen.llvm.arith import apply, choose, combine, compare, fused, intrinsic, is_signed, literal, narrow
 from akg.codegen.llvm.builder import Function, Value
 from akg.codegen.llvm.convert import convert
-from akg.codegen.llvm.memory import load
+from akg.codegen.llvm.memory import load, load_or
 from akg.codegen.llvm.scaling import emit_native
 from akg.codegen.llvm.types import constant, llvm_type
 from akg.codegen.math import NATIVE
@@ -55,6 +55,10 @@ def _emit_select(f: Function, node: Select) -> Value:
     if isinstance(decided, Const):
         return f.value(node.a if decided.value else node.b)
     condition = f.value(node.cond)  # whose loads are the nodes of the branches, as `is_loaded` needs
+    if isinstance(node.a, Load) and isinstance(node.b, Const) and not f.is_loaded(node.a):
+        found = load_or(f, node.a, condition, node.b)
+        if found is not None:
+            return found
     a = _guarded(f, node.a, condition, node.cond, True)
     b = _guarded(f, node.b, condition, node.cond, False)
     return choose(f, condition, a, b)

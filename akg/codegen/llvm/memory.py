@@ -11,9 +11,10 @@ from akg.codegen.llvm.address import Polynomial, polynomial, split_lane, term
 from akg.codegen.llvm.arith import apply, choose, narrow
 from akg.codegen.llvm.bounds import any_lane, as_index, in_range, is_checked, lane_mask
 from akg.codegen.llvm.builder import Function, Place, Value
+from akg.codegen.llvm.lines import load_phase
 from akg.codegen.llvm.rows import load_row, row_of, wait_for_row, waiting_value
 from akg.codegen.llvm.subscript import linear, pointer_of
-from akg.codegen.llvm.types import in_memory, llvm_type, mangled
+from akg.codegen.llvm.types import constant, in_memory, llvm_type, mangled
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load
 
@@ -164,7 +165,9 @@ def _load_lanes(f: Function, where: Access, node: Load, barrier: int) -> Value:
         count = lanes if mask is None else _prefix(f, mask)
         if count:
             f.unit.note(f"{f.statement}: elements of {node.buffer.name} {stride} apart are vectors and shuffles")
-            return _load_strided(f, Access(pointer, stride, level, where.align_bytes), node, count)
+            return load_phase(f, node) or _load_strided(
+                f, Access(pointer, stride, level, where.align_bytes), node, count
+            )
     full = mask or Value("true", bool_, 0, 0, True)
     full = f.splat(full, lanes)
     if stride == 1:
@@ -176,6 +179,29 @@ def _load_lanes(f: Function, where: Access, node: Load, barrier: int) -> Value:
     callee = f.unit.declare(name, f"declare {kind} @{name}({address.rpartition(' ')[0]}, i32, {full.type}, {kind})")
     text = f.at(level, f"call {kind} {callee}({address}, i32 {where.align_bytes}, {full}, {kind} zeroinitializer)")
     return Value(text, dtype, lanes, level)
+
+
+def load_or(f: Function, node: Load, condition: Value, other: Const) -> Value | None:
+    """Neighbours in memory where a condition that all lanes share holds, else a constant, without a branch or blend.
+
+    The address is chosen: that of the elements, or of a vector of constants. None for other loads.
+    """
+    place = f.places.get(node.buffer)
+    if f.lanes is None or f.guard is not None or place is None or place.is_private or node.dtype is bool_:
+        return None
+    if condition.lanes or in_range(f, node.buffer, node.indices, False) is not None:
+        return None
+    where = access(f, node.buffer, node.indices)
+    if where.stride != 1:
+        return None
+    lanes, dtype = f.lanes.count, in_memory(node.dtype)
+    value, kind = constant(other.value, dtype), llvm_type(dtype)
+    name = f"akg.filled.{kind}.{lanes}.{value.replace('-', 'm')}"
+    elements = ", ".join(f"{kind} {value}" for _ in range(lanes))
+    filled = f.unit.declare(name, f"@{name} = private constant [{lanes} x {kind}] [{elements}], align 64")
+    level = max(where.level, condition.level)
+    pointer = f.at(level, f"select {condition}, ptr {where.pointer}, ptr {filled}")
+    return _load_lanes(f, Access(pointer, 1, level, where.align_bytes), node, f.barrier_level(node.buffer))
 
 
 def _prefix(f: Function, mask: Value) -> int:
@@ -299,8 +325,19 @@ def _store(f: Function, buffer: Buffer, indices: tuple[Expr, ...], value: Value)
         if value.lanes or (f.guard is not None and f.guard.mask.lanes):
             raise InternalError(f"lanes store to one element of {buffer.name}")
         f.line(f"store {value}, ptr {where.pointer}")
+    elif where.stride == 1 and _ends_in_slack(f, buffer, indices):
+        # whole: a vector that reads the last elements would wait for a store of a few to reach the cache
+        full = f.splat(value, f.lanes.count if f.lanes is not None else 0)
+        f.line(f"store {full}, ptr {where.pointer}, align {where.align_bytes}")
     else:
         _store_lanes(f, buffer, where, value)
+
+
+def _ends_in_slack(f: Function, buffer: Buffer, indices: tuple[Expr, ...]) -> bool:
+    """Whether lanes that are off lie behind the last element of a line that may be overrun."""
+    if f.lanes is None or f.lanes.mask is None or f.lanes.is_end or f.guard is not None or len(indices) != 1:
+        return False
+    return f.places[buffer].has_slack and not _spills_over(f, buffer, indices)
 
 
 def interleaved(f: Function, parts: Sequence[Value]) -> Value:

@@ -2,6 +2,7 @@
 
 Before: ``for j in [0, 114): P[j] = X[j - 1] if 1 <= j and j < 113 else 0``.
 After:  ``for j in [0, 1): P[j] = 0``, ``for j in [1, 113): P[j] = X[j - 1]``, ``for j in [113, 114): P[j] = 0``.
+Loops of known extent are cut at whole vectors around the changes, and only vectors in which one lies have masks.
 
 This is index set splitting (Griebl, Feautrier and Lengauer 2000) at the thresholds of affine comparisons.
 """
@@ -9,6 +10,7 @@ This is index set splitting (Griebl, Feautrier and Lengauer 2000) at the thresho
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from akg.base.dtype import bool_, index
 from akg.ir.affine import Affine
@@ -38,6 +40,8 @@ def cut_at_conditions(loop: For, lanes: int) -> list[For]:
     cuts = _ordered({t.at for t in found.values()})
     if not cuts or len(cuts) > MAX_CUTS or len(nodes) * len(cuts) > MAX_NODES:
         return []
+    if loop.const_trips is not None and all(c.is_const for c in cuts):
+        return _whole_vectors(loop, found, [c.const - int(loop.begin) for c in cuts], lanes)  # type: ignore[call-overload]  # pyright: ignore
     pieces: list[For] = []
     begin = loop.begin
     for k in range(len(cuts) + 1):
@@ -48,6 +52,26 @@ def cut_at_conditions(loop: For, lanes: int) -> list[For]:
         pieces.append(replace(loop, begin=begin, end=end, body=_with(loop.body, decided)))
         begin = end
     return pieces
+
+
+def _whole_vectors(loop: For, found: dict[Expr, Threshold], cuts: list[int], lanes: int) -> list[For]:
+    """The pieces of a loop of known extent cut at whole vectors: those with a threshold inside keep its condition.
+
+    A vector under a mask costs no more than one without; a piece of a few iterations costs as much as one of many.
+    """
+    trips = loop.const_trips or 0
+    around = {k for c in cuts for k in (c // lanes * lanes, -(-c // lanes) * lanes) if 0 < k < trips}
+    bounds = [0, *sorted(around), trips]
+    pieces: list[For] = []
+    for low, high in pairwise(bounds):
+        decided: dict[Expr, bool] = {}
+        for node, threshold in found.items():
+            at = threshold.at.const - int(loop.begin)  # type: ignore[call-overload]  # pyright: ignore
+            if at <= low or at >= high:
+                decided[node] = threshold.below if at >= high else not threshold.below
+        begin = simplify(loop.begin + low)
+        pieces.append(replace(loop, begin=begin, end=simplify(loop.begin + high), body=_with(loop.body, decided)))
+    return pieces if len(pieces) > 1 else []
 
 
 def _thresholds(loop: For, nodes: set[Expr]) -> dict[Expr, Threshold]:

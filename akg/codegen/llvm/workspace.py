@@ -15,7 +15,8 @@ from akg.ir.stmt import Alloc, For, Stmt, sub_statements, walk
 
 STACK_LIMIT_BYTES = 64 * 1024
 ALIGN_BYTES = 64
-SLACK_BYTES = 1024  # behind a temporary that may be read: lanes that are off lie up to four vectors of stride 4 behind
+# Behind a temporary that may be read: lanes that are off lie up to four vectors of stride 4 behind, phases one more.
+SLACK_BYTES = 1280
 
 
 def is_on_stack(buffer: Buffer) -> bool:
