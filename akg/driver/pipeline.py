@@ -16,7 +16,7 @@ from akg.base.target import Target
 from akg.base.trace import dump, logger, phase
 from akg.ir import stmt
 from akg.ir.expr import Expr, Var
-from akg.ir.fast_math import contract_products, relax
+from akg.ir.fast_math import contract_products, fuse_products, relax
 from akg.ir.simplify import simplify_stmt
 from akg.ir.text import to_text
 from akg.ir.verify import verify
@@ -63,6 +63,7 @@ from akg.poly.wavefront import (
     vector_loops,
     vectorise_innermost,
 )
+from akg.poly.window_rows import overlap_rows, prefetch_windows
 
 _log = logger("driver.pipeline")
 LOCK = threading.RLock()  # all isl objects live in one context, which is not for two threads at once
@@ -291,14 +292,16 @@ def _recur(state: Compilation) -> None:
 def _carry(state: Compilation) -> None:
     assert state.body is not None
     state.body = carry_values(state.body, _fresh_names(state))
-    if config.fast_math and state.target.has_fma:
-        state.body = contract_products(state.body)
+    if state.target.has_fma:
+        state.body = fuse_products(state.body)
+        state.body = contract_products(state.body) if config.fast_math else state.body
 
 
 def _jam(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.tile and state.strategy.vectorize:
         state.body = jam_rows(state.body, _fresh_names(state), state.target, state.decisions.note)
+        state.body = overlap_rows(state.body, _fresh_names(state), state.decisions.note)
 
 
 def _prefetch(state: Compilation) -> None:
@@ -306,6 +309,7 @@ def _prefetch(state: Compilation) -> None:
     if state.strategy.tile:
         state.body = prefetch_tiles(state.body, _fresh_names(state), state.target)
         state.body = prefetch_rows(state.body, state.target)
+        state.body = prefetch_windows(state.body, _fresh_names(state), state.target)
 
 
 def _finish(state: Compilation) -> None:
@@ -360,7 +364,7 @@ MAP: tuple[Pass, ...] = (
     ("skip-padding", "leave out the terms of sums that padding makes absent", _skip),
     ("recur", "split linear recurrences along innermost loops into lanes and a short chain", _recur),
     ("carry", "keep what one iteration leaves for the next in registers", _carry),
-    ("jam", "run rows that threads share in groups: several streams at a time, shared operands read once", _jam),
+    ("jam", "run rows in groups: several streams at a time, shared operands and overlapping windows read once", _jam),
     ("prefetch", "ask for what the next register tile or the next rows read before it is needed", _prefetch),
     ("simplify", "fold index arithmetic and drop empty loops", _finish),
 )

@@ -39,11 +39,12 @@ COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 BINARY_OPS = ARITHMETIC | BITWISE | COMPARISONS
 UNARY_OPS = frozenset({"neg", "not", "abs"})  # "not": logical on bool, bitwise on integers
 
-# Functions of float arguments with a float result of the same type ("fma" takes three).
+# Functions of float arguments with a float result of the same type ("fma" takes three; so does "muladd", which rounds
+# the product or not, as the machine likes).
 FLOAT_CALLS = frozenset({
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "tanh", "sinh", "cosh", "sin", "cos",
     "tan", "asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh", "erf", "sigmoid", "pow", "floor", "ceil",
-    "round", "trunc", "fma", "copysign", "ldexp",
+    "round", "trunc", "fma", "muladd", "copysign", "ldexp",
 })  # fmt: skip
 PREDICATE_CALLS = frozenset({"isnan", "isinf", "isfinite"})  # float -> bool
 # What only the expansions of `codegen/math` use: bits as another type of one width; a float taken apart as
@@ -51,7 +52,7 @@ PREDICATE_CALLS = frozenset({"isnan", "isinf", "isfinite"})  # float -> bool
 # ``floor(log2(|x|))`` as a float, -inf for 0; and ``2**(k / 16)`` for k the last four bits of a float32.
 BIT_CALLS = frozenset({"bitcast", "significand", "exponent", "sixteenth"})
 CALLS = FLOAT_CALLS | PREDICATE_CALLS | BIT_CALLS
-CALL_ARITY: dict[str, int] = {"atan2": 2, "pow": 2, "copysign": 2, "ldexp": 2, "fma": 3}
+CALL_ARITY: dict[str, int] = {"atan2": 2, "pow": 2, "copysign": 2, "ldexp": 2, "fma": 3, "muladd": 3}
 
 
 class Expr(Symbolic):

@@ -37,6 +37,16 @@ def contract_products(body: Stmt) -> Stmt:
     return rewrite_stmt(body, visit)
 
 
+def fuse_products(body: Stmt) -> Stmt:
+    """Products that may be rounded or not, not rounded: for machines with fused multiply-adds."""
+
+    def rule(node: Expr) -> Expr | None:
+        return Call("fma", node.args, node.dtype) if isinstance(node, Call) and node.fn == "muladd" else None
+
+    memo: dict[Expr, Expr] = {}
+    return rewrite_stmt(body, lambda _: None, lambda e: rewrite(e, rule, memo))
+
+
 def _is_wide(stmt: Store) -> bool:
     return stmt.value.dtype.is_float and stmt.value.dtype.bits >= 32
 

@@ -33,7 +33,7 @@ from akg.ir.twins import merge_twins
 
 RECOMPUTE_LIMIT = 4  # operations
 SIZE_LIMIT = 128  # operations of one value: bounds the depth of expressions
-CHEAP_CALLS = frozenset({"floor", "ceil", "round", "trunc", "fma", "copysign", "isnan", "isinf", "isfinite"})
+CHEAP_CALLS = frozenset({"floor", "ceil", "round", "trunc", "fma", "muladd", "copysign", "isnan", "isinf", "isfinite"})
 COSTLY_OPS = frozenset({"div", "floordiv", "mod"})
 
 

@@ -26,7 +26,7 @@ from math import prod
 from akg.base.dtype import index
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Axis, Binary, Cast, Const, Expr, Load, Var, binary
+from akg.ir.expr import Axis, Binary, Call, Cast, Const, Expr, Load, Var, binary
 from akg.ir.rewrite import loads_of, substitute, variables_of
 from akg.ir.simplify import simplify
 from akg.ir.split_axes import ranges_of
@@ -163,9 +163,16 @@ def _written_out(stage: Stage) -> Stage:
     for numbers in product(*[range(n) for n in taps.values()]):
         places: dict[Var, Expr] = {v: Const(k, index) for v, k in zip(taps, numbers, strict=True)}
         term = simplify(substitute(value, places))
-        total = term if total is None else binary(op, total, term)
+        total = term if total is None else _joined(op, total, term)
     assert total is not None
     return replace(stage, values=(total,), combiner=None, reduce_axes=(), is_window=True)
+
+
+def _joined(op: str, total: Expr, term: Expr) -> Expr:
+    """The sum with one more term; a product in it is not rounded where the machine can do so, as in any reduction."""
+    if op == "add" and isinstance(term, Binary) and term.op == "mul" and term.dtype.is_float:
+        return Call("muladd", (term.a, term.b, total), term.dtype)
+    return binary(op, total, term)
 
 
 def within_ranges(stage: Stage) -> Stage:

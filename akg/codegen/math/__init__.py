@@ -31,7 +31,7 @@ _RULES: dict[str, Callable[..., Expr]] = {
     "acos": inverse.acos, "atan": inverse.atan, "atan2": inverse.atan2, "asinh": inverse.asinh,
     "acosh": inverse.acosh, "atanh": inverse.atanh,
     "pow": power.pow_, "rsqrt": _rsqrt, "isnan": is_nan, "isinf": is_infinite, "isfinite": is_finite,
-    "ldexp": scaling.ldexp,
+    "ldexp": scaling.ldexp, "muladd": lambda a, b, c: a * b + c,
 }  # fmt: skip
 
 
