@@ -39,18 +39,18 @@ COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 BINARY_OPS = ARITHMETIC | BITWISE | COMPARISONS
 UNARY_OPS = frozenset({"neg", "not", "abs"})  # "not": logical on bool, bitwise on integers
 
-# Functions of float arguments with a float result of the same type ("fma" takes three; so does "muladd", which rounds
-# the product or not, as the machine likes).
+# Functions of float arguments with a float result of the same type ("fma" takes three).
 FLOAT_CALLS = frozenset({
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "tanh", "sinh", "cosh", "sin", "cos",
     "tan", "asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh", "erf", "sigmoid", "pow", "floor", "ceil",
-    "round", "trunc", "fma", "muladd", "copysign", "ldexp",
+    "round", "trunc", "fma", "copysign", "ldexp",
 })  # fmt: skip
 PREDICATE_CALLS = frozenset({"isnan", "isinf", "isfinite"})  # float -> bool
 # What only the expansions of `codegen/math` use: bits as another type of one width; a float taken apart as
 # ``significand * 2**k`` with the significand in [3/4, 3/2), 1 for 0 and inf, NaN for negative numbers;
 # ``floor(log2(|x|))`` as a float, -inf for 0; and ``2**(k / 16)`` for k the last four bits of a float32.
-BIT_CALLS = frozenset({"bitcast", "significand", "exponent", "sixteenth"})
+# Lowering has "muladd" for sums that are written out: ``a * b + c`` with the product rounded or not.
+BIT_CALLS = frozenset({"bitcast", "significand", "exponent", "sixteenth", "muladd"})
 CALLS = FLOAT_CALLS | PREDICATE_CALLS | BIT_CALLS
 CALL_ARITY: dict[str, int] = {"atan2": 2, "pow": 2, "copysign": 2, "ldexp": 2, "fma": 3, "muladd": 3}
 

@@ -72,7 +72,12 @@ def test_padding_stays_before_a_window_and_goes_before_an_elementwise_stage():
     X = te.placeholder((16,), name="X")
     P = te.compute((18,), lambda i: te.select(te.all(i >= 1, i < 17), X[i - 1], 0.0), name="P")
     k = te.reduce_axis(3)
-    assert temporaries(te.compute((16,), lambda i: te.sum(P[i + k], axis=k))) == ["P"]
+    assert temporaries(te.compute((16,), lambda i: te.sum(P[i + k], axis=k))) == []  # written out
+    W = te.placeholder((8, 3), name="W")
+    Q = te.compute((16, 8), lambda i, c: te.sum(P[i + k] * W[c, k], axis=k))
+    assert temporaries(Q) == []
+    long = te.reduce_axis(18, name="long")
+    assert temporaries(te.compute((4,), lambda i: te.sum(P[long] * W[i, 0], axis=long))) == ["P"]
     assert temporaries(te.compute((18,), lambda i: P[i] * 2.0)) == []
     once = te.reduce_axis(18)
     assert temporaries(te.compute((), lambda: te.sum(P[once], axis=once))) == []
