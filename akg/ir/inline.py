@@ -111,8 +111,9 @@ def should_inline(stage: Stage, reads: list[tuple[Stage, Load]]) -> bool:
 
 def _is_constant_padding(value: Expr) -> bool:
     """Whether a value is a load where a condition of indices holds, and a constant elsewhere."""
-    is_choice = isinstance(value, Select) and isinstance(value.a, Load) and isinstance(value.b, Const)
-    return is_choice and not loads_of(value.cond)
+    if not isinstance(value, Select) or loads_of(value.cond):
+        return False
+    return isinstance(value.a, Load) and isinstance(value.b, Const)
 
 
 def profile_of(value: Expr) -> Profile:

@@ -93,10 +93,11 @@ def _jammed(rows: For, lanes: For, store: Store, fresh: Callable[[str], Var]) ->
     main: Stmt = replace(rows, end=end, step=ROWS, body=inner)
     if whole == trips:
         return main
-    rest = fresh(rows.var.name)
-    name = fresh(store.name).name
-    last = substitute_stmt(replace(lanes, body=replace(store, name=name)), {rows.var: rest})
-    return block(main, For(rest, end, rows.end, last, "serial"))
+    rest, lane = fresh(rows.var.name), fresh(lanes.var.name)
+    last = substitute_stmt(store, {rows.var: rest, lanes.var: lane})
+    assert isinstance(last, Store)
+    last = replace(last, name=fresh(store.name).name)
+    return block(main, For(rest, end, rows.end, replace(lanes, var=lane, body=last), "serial"))
 
 
 def _row_of(store: Store, var: Var, r: int, ranges: Ranges, fresh: Callable[[str], Var]) -> Store:
