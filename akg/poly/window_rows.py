@@ -22,6 +22,7 @@ from dataclasses import replace
 
 from akg.base.target import Target
 from akg.ir.affine import Affine
+from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, Var
 from akg.ir.rewrite import buffers_read, buffers_written, loads_of, map_children, substitute, substitute_stmt
 from akg.ir.simplify import Ranges, simplify
@@ -126,15 +127,15 @@ def prefetch_windows(body: Stmt, fresh: Callable[[str], Var], target: Target) ->
         if not isinstance(stmt, For) or stmt.kind != "serial":
             return stmt
         lanes = _lanes_in(stmt.body)
-        found: dict[object, tuple[Load, For]] = {}
+        found: dict[Buffer, dict[int, tuple[Load, For]]] = {}
         for loop in lanes:
             for load in {load for s in walk(loop) for e in expressions(s) for load in loads_of(e)}:
                 is_read = load.buffer.scope == "global" and load.buffer not in written
                 row = _row(load, stmt, loop) if is_read and exceeds(load.buffer, far_bytes) else None
-                last = found.get(load.buffer)
-                if row is not None and (last is None or row > (_row(last[0], stmt, last[1]) or 0)):
-                    found[load.buffer] = (load, loop)
-        hints = [_ahead(load, stmt, loop, fresh) for load, loop in found.values()]
+                if row is not None:
+                    found.setdefault(load.buffer, {})[row] = (load, loop)
+        windows = [rows[max(rows)] for rows in found.values() if len(rows) > 1]
+        hints = [_ahead(load, stmt, loop, fresh) for load, loop in windows]
         wanted = [h for h in hints if h is not None]
         return replace(stmt, body=block(*wanted, stmt.body)) if wanted else stmt
 
