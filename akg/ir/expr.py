@@ -46,10 +46,9 @@ FLOAT_CALLS = frozenset({
     "round", "trunc", "fma", "copysign", "ldexp",
 })  # fmt: skip
 PREDICATE_CALLS = frozenset({"isnan", "isinf", "isfinite"})  # float -> bool
-# What only the expansions of `codegen/math` use: bits as another type of one width; a float taken apart as
-# ``significand * 2**k`` with the significand in [3/4, 3/2), 1 for 0 and inf, NaN for negative numbers;
-# ``floor(log2(|x|))`` as a float, -inf for 0; and ``2**(k / 16)`` for k the last four bits of a float32.
-# Lowering has "muladd" for sums that are written out: ``a * b + c`` with the product rounded or not.
+# What only later passes use: bits as another type of one width; a float taken apart as ``significand * 2**k`` with the
+# significand in [3/4, 3/2), 1 for 0 and inf, NaN for negative numbers; ``floor(log2(|x|))`` as a float, -inf for 0;
+# ``2**(k / 16)`` for k the last four bits of a float32; and ``a * b + c`` with the product rounded or not.
 BIT_CALLS = frozenset({"bitcast", "significand", "exponent", "sixteenth", "muladd"})
 CALLS = FLOAT_CALLS | PREDICATE_CALLS | BIT_CALLS
 CALL_ARITY: dict[str, int] = {"atan2": 2, "pow": 2, "copysign": 2, "ldexp": 2, "fma": 3, "muladd": 3}
