@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from akg.base.trace import Recorder, phase
 from akg.codegen.backend import Linked, Loader, Module, backends
 from akg.codegen.c import emit_c
 from akg.codegen.llvm import backend as _llvm  # noqa: F401  # pyright: ignore[reportUnusedImport]  # registers itself
-from akg.driver import cost, pipeline
+from akg.driver import bind, cost, pipeline
 from akg.driver import save as saving
 from akg.driver.explain import BUDGET_S, Facts, explanation
 from akg.driver.pipeline import Compilation
@@ -25,6 +25,7 @@ from akg.ir.text import to_text
 from akg.poly.strategy import Strategy
 from akg.poly.tree import tree_text
 from akg.runtime import jit
+from akg.runtime.buffer import View
 from akg.runtime.explanation import Explanation
 from akg.runtime.failure import Failure
 from akg.runtime.kernel import Kernel, is_threaded, link
@@ -69,7 +70,7 @@ def emitted(state: Compilation) -> Emitted:
         run_map(state)
     with phase("emit"):
         module = emit(state)
-        text = _linkable(module, state.kernel) if module.kind == "llvm" else module.text
+        text = _linkable(module, state) if module.kind == "llvm" else module.text
     return Emitted(module, text, state.target)
 
 
@@ -85,9 +86,11 @@ def code_of(state: Compilation, made: Emitted, code: bytes) -> Code:
     module = made.module
     legality = state.legality.text if state.legality is not None else ""
     meta = {"failures": module.meta["failures"]} if module.kind == "llvm" else dict(module.meta)
+    meta.update({"constants": constants} if (constants := bind.constants_of(state)) else {})
+    notes = [*state.decisions.lines, *bind.notes_of(state), *module.meta.get("notes", ())]
     return Code(
-        code, state.target.backend, legality, module.kind, meta,
-        [*state.decisions.lines, *module.meta.get("notes", ())], cost.flops(state.scop), cost.bytes_moved(state.kernel),
+        code, state.target.backend, legality, module.kind, meta, notes,
+        cost.flops(state.scop), cost.bytes_moved(state.kernel),
     )  # fmt: skip
 
 
@@ -104,8 +107,17 @@ def emit(state: Compilation) -> Module:
     return backends.get(state.target.backend).emit(named, state.target)
 
 
-def _linkable(module: Module, kernel: stmt.Kernel) -> str:
-    return module.text + "\n" + packed_ir(Signature.of(kernel))
+def compile_loops(kernel: stmt.Kernel, target: Target) -> Kernel:
+    """A kernel of loops that are mapped already, such as those that pack an operand; for this machine."""
+    signature = Signature.of(kernel)
+    module = backends.get(target.backend).emit(replace(kernel, name=signature.symbol), target)
+    code = jit.compile_llvm(f"{module.text}\n{packed_ir(signature)}", target, module.meta.get("passes", ()))
+    return Kernel(signature, link(signature, code), threaded=is_threaded(code))
+
+
+def _linkable(module: Module, state: Compilation) -> str:
+    assert state.result is not None
+    return module.text + "\n" + packed_ir(Signature.of(state.kernel), state.result.params)
 
 
 def assemble(
@@ -116,11 +128,25 @@ def assemble(
     recorder: Recorder,
     cache: str,
     state: Callable[[], Compilation],
+    binder: Callable[[Mapping[str, View]], Kernel] | None = None,
+    constants: Sequence[Any] = (),
 ) -> Kernel:
-    """Link code into a kernel whose texts are made when asked for."""
+    """Link code into a kernel whose texts are made when asked for.
+
+    Args:
+        code: what was built.
+        kernel: its definition.
+        strategy: that it was scheduled with.
+        target: that it is for.
+        recorder: of the passes.
+        cache: "hit", "miss" or "off".
+        state: makes the compilation again, for texts.
+        binder: binds inputs to it.
+        constants: the arrays of inputs that are bound, in the order of the code's table.
+    """
     signature = Signature.of(kernel)
     with phase("link"):
-        loaded = _linked(signature, code, target)
+        loaded = _linked(signature, code, target, constants)
     threaded = code.kind == "llvm" and is_threaded(code.object_code)
     report = Report(
         passes=[(e.name, e.ms, e.note) for e in recorder.events if e.depth == 0],
@@ -135,11 +161,15 @@ def assemble(
         notes=list(code.notes),
     )
     texts = _Texts(state, code.kind)
+    can_bind = binder is not None and loaded is not None and code.kind == "llvm"
     return Kernel(
         signature, loaded, report=report, sources=texts.table(), threaded=threaded,
         explain=lambda: texts.explain(str(signature), report),
-        refusal=obstacle(target) if loaded is None else "", save=lambda *where: texts.save(kernel, report, *where),
+        refusal=obstacle(target) if loaded is None else "",
+        save=None if constants else lambda *where: texts.save(kernel, report, *where),
         failures=Failure.of(code.meta.get("failures", ()), _spans(kernel)),
+        bind=binder if can_bind else None, constants=constants,
+        packed=[c["source"] for c in code.meta.get("constants", ()) if c["pack"]],
     )  # fmt: skip
 
 
@@ -148,10 +178,10 @@ def _spans(kernel: stmt.Kernel) -> dict[str, Span | None]:
     return {s.name: s.span for s in stmt.walk(kernel.body) if isinstance(s, stmt.Store)}
 
 
-def _linked(signature: Signature, code: Code, target: Target) -> Linked | None:
+def _linked(signature: Signature, code: Code, target: Target, constants: Sequence[Any]) -> Linked | None:
     """The code in this process; None if this machine does not run it."""
     if code.kind == "llvm":
-        return None if obstacle(target) else link(signature, code.object_code)
+        return None if obstacle(target) else link(signature, code.object_code, constants)
     backend = backends.get(code.backend)
     if not isinstance(backend, Loader):
         raise AkgError(
@@ -196,7 +226,7 @@ class _Texts:
 
     def _asm(self) -> str:
         module = emit(self.state)
-        return jit.compile_asm(_linkable(module, self.state.kernel), self.state.target, module.meta.get("passes", ()))
+        return jit.compile_asm(_linkable(module, self.state), self.state.target, module.meta.get("passes", ()))
 
     def save(
         self, kernel: stmt.Kernel, report: Report, folder: str | os.PathLike[str], kind: str, threads: str

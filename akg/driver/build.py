@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import FunctionType
 from typing import TypeAlias
@@ -20,8 +20,8 @@ from akg.base.config import config
 from akg.base.errors import AkgError, user_facing
 from akg.base.target import Target, resolve_target
 from akg.base.trace import Recorder, is_dumped, phase
-from akg.driver import pipeline, store
-from akg.driver.assemble import Code, assemble, compile_kernel, run_map
+from akg.driver import bind, pipeline, store
+from akg.driver.assemble import Code, assemble, compile_kernel, compile_loops, run_map
 from akg.driver.crash import reported
 from akg.driver.explain import BUDGET_S, Facts, explanation
 from akg.driver.pipeline import Compilation
@@ -33,6 +33,7 @@ from akg.ir.text import to_text
 from akg.poly.legality import Legality, prove
 from akg.poly.strategy import Strategy, StrategyLike, resolve_strategy
 from akg.poly.tree import Domain, tree_text
+from akg.runtime.buffer import View
 from akg.runtime.explanation import Explanation
 from akg.runtime.kernel import Kernel
 
@@ -122,7 +123,8 @@ class Scheduled:
         recorder.events.extend(self.recorder.events)
         with recorder, pipeline.LOCK, reported(state.kernel, state.strategy, state.target):
             code = compile_kernel(state)
-            return assemble(code, state.kernel, state.strategy, state.target, recorder, "off", lambda: state)
+            own = binder(state.kernel, state.strategy, state.target)
+            return assemble(code, state.kernel, state.strategy, state.target, recorder, "off", lambda: state, own)
 
     def __str__(self) -> str:
         return self.text
@@ -191,7 +193,8 @@ def _built(kernel: stmt.Kernel, strategy: Strategy, target: Target, recorder: Re
     code, state = _code(key, kernel, strategy, target)
     cache = "off" if config.cache == "off" else "miss" if state else "hit"
     built = assemble(
-        code, kernel, strategy, target, recorder, cache, lambda: state or mapped(kernel, strategy, target)
+        code, kernel, strategy, target, recorder, cache, lambda: state or mapped(kernel, strategy, target),
+        binder(kernel, strategy, target),
     )  # fmt: skip
     memory[key] = built
     return built
@@ -208,6 +211,40 @@ def _code(
     code = compile_kernel(state)
     store.save(key, code)
     return code, state
+
+
+def binder(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Callable[[Mapping[str, View]], Kernel]:
+    """What makes a kernel with constant inputs of a kernel's definition."""
+    return lambda views: _bound(kernel, strategy, target, views)
+
+
+def _bound(kernel: stmt.Kernel, strategy: Strategy, target: Target, views: Mapping[str, View]) -> Kernel:
+    """The kernel with some inputs constant, packed as its loops want them where these want it."""
+    recorder = Recorder()
+    with recorder, pipeline.LOCK, reported(kernel, strategy, target):
+        marks: dict[str, stmt.Constant] = dict.fromkeys(views, "free")
+        marked = bind.with_constants(kernel, marks)
+        code, state = store.load(store.key(marked, strategy, target)), None
+        if code is None:
+            state = mapped(marked, strategy, target)
+            packed = {panels.source.name for panels in state.prepack.made}
+            if any(name not in packed for name in marks):  # a layout that was counted on, and is not made
+                marks.update({name: "fixed" for name in marks if name not in packed})
+                marked, state = bind.with_constants(kernel, marks), None
+            key = store.key(marked, strategy, target)
+            if state is None:
+                code, state = _code(key, marked, strategy, target)
+            else:
+                code = compile_kernel(state)
+                store.save(key, code)
+        with phase("pack"):
+            arrays = bind.materialise(code.meta["constants"], views, lambda pack: compile_loops(pack, target))
+        cache = "off" if config.cache == "off" else "miss" if state else "hit"
+        again = state
+        return assemble(
+            code, marked, strategy, target, recorder, cache, lambda: again or mapped(marked, strategy, target),
+            constants=arrays,
+        )  # fmt: skip
 
 
 def object_code(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> bytes:

@@ -15,6 +15,7 @@ from akg.base.errors import AkgError, InternalError, suggest
 from akg.base.target import Target
 from akg.base.trace import dump, logger, phase
 from akg.ir import stmt
+from akg.ir.buffer import Buffer
 from akg.ir.expr import Expr, Var
 from akg.ir.fast_math import contract_products, fuse_products, relax
 from akg.ir.simplify import simplify_stmt
@@ -36,10 +37,12 @@ from akg.poly.lanes import LaneModel
 from akg.poly.legality import Legality, prove
 from akg.poly.mapping import Decisions, map_cpu
 from akg.poly.one_pass import join_reductions
-from akg.poly.pack import pack_operands
+from akg.poly.pack import pack_constants, pack_operands
 from akg.poly.pack_lanes import pack_for_lanes
 from akg.poly.pivots import split_pivots
 from akg.poly.prefetch import prefetch_tiles
+from akg.poly.prefetch_panels import prefetch_panels
+from akg.poly.prepack import Prepack, bound_params
 from akg.poly.privatize import privatize
 from akg.poly.promote import promote_tiles
 from akg.poly.recurrence import split_recurrences
@@ -85,6 +88,7 @@ class Compilation:
     body: stmt.Stmt | None = None
     store_guards: frozenset[Expr] = frozenset()  # conditions in `body` under which only stores have to be
     result: stmt.Kernel | None = None  # loop IR for the backend
+    prepack: Prepack = field(default_factory=lambda: Prepack(frozenset()))  # constant operands and their panels
     is_split: bool = False  # some statements are parts of others, under conditions
     position: int = 0  # passes run so far
 
@@ -109,7 +113,10 @@ def start(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilatio
             kernel = share_sums(kernel, target, notes)
         # temporaries of one iteration become arrays over all of them: only values order the loops then
         expanded = expand_temporaries(privatize(kernel))
-        return Compilation(expanded, strategy, target, extract_scop(expanded), decisions=Decisions(notes))
+        free = frozenset(p.value for p in kernel.params if isinstance(p.value, Buffer) and p.constant == "free")
+        return Compilation(
+            expanded, strategy, target, extract_scop(expanded), decisions=Decisions(notes), prepack=Prepack(free)
+        )  # fmt: skip
 
 
 def run(state: Compilation, passes: Iterable[Pass], *, check: bool = False) -> Compilation:
@@ -268,8 +275,9 @@ def _join(state: Compilation) -> None:
 def _pack(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.tile:
-        state.body = pack_operands(state.body, _fresh_names(state), state.target)
-        state.body = pack_for_lanes(state.body, _fresh_names(state))  # what no panel serves
+        state.body = pack_constants(state.body, _fresh_names(state), state.target, state.prepack)
+        state.body = pack_operands(state.body, _fresh_names(state), state.target, state.prepack.copies)
+        state.body = pack_for_lanes(state.body, _fresh_names(state), state.prepack)  # what no panel serves
 
 
 def _promote(state: Compilation) -> None:
@@ -310,11 +318,13 @@ def _prefetch(state: Compilation) -> None:
         state.body = prefetch_tiles(state.body, _fresh_names(state), state.target)
         state.body = prefetch_rows(state.body, state.target)
         state.body = prefetch_windows(state.body, _fresh_names(state), state.target)
+        state.body = prefetch_panels(state.body, state.prepack.copies, state.target)
 
 
 def _finish(state: Compilation) -> None:
     assert state.body is not None
-    state.result = replace(state.kernel, body=simplify_stmt(state.body))
+    body = simplify_stmt(state.body)
+    state.result = replace(state.kernel, params=bound_params(state.kernel.params, body, state.prepack), body=body)
 
 
 def _fresh_names(state: Compilation) -> Callable[[str], Var]:

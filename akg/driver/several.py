@@ -17,7 +17,7 @@ from akg.base.target import Target, resolve_target
 from akg.base.trace import Recorder, is_dumped, phase
 from akg.driver import pipeline, store
 from akg.driver.assemble import Code, Emitted, assemble, code_of, emitted, machine_code
-from akg.driver.build import mapped, memory
+from akg.driver.build import binder, mapped, memory
 from akg.driver.crash import reported
 from akg.driver.pipeline import Compilation
 from akg.ir import stmt
@@ -141,7 +141,8 @@ class Several:
         with recorder, pipeline.LOCK, reported(kernel, strategy, target):
             cache = "off" if config.cache == "off" else "miss" if state else "hit"
             built = assemble(
-                code(), kernel, strategy, target, recorder, cache, lambda: state or mapped(kernel, strategy, target)
-            )
+                code(), kernel, strategy, target, recorder, cache, lambda: state or mapped(kernel, strategy, target),
+                binder(kernel, strategy, target),
+            )  # fmt: skip
             memory[key] = built
         return built

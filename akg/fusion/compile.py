@@ -12,6 +12,7 @@ from akg.base.trace import phase
 from akg.driver.several import Begun, Several
 from akg.fusion.bound import BoundGraph
 from akg.fusion.cluster import Partition, partition, whole
+from akg.fusion.constants import bind_constants
 from akg.fusion.copies import with_copies
 from akg.fusion.cut import Verdict, cut_at
 from akg.fusion.fold import fold_constants
@@ -123,7 +124,11 @@ def _compiled(
                 definitions.append(definition)
                 begun.append(kernel)
         kernels = [k.kernel() for k in begun]
-    return CompiledGraph(graph, parts, kernels, _plan(graph, parts.groups, definitions, kernels))
+    plan = _plan(graph, parts.groups, definitions, kernels)
+    if graph.inputs and target.is_host:
+        with phase("bind"):
+            plan = bind_constants(plan, definitions)
+    return CompiledGraph(graph, parts, [step.kernel for step in plan.steps], plan)
 
 
 def canonical(graph: Graph, evaluate: Callable[[Graph], list[Any]] | None = None) -> Graph:

@@ -1,7 +1,7 @@
 """Loop IR: what frontends lower to, what the scheduler rewrites, and the only thing a backend reads.
 
     kernel := Kernel(name, param*, stmt)
-    param  := Param(buffer | var, role, shape?)  role: in | out | inout | scalar | size
+    param  := Param(buffer | var, role, shape?, constant?)  role: in | out | inout | scalar | size
     stmt   := Block(stmt*) | For(var, begin, end, step, kind, stmt) | If(cond, stmt, stmt?)
             | Store(buffer, index*, value, reduction?, name) | Alloc(buffer, stmt) | Barrier(scope)
             | Prefetch(buffer, index*, level, writes)
@@ -37,6 +37,7 @@ from akg.ir.expr import Binary, Const, Expr, Var
 
 LoopKind = Literal["serial", "parallel", "vector", "unroll", "block", "thread"]
 Role = Literal["in", "out", "inout", "scalar", "size"]
+Constant = Literal["", "free", "fixed"]
 REDUCTIONS: dict[str, str] = {"sum": "add", "prod": "mul", "max": "max", "min": "min"}  # name -> Binary op
 
 
@@ -139,12 +140,14 @@ Stmt: TypeAlias = "Block | For | If | Store | Alloc | Barrier | Prefetch"
 class Param:
     """An argument of a kernel, in calling order: buffers as pointers, sizes as int64, scalars by value.
 
-    `shape` is that of the arrays that callers pass, where the buffer has another one of as many elements.
+    `shape` is that of the arrays that callers pass, where the buffer has another one of as many elements. `constant`
+    is for inputs that are the same in every call: "free" where the kernel may ask for another layout, else "fixed".
     """
 
     value: Buffer | Var
     role: Role
     shape: tuple[Expr, ...] | None = None
+    constant: Constant = ""
 
     @property
     def name(self) -> str:

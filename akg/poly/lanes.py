@@ -17,6 +17,7 @@ class LaneModel:
     def __init__(self, scop: Scop, target: Target) -> None:
         self.scop, self.target = scop, target
         self.limits: dict[Var, int] = {}  # iterations of loops inside a tile
+        self.free = {p.value for p in scop.kernel.params if p.constant == "free"}  # they lie as the lanes want them
 
     def lanes_of(self, statement: Statement) -> int:
         """Elements of a vector in the type that the statement computes in."""
@@ -30,13 +31,18 @@ class LaneModel:
         for access in statement.reads:
             if is_accumulator(access, statement):
                 continue
-            cost += _stride_cost(stride(access, var), lanes)
+            is_free = access.buffer in self.free and depends_on(access, var)
+            cost += 1.0 if is_free else _stride_cost(stride(access, var), lanes)
         if var in reduction:
             cost += 0.5
         else:
             cost += _stride_cost(stride(statement.write, var), lanes) * (0.1 if reduction else 1.5)
         trips = self.trips_of(statement, var)
         return cost * (-(-trips // lanes) * lanes / trips if trips < UNKNOWN_TRIPS else 1.0)
+
+    def is_free_along(self, statement: Statement, var: Var) -> bool:
+        """Whether an operand that moves with `var` is laid out ahead of time, as its lanes want it."""
+        return any(a.buffer in self.free and depends_on(a, var) for a in statement.reads)
 
     def scalar_cost(self, names: list[str]) -> float:
         """Instructions for as many iterations as a vector holds, one at a time."""

@@ -23,7 +23,7 @@ from akg.base.dot import Dot, dot_of
 from akg.base.target import Target
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Binary, Cast, Const, Expr, Load, Var, binary, cast
+from akg.ir.expr import Binary, Cast, Const, Expr, Load, Var, binary, cast, unary
 from akg.ir.neighbours import in_steps
 from akg.ir.rewrite import (
     buffers_read,
@@ -36,12 +36,14 @@ from akg.ir.rewrite import (
     variables_of,
 )
 from akg.ir.simplify import simplify
-from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, walk
+from akg.ir.stmt import Alloc, Block, For, If, Prefetch, Stmt, Store, block, walk
 from akg.poly.contract import bounded_trips, sites
+from akg.poly.prepack import Prepack
 
-LEAST_ROWS = 16  # tiles of rows that pay for a copy
+LEAST_ROWS = 6  # tiles of rows that pay for a copy
 LEAST_TURNED_ROWS = 8  # the same where lanes along the operand have to be gathered in place
 LEAST_DOT_ROWS = 3  # the same where each tile would have to put neighbours side by side itself
+ROWS_AHEAD = 16  # that a copy asks for: it reads short pieces, each from another page
 IN_PLACE_SHARE = 4  # an operand that takes less than this part of the second-level cache is read in place
 
 
@@ -63,20 +65,54 @@ class _Panel:
         return self.column != len(self.indices) - 1
 
 
-def pack_operands(body: Stmt, fresh: Callable[[str], Var], target: Target) -> Stmt:
+def pack_operands(
+    body: Stmt, fresh: Callable[[str], Var], target: Target, kept: frozenset[Buffer] = frozenset()
+) -> Stmt:  # fmt: skip
     """`body` with the panels of operands that loops over tiles of rows use again in contiguous memory.
 
     Args:
         body: the loops, with temporaries declared.
         fresh: makes unused names.
         target: the machine: its caches, and its instructions for sums of products.
+        kept: operands that are panels already.
     """
     if isinstance(body, For) and body.kind == "serial" and (body.const_trips or 0) >= LEAST_DOT_ROWS:
-        for buffer in sorted(buffers_read(body) - buffers_written(body), key=lambda b: b.name):
+        for buffer in sorted(buffers_read(body) - buffers_written(body) - kept, key=lambda b: b.name):
             panel = _panel(body, buffer, target)
             if panel is not None and _pays(body, panel, target):
-                return _packed(body, panel, fresh)
-    return map_children(body, lambda inner: pack_operands(inner, fresh, target))
+                return _packed(body, panel, fresh, target)
+    return map_children(body, lambda inner: pack_operands(inner, fresh, target, kept))
+
+
+def pack_constants(
+    body: Stmt, fresh: Callable[[str], Var], target: Target, prepack: Prepack, around: tuple[For | If, ...] = ()
+) -> Stmt:
+    """`body` with the panels of constant operands made ahead of time, where it has panels of them.
+
+    Args:
+        body: the loops, with temporaries declared.
+        fresh: makes unused names.
+        target: the machine.
+        prepack: knows the constants, and takes the loops that make their panels.
+        around: loops and conditions outside of `body`, outermost first.
+    """
+    if not prepack.constants:
+        return body
+    if isinstance(body, For) and body.kind == "serial":
+        for buffer in sorted(buffers_read(body) & prepack.constants, key=lambda b: b.name):
+            panel = _panel(body, buffer, target, is_constant=True)
+            used = prepack.hoisted(_packed(body, panel, fresh, target), buffer, around) if panel is not None else None
+            if used is not None:
+                return pack_constants(used, fresh, target, prepack, around)
+    if isinstance(body, If):
+        otherwise = replace(body, cond=unary("not", body.cond))
+        then = pack_constants(body.then, fresh, target, prepack, (*around, body))
+        orelse = body.orelse
+        if orelse is not None:
+            orelse = pack_constants(orelse, fresh, target, prepack, (*around, otherwise))
+        return replace(body, then=then, orelse=orelse)
+    inside = (*around, body) if isinstance(body, For) else around
+    return map_children(body, lambda inner: pack_constants(inner, fresh, target, prepack, inside))
 
 
 def _pays(rows: For, panel: _Panel, target: Target) -> bool:
@@ -101,8 +137,11 @@ def _span_bytes(panel: _Panel) -> int:
     return total
 
 
-def _panel(rows: For, buffer: Buffer, target: Target) -> _Panel | None:
-    """The panel of `buffer` that all iterations of a loop over rows read; None if there is no such."""
+def _panel(rows: For, buffer: Buffer, target: Target, *, is_constant: bool = False) -> _Panel | None:
+    """The panel of `buffer` that all iterations of a loop over rows read; None if there is no such.
+
+    Of a constant, the loop over the panel is enough.
+    """
     if buffer.scope != "global" or any(isinstance(s, If) for s in walk(rows)):
         return None
     found = sites(rows, buffer)
@@ -120,7 +159,9 @@ def _panel(rows: For, buffer: Buffer, target: Target) -> _Panel | None:
     forms = [Affine.of(first.indices[d]) for d in (row, column)]
     if any(form is None or form.coefficient(v) != 1 for form, v in zip(forms, (k, j), strict=True)):
         return None
-    if steps is rows or steps.kind != "serial" or lanes.kind != "vector" or steps.step != 1 or lanes.step != 1:
+    if steps is rows and not is_constant:
+        return None
+    if steps.kind != "serial" or lanes.kind != "vector" or steps.step != 1 or lanes.step != 1:
         return None
     bounds = (steps.begin, steps.end, lanes.begin, lanes.end)
     if lanes.begin is not Const(0) or lanes.max_trips is None or bounded_trips(steps) is None:
@@ -162,7 +203,7 @@ def _updates(stmt: Stmt) -> list[Store]:
     return _updates(stmt.body) if isinstance(stmt, For) and stmt.kind in ("unroll", "vector") else []
 
 
-def _packed(rows: For, panel: _Panel, fresh: Callable[[str], Var]) -> Stmt:
+def _packed(rows: For, panel: _Panel, fresh: Callable[[str], Var], target: Target) -> Stmt:
     """The loop over a copy of the panel, behind the loop that makes it."""
     steps, lanes, dot = panel.steps, panel.lanes, panel.dot
     width, bound = lanes.max_trips, bounded_trips(steps)
@@ -181,6 +222,8 @@ def _packed(rows: For, panel: _Panel, fresh: Callable[[str], Var]) -> Stmt:
     if dot is None:
         place = simplify(k - steps.begin)
         fill: Stmt = Store(copy, (place, j), source(k), name)
+        if not panel.is_turned and _span_bytes(panel) > target.l2_bytes:
+            fill = block(fill, Prefetch(panel.buffer, source(k + ROWS_AHEAD).indices, 2))
         inner = replace_buffer(rows, panel.buffer, lambda _: (copy, (simplify(steps.var - steps.begin), lanes.var)))
         begin, end = steps.begin, steps.end
     else:

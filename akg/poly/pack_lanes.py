@@ -23,6 +23,7 @@ from akg.ir.rewrite import buffers_read, buffers_written, replace_buffer
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, walk
 from akg.poly.contract import Site, sites
+from akg.poly.prepack import Prepack
 
 LEAST_USES = 8  # times that each element is loaded at least
 
@@ -60,24 +61,27 @@ class _Lanes:
         return total
 
 
-def pack_for_lanes(body: Stmt, fresh: Callable[[str], Var]) -> Stmt:
+def pack_for_lanes(body: Stmt, fresh: Callable[[str], Var], prepack: Prepack | None = None) -> Stmt:
     """`body` with the operands that lanes of register tiles stride over laid out for them.
 
     Args:
         body: the loops, with temporaries declared.
         fresh: makes unused names.
+        prepack: takes the loops that lay constant operands out.
     """
     if isinstance(body, Alloc):
-        inner = pack_for_lanes(body.body, fresh)
+        inner = pack_for_lanes(body.body, fresh, prepack)
         return body if inner is body.body else replace(body, body=inner)
     if isinstance(body, Block):
-        parts = [pack_for_lanes(part, fresh) for part in body.body]
+        parts = [pack_for_lanes(part, fresh, prepack) for part in body.body]
         return block(*parts) if any(a is not b for a, b in zip(parts, body.body, strict=True)) else body
     if isinstance(body, For):
         for buffer in sorted(buffers_read(body) - buffers_written(body), key=lambda b: b.name):
             lanes = _lanes(body, buffer)
             if lanes is not None:
-                body = _packed(body, lanes, fresh)
+                packed = _packed(body, lanes, fresh)
+                is_constant = prepack is not None and buffer in prepack.constants
+                body = (prepack.hoisted(packed, buffer, ()) if prepack and is_constant else None) or packed
                 if not isinstance(body, For):
                     return body
     return body

@@ -92,6 +92,8 @@ class ReuseModel:
         statement = choice.statement
         if choice.streams or choice.vector is None:
             return choice
+        if self.lanes.is_free_along(statement, choice.vector):
+            return choice
         if len(inside) == 1 and any(
             self.is_turned(statement, a, choice.vector, outer, inside[0]) for a in statement.reads
         ):
@@ -226,7 +228,8 @@ class ReuseModel:
         if trips >= UNKNOWN_TRIPS or panel_bytes * PANEL_SHARE <= self.target.l2_bytes:
             return 0
         rows = [self.lanes.trips_of(statement, v) // size for v, size in choice.tiles.items() if v is not vector]
-        if not any(LEAST_ROWS <= n < UNKNOWN_TRIPS // MAX_ROWS for n in rows):
+        are_few = not any(LEAST_ROWS <= n < UNKNOWN_TRIPS // MAX_ROWS for n in rows)
+        if are_few and not self.lanes.is_free_along(statement, vector):
             return BLOCK_STEPS  # few rows use a panel where it is
         whole = self.target.l2_bytes // (PANEL_SHARE * panel_bytes // trips)  # steps of a panel that stays in cache
         blocks = -(-trips // max(whole, BLOCK_STEPS))  # each reads and writes all sums: few, and equal

@@ -134,6 +134,53 @@ def _given_outputs(signature: Signature, out: Any) -> tuple[Any, ...] | None:
     return outs
 
 
+def constant_views(
+    signature: Signature, positions: Mapping[int, Any], arrays: Mapping[str, Any]
+) -> dict[str, View]:  # fmt: skip
+    """Views of arrays that are given for good, by the names of arguments.
+
+    Raises:
+        AkgError: AKG-E522 for what cannot be given, AKG-E502 to AKG-E511 for an array that does not fit.
+    """
+    known = {p.name: p for p in signature.arguments}
+    given = dict(arrays)
+    for position, value in positions.items():
+        if not isinstance(position, int) or not 0 <= position < len(signature.arguments):  # pyright: ignore
+            raise _not_bindable(signature, f"it has no argument {position!r}", known)
+        name = signature.arguments[position].name
+        if name in given:
+            raise _not_bindable(signature, f"argument {position}, {name!r}, is given twice", known)
+        given[name] = value
+    if not given:
+        raise _not_bindable(signature, "no array is given", known)
+    views: dict[str, View] = {}
+    for name, value in given.items():
+        spec = known.get(name)
+        if spec is None:
+            why = f"{name!r} is an output" if any(p.name == name for p in signature.outputs) else f"it has no {name!r}"
+            raise _not_bindable(signature, why, known, suggest(name, known, "arguments"))
+        if spec.shape is None or spec.role != "in":
+            why = "is passed by value" if spec.shape is None else "is written to"
+            raise _not_bindable(signature, f"{name!r} {why}", known)
+        if not all(dim.is_const for dim in spec.shape):
+            hint = "build the kernel with numbers for the sizes of this argument"
+            raise _not_bindable(signature, f"the shape of {spec} is symbolic", known, hint)
+        view = views[name] = _checked_view(spec, value, signature)
+        _Sizes(signature).bind(spec, view)
+    return views
+
+
+def _not_bindable(signature: Signature, why: str, known: Mapping[str, ParamSpec], hint: str = "") -> AkgError:
+    inputs = ", ".join(n for n, p in known.items() if p.role == "in" and p.shape is not None)
+    return AkgError(
+        "AKG-E522",
+        f"cannot bind this to kernel {signature.name}: {why}",
+        because=_takes(signature),
+        hint=hint or (f"its input arrays are {inputs}, as in kernel.bind({inputs.split(', ')[0]}=array)" if inputs
+                      else "it has no input arrays"),
+    )  # fmt: skip
+
+
 def _checked_view(spec: ParamSpec, value: Any, signature: Signature) -> View:
     assert spec.shape is not None
     label = _label(spec)

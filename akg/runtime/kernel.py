@@ -15,6 +15,7 @@ import numpy as np
 
 from akg.base.errors import AkgError, suggest, user_facing
 from akg.runtime import arguments, buffer, entry, failure, jit, measure, openmp
+from akg.runtime.buffer import View
 from akg.runtime.explanation import Explanation
 from akg.runtime.failure import Failure
 from akg.runtime.jit import Loaded
@@ -56,10 +57,18 @@ def is_threaded(code: bytes) -> bool:
     return any(symbol in code for symbol in _THREAD_SYMBOLS)
 
 
-def link(signature: Signature, code: bytes) -> Loaded:
-    """Link the object code of a kernel and its packed entry (`signature.packed_ir`) into this process."""
+def link(signature: Signature, code: bytes, constants: Sequence[Any] = ()) -> Loaded:
+    """Link the object code of a kernel and its packed entry (`signature.packed_ir`) into this process.
+
+    The arrays of its `constants` must live as long as the code.
+    """
     symbols = openmp.symbols() if is_threaded(code) else {}
-    return jit.load_object(code, (signature.packed_symbol,), symbols)
+    if not constants:
+        return jit.load_object(code, (signature.packed_symbol,), symbols)
+    loaded = jit.load_object(code, (signature.packed_symbol, signature.table_symbol), symbols)
+    table = (ctypes.c_void_p * len(constants)).from_address(loaded.address(signature.table_symbol))
+    table[:] = [int(array.ctypes.data) for array in constants]
+    return loaded
 
 
 class Kernel:
@@ -75,11 +84,12 @@ class Kernel:
         signature: what it takes and returns.
         report: how it was built.
         native: the way in by addresses, which checks nothing; None for code of another machine.
+        packed: names of the inputs that `bind` packed.
     """
 
     # The slot `__call__` holds a builtin function, so that a call enters native code at once.
-    __slots__ = ("__call__", "__weakref__", "_code", "_explain", "_function", "_save", "_sources", "native", "report",
-                 "signature")  # fmt: skip
+    __slots__ = ("__call__", "__weakref__", "_bind", "_code", "_constants", "_explain", "_function", "_save",
+                 "_sources", "native", "packed", "report", "signature")  # fmt: skip
     __call__: Callable[..., Any]
 
     def __init__(
@@ -94,6 +104,9 @@ class Kernel:
         refusal: str = "",
         save: Callable[[str | os.PathLike[str], str, str], list[Path]] | None = None,
         failures: Sequence[Failure] = (),
+        bind: Callable[[Mapping[str, View]], Kernel] | None = None,
+        constants: Sequence[Any] = (),
+        packed: Sequence[str] = (),
     ) -> None:
         """Wrap linked code.
 
@@ -107,11 +120,14 @@ class Kernel:
             refusal: where `code` is None, why calls are refused.
             save: writes the files of `save`.
             failures: what the statuses that it returns say, from `akg.runtime.failure.FIRST_STATUS` on.
+            bind: makes the kernel of `bind` from checked arguments.
+            constants: arrays that the code refers to.
+            packed: names of the inputs among them that lie in panels.
         """
-        self.signature, self._code = signature, code
+        self.signature, self._code, self.packed = signature, code, tuple(packed)
         self.report = report if report is not None else Report()
         self._sources: dict[str, Callable[[], str] | str] = dict(sources or {})
-        self._explain, self._save = explain, save
+        self._explain, self._save, self._bind, self._constants = explain, save, bind, tuple(constants)
         self.native: Native | None = None
         if code is None:
             self._function, self.__call__ = None, _refusing_call(signature, refusal)
@@ -120,6 +136,7 @@ class Kernel:
         self._function = _PACKED(address)
         fail = failure.raising(signature.name, failures)
         self.native = Native(self._function, fail, threaded)
+        code = _Living(code, self._constants) if constants else code
         careful = _careful_call(signature, self._function, code, threaded, fail)
         plain = entry.make(signature, address, careful, fail, threaded=threaded, keep=code)
         native = None
@@ -188,6 +205,31 @@ class Kernel:
         return text
 
     @user_facing
+    def bind(self, positions: Mapping[int, Any] | None = None, /, **arrays: Any) -> Kernel:
+        """The kernel with some of its inputs given for good, as weights are: calls do not pass them any more.
+
+        Operands of products and convolutions are packed once, into the order in which the loops read them; other
+        inputs are kept as they are. Either way they are copied: what happens to the array later has no effect.
+
+        Args:
+            positions: arrays by position among the arguments.
+            arrays: arrays by name, as in ``kernel.bind(B=weights)``.
+
+        Raises:
+            AkgError: AKG-E522 for something that is no input array of the kernel or has a symbolic shape, AKG-E523
+                for a kernel that cannot be compiled anew, AKG-E502 to AKG-E511 for an array that does not fit.
+        """
+        if self._bind is None:
+            raise AkgError(
+                "AKG-E523",
+                f"nothing can be bound to kernel {self.name}",
+                because="some of its inputs are bound already" if self._constants
+                else "it was loaded, or made from code alone, or is for another machine",
+                hint="bind everything at once, on the kernel that akg.build returned",
+            )  # fmt: skip
+        return self._bind(arguments.constant_views(self.signature, positions or {}, arrays))
+
+    @user_facing
     def save(self, folder: str | os.PathLike[str], *, kind: str = "object", threads: str = "openmp") -> list[Path]:
         """Write the kernel for programs in C and for `akg.load`: ``<name>.o``, ``<name>.h`` and ``<name>.json``.
 
@@ -202,7 +244,8 @@ class Kernel:
             The files, metadata last.
 
         Raises:
-            AkgError: AKG-E411 for a kernel that was loaded, or whose backend emits no LLVM IR; AKG-E412, AKG-E413
+            AkgError: AKG-E411 for a kernel that was loaded or has bound inputs, or whose backend emits no LLVM IR;
+                AKG-E412, AKG-E413
                 without a linker that makes a shared object; AKG-E517 for an unknown kind; AKG-E624 if a file cannot
                 be written.
         """
@@ -210,8 +253,10 @@ class Kernel:
             raise AkgError(
                 "AKG-E411",
                 f"kernel {self.name} cannot be saved",
-                because="it was loaded, or made from code alone",
-                hint="copy the files that it was loaded from, or build it and save that",
+                because="some of its inputs are bound, and these live in this process" if self._constants
+                else "it was loaded, or made from code alone",
+                hint="save the kernel that it was bound from" if self._constants
+                else "copy the files that it was loaded from, or build it and save that",
             )
         return self._save(folder, kind, threads)
 
@@ -236,6 +281,18 @@ class Kernel:
         )
         parts.append(f"<details open><summary>Report</summary><table>{rows}</table></details>")
         return "<div>" + "\n".join(parts) + "</div>"
+
+
+@dataclass(frozen=True, slots=True)
+class _Living:
+    """Code, and the arrays that it refers to."""
+
+    code: Linked
+    constants: tuple[Any, ...]
+
+    def address(self, symbol: str) -> int:
+        """The address of an exported symbol."""
+        return self.code.address(symbol)
 
 
 def _copy(value: Any) -> Any:

@@ -121,7 +121,7 @@ class Signature:
 
     @staticmethod
     def of(kernel: stmt.Kernel) -> Signature:
-        """The signature of a loop IR kernel.
+        """The signature of a loop IR kernel; constant parameters are none of the caller's business.
 
         Raises:
             InternalError: parameters are not in the order arguments, outputs, sizes.
@@ -131,6 +131,8 @@ class Signature:
         sizes: list[str] = []
         for param in kernel.params:
             value = param.value
+            if param.constant:
+                continue
             if param.role == "size":
                 sizes.append(param.name)
                 continue
@@ -157,20 +159,37 @@ class Signature:
         """The symbol of the function that takes packed slots."""
         return f"{self.symbol}_packed"
 
+    @property
+    def table_symbol(self) -> str:
+        """The symbol of the addresses of constant arrays, in the order of the kernel's parameters."""
+        return f"{self.symbol}_constants"
+
     def __str__(self) -> str:
         result = ", ".join(str(p) for p in self.outputs) or "None"
         return f"{self.name}({', '.join(str(p) for p in self.arguments)}) -> {result}"
 
 
-def packed_ir(signature: Signature) -> str:
-    """LLVM IR of ``int32 <symbol>_packed(ptr slots)``: loads each argument from its slot and calls the kernel."""
+def packed_ir(signature: Signature, params: tuple[stmt.Param, ...] = ()) -> str:
+    """LLVM IR of ``int32 <symbol>_packed(ptr slots)``: loads each argument from its slot and calls the kernel.
+
+    Where some of the kernel's `params` are constant, their addresses come from the table `Signature.table_symbol`.
+    """
     types = ["ptr" if p.shape is not None else _LLVM_TYPES[p.dtype.name] for p in signature.params]
     types += ["i64"] * len(signature.sizes)
     lines = [f"define i32 @{signature.packed_symbol}(ptr %slots) {{"]
     for k, kind in enumerate(types):
         lines.append(f"  %p{k} = getelementptr i64, ptr %slots, i64 {k}")
         lines.append(f"  %a{k} = load {kind}, ptr %p{k}, align 8")
-    arguments = ", ".join(f"{kind} %a{k}" for k, kind in enumerate(types))
+    order = [f"{kind} %a{k}" for k, kind in enumerate(types)]
+    constants = [k for k, p in enumerate(params) if p.constant]
+    if constants:
+        table = f"@{signature.table_symbol}"
+        lines.insert(0, f"{table} = global [{len(constants)} x ptr] zeroinitializer, align 8")
+        for number, k in enumerate(constants):
+            lines.append(f"  %q{number} = getelementptr ptr, ptr {table}, i64 {number}")
+            lines.append(f"  %c{number} = load ptr, ptr %q{number}, align 8")
+            order.insert(k, f"ptr %c{number}")
+    arguments = ", ".join(order)
     lines += [f"  %rc = call i32 @{signature.symbol}({arguments})", "  ret i32 %rc", "}"]
     return "\n".join(lines) + "\n"
 

@@ -1,7 +1,7 @@
 """The text of loop IR: a printer and a parser that round-trip exactly.
 
     kernel   := "kernel" name "(" [param ("," param)*] ")" suite
-    param    := name ":" role dtype "[" [expr ("," expr)*] "]" [scope]     role: in | out | inout
+    param    := name ":" ["free" | "fixed"] role dtype "[" [expr ("," expr)*] "]" [scope]     role: in | out | inout
               | name ":" "size" [dtype] | name ":" "scalar" dtype
     suite    := ":" NEWLINE INDENT stmt+ DEDENT                            one statement, or several as a Block
     stmt     := (temp NEWLINE)* plain

@@ -31,6 +31,7 @@ from akg.ir.stmt import (
     Alloc,
     Barrier,
     Block,
+    Constant,
     For,
     If,
     Kernel,
@@ -211,6 +212,7 @@ class _Parser:
         token = self.token
         name = self.name("a parameter")
         self.expect(":")
+        constant = next((c for c in ("free", "fixed") if self.accept(c)), "")
         role = self.one_of({r: r for r in ("in", "out", "inout", "scalar", "size")}, "role")
         if role in ("size", "scalar"):
             dtype = index if role == "size" and self.token.kind != "name" else self.one_of(_DTYPES, "dtype")
@@ -224,7 +226,7 @@ class _Parser:
         if shapes:
             self.buffers[name] = buffer
         given = self.shape(shapes) if self.accept("as") else None
-        return Param(buffer, cast(Role, role), given)
+        return Param(buffer, cast(Role, role), given, cast(Constant, constant))
 
     def array(self, name: str, shapes: bool = True) -> Buffer:
         dtype = self.one_of(_DTYPES, "dtype")

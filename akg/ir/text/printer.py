@@ -83,7 +83,8 @@ class _Printer:
         if isinstance(value, Buffer):
             scope = "" if value.scope == "global" else f" {_name(value.scope)}"
             given = "" if param.shape is None else f" as [{', '.join(_plain(s) for s in param.shape)}]"
-            return f"{_name(value.name)}: {param.role} {self.array(value)}{scope}{given}"
+            constant = f"{param.constant} " if param.constant else ""
+            return f"{_name(value.name)}: {constant}{param.role} {self.array(value)}{scope}{given}"
         if param.role == "size":
             return f"{_name(value.name)}: size" + ("" if value.dtype is index else f" {value.dtype}")
         return f"{_name(value.name)}: {param.role} {value.dtype}"
