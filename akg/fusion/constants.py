@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from akg.fusion.group import Definition
@@ -36,7 +36,7 @@ def bind_constants(plan: Plan, definitions: Sequence[Definition]) -> Plan:
     return replace(plan, steps=tuple(steps))
 
 
-def _bound(step: Step, arrays: dict[int, object]) -> Step:
+def _bound(step: Step, arrays: Mapping[int, object]) -> Step:
     """The call without the constants that its kernel packs."""
     bound = step.kernel.bind(arrays)
     packed = [k for k in arrays if step.kernel.signature.arguments[k].name in bound.packed]
