@@ -354,7 +354,7 @@ class _Mapper:
         return Band(tuple(members), band.permutable, child)
 
     def has_packed_tile(self, members: list[Member], children: tuple[Filter, ...]) -> bool:
-        """Whether a product among the children of parallel loops, with these around it alone, packs an operand."""
+        """Whether a product among the children of parallel loops tiles one of them and packs an operand for lanes."""
         is_free = all(m.coincident and not m.directive for m in members) and is_box(tuple(members))
         if len(children) < 2 or not is_free:
             return False
@@ -364,7 +364,7 @@ class _Mapper:
                 own = tuple([m.restricted(keep) for m in members])
                 choice = self.register_choice((*own, *part.child.members), part.child.child, 0)
                 if choice is not None and choice.packs:
-                    return True
+                    return any(var_of(m, choice.statement) in choice.tiles for m in own)
         return False
 
     def outer_lanes(self, band: Band, threaded: bool) -> Node:
