@@ -32,6 +32,7 @@ from akg.ir.te.reduction import widened
 from akg.ir.twins import merge_twins
 
 RECOMPUTE_LIMIT = 4  # operations
+LEAST_ROW = 8  # elements of a row whose windows read their padding in place
 SIZE_LIMIT = 128  # operations of one value: bounds the depth of expressions
 CHEAP_CALLS = frozenset({"floor", "ceil", "round", "trunc", "fma", "muladd", "copysign", "isnan", "isinf", "isfinite"})
 COSTLY_OPS = frozenset({"div", "floordiv", "mod"})
@@ -97,7 +98,8 @@ def should_inline(stage: Stage, reads: list[tuple[Stage, Load]]) -> bool:
     if profile.operations > SIZE_LIMIT:
         return False
     if all(consumer.is_window for consumer, _ in reads):
-        return not stage.is_window and (_is_constant_padding(stage.values[0]) or profile.operations <= 1)
+        is_simple = _is_constant_padding(stage.values[0]) and all(_runs_along(*read) for read in reads)
+        return not stage.is_window and (is_simple or profile.operations <= 1)
     distinct = [reads_once(consumer, load) for consumer, load in reads]
     if len(reads) == 1 and distinct[0]:
         return True
@@ -107,6 +109,15 @@ def should_inline(stage: Stage, reads: list[tuple[Stage, Load]]) -> bool:
         consumer.combiner is not None and (profile.is_padding or not once)
         for (consumer, _), once in zip(reads, distinct, strict=True)
     )
+
+
+def _runs_along(consumer: Stage, load: Load) -> bool:
+    """Whether neighbours of a row that fills half a vector read neighbours: then few lanes differ from the others."""
+    if not consumer.axes or not load.indices:
+        return False
+    row, form = consumer.axes[-1], Affine.of(load.indices[-1])
+    is_long = not isinstance(row.end, Const) or int(row.end) >= LEAST_ROW
+    return is_long and form is not None and form.coefficient(row.var) == 1
 
 
 def _is_constant_padding(value: Expr) -> bool:

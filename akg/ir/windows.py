@@ -35,6 +35,7 @@ from akg.ir.stmt import REDUCTIONS
 from akg.ir.te.tensor import fresh_var
 
 MAX_TAPS = 16  # of a window that is written out
+LEAST_ROW = 8  # elements of a row of products
 STORED = 2  # what a result between two reductions costs, in terms
 
 
@@ -154,7 +155,7 @@ def _sides(stage: Stage, source: Load) -> dict[Var, int] | None:
 def _written_out(stage: Stage) -> Stage:
     """A stage without its reduction, if that is over the taps of a short window."""
     taps = _taps(stage)
-    if taps is None or prod(taps.values()) > MAX_TAPS:
+    if taps is None or prod(taps.values()) > MAX_TAPS or (_source(stage) is None and not _pays_in_products(stage)):
         return stage
     combiner = stage.combiner
     assert combiner is not None
@@ -166,6 +167,25 @@ def _written_out(stage: Stage) -> Stage:
         total = term if total is None else _joined(op, total, term)
     assert total is not None
     return replace(stage, values=(total,), combiner=None, reduce_axes=(), is_window=True)
+
+
+def _pays_in_products(stage: Stage) -> bool:
+    """Whether products of windows are best written out: neighbours read neighbours, no other output the same window.
+
+    A window that several outputs share, as the channels of a convolution, is an operand of a contraction, and strided
+    or short ones leave lanes to the rows of a register tile.
+    """
+    reduced = [axis.var for axis in stage.reduce_axes]
+    windows = [load for load in loads_of(stage.values[0]) if any(_slides(stage, load, v) for v in reduced)]
+    for load in windows:
+        row, form = stage.axes[-1], Affine.of(load.indices[-1])
+        used = {v for i in load.indices for v in variables_of(i)}
+        is_long = not isinstance(row.end, Const) or int(row.end) >= LEAST_ROW
+        if form is None or form.coefficient(row.var) != 1 or not is_long:
+            return False
+        if not all(axis.var in used for axis in stage.axes):
+            return False
+    return True
 
 
 def _joined(op: str, total: Expr, term: Expr) -> Expr:

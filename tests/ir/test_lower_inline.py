@@ -75,7 +75,7 @@ def test_padding_stays_before_a_window_and_goes_before_an_elementwise_stage():
     assert temporaries(te.compute((16,), lambda i: te.sum(P[i + k], axis=k))) == []  # written out
     W = te.placeholder((8, 3), name="W")
     Q = te.compute((16, 8), lambda i, c: te.sum(P[i + k] * W[c, k], axis=k))
-    assert temporaries(Q) == []
+    assert temporaries(Q) == ["P"]  # channels share the windows
     long = te.reduce_axis(18, name="long")
     assert temporaries(te.compute((4,), lambda i: te.sum(P[long] * W[i, 0], axis=long))) == ["P"]
     assert temporaries(te.compute((18,), lambda i: P[i] * 2.0)) == []
