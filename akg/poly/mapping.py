@@ -566,7 +566,7 @@ class _Mapper:
                 own.append(replace(member, tile=size))
                 points.append(replace(member, kind="unroll"))
         tiles = " x ".join(f"{v}:{s}" for v, s in choice.tiles.items())
-        self.decisions.note(f"{statement.name}: lanes along {choice.vector}; tile {tiles}")
+        self.decisions.note(f"{statement.name}: lanes along {choice.vector}; tile {tiles}{choice.why}")
         serial = tuple([m for m in members[given:] if is_summed(m, statement)])
         inside = Band(serial, True, child) if serial else child
         own = self.tiles.panel_order(own, statement, choice, given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 from akg.ir.expr import Var
@@ -32,6 +32,7 @@ class Choice:
     tiles: dict[Var, int]
     streams: bool = False  # each element is used once: rows pass by a strip of sums
     packs: bool = False  # an operand is packed for the lanes: a tile of it serves all the other loops
+    why: str = ""  # the figures behind it, where there was a choice between packing and not
 
 
 class ReuseModel:
@@ -101,9 +102,12 @@ class ReuseModel:
         tile = packed_tile(self.lanes, statement, outer, inside)
         if tile is None:
             return choice
-        if tile.time > LEAST_GAIN * tile_time(self.lanes, statement, inside, choice.vector, choice.tiles):
-            return choice
-        return Choice(statement, tile.vector, {tile.vector: tile.width, tile.row: tile.rows}, packs=True)
+        time = tile_time(self.lanes, statement, inside, choice.vector, choice.tiles)
+        why = f"; by the model {time:.3g} cycles with lanes along {choice.vector}, "
+        why += f"{tile.time:.3g} along {tile.vector} with an operand packed for it"
+        if tile.time > LEAST_GAIN * time:
+            return replace(choice, why=why)
+        return Choice(statement, tile.vector, {tile.vector: tile.width, tile.row: tile.rows}, packs=True, why=why)
 
     def tile_of(
         self, statement: Statement, outer: list[Var], inside: list[Var], given: Mapping[Var, int],
