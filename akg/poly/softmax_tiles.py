@@ -97,10 +97,10 @@ def form_of(found: SoftmaxProduct, target: Target) -> Form | None:
         return None
     size_bytes = found.score.buffer.dtype.itemsize_bytes
     lanes = target.lanes(8 * size_bytes)
-    panel = outer_product_tile(ROWS, 4096, lanes, target.vector_registers)[1]
-    panel = min(panel, _up(keys, lanes))
+    step, panel = outer_product_tile(ROWS, 4096, lanes, target.vector_registers)
+    panel = _shared(keys, panel, lanes)
     is_causal = _limit(found) is not None
-    tile = min(_up(ROWS, panel) if is_causal else ROWS, _up(rows, 8))
+    tile = min(_up(ROWS, panel), _up(rows, 8)) if is_causal else _shared(rows, ROWS, step)
     row_bytes = tile * keys * size_bytes
     share = target.l2_bytes // ROWS_SHARE
     if row_bytes <= share:
@@ -122,6 +122,11 @@ def _limit(found: SoftmaxProduct) -> int | None:
         return None
     most = (found.key.const_trips or 0) - (found.row.const_trips or 0)
     return causal[0] if 0 <= causal[0] <= most else None
+
+
+def _shared(count: int, most: int, step: int) -> int:
+    """The size, a multiple of `step`, of as many parts of `count` as parts of `most` would be: the last is not short."""
+    return min(_up(-(-count // -(-count // most)), step), _up(most, step))
 
 
 def _up(value: int, step: int) -> int:
