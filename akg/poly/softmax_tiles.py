@@ -125,7 +125,7 @@ def _limit(found: SoftmaxProduct) -> int | None:
 
 
 def _shared(count: int, most: int, step: int) -> int:
-    """The size, a multiple of `step`, of as many parts of `count` as parts of `most` would be: the last is not short."""
+    """The size, a multiple of `step`, of as many parts of `count` as parts of `most` would be, the last not short."""
     return min(_up(-(-count // -(-count // most)), step), _up(most, step))
 
 
