@@ -35,8 +35,8 @@ def groups_of(rows: Iterable[Row]) -> dict[str, list[Row]]:
     groups: dict[str, list[Row]] = collections.defaultdict(list)
     for row in rows:
         kind = "float16" if row["float16"] else "float32"
-        names = ["all", kind, row["class"], f"{row['class']} {kind}"]
-        for name in names if row["class"] == "matmul" else ["all but matmul", *names]:
+        names = ["all", row["class"], f"{row['class']} {kind}"]
+        for name in names if row["class"] == "matmul" else ["all but matmul", kind, *names]:
             groups[name].append(row)
     order = ["all", "all but matmul", "float32", "float16"]
     return {name: groups[name] for name in sorted(groups, key=lambda n: (order.index(n) if n in order else 9, n))}
