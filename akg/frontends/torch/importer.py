@@ -88,6 +88,18 @@ class Imported:
     layouts: tuple[Layout, ...]
 
 
+class NodeError(AkgError):
+    """Why a node of an FX graph is not compiled.
+
+    Attributes:
+        node: its name in the graph.
+    """
+
+    def __init__(self, error: AkgError, node: str) -> None:
+        super().__init__(error.code, error.message, span=error.span, because=error.because, hint=error.hint)
+        self.node = node
+
+
 def layout_of(fake: Any) -> Layout:
     """The layout of a tensor; one that is not dense is taken as if it were, and copied by the caller."""
     shape, strides = tuple(fake.shape), tuple(fake.stride())
@@ -106,7 +118,8 @@ def import_fx(module: Any, name: str) -> Imported:
     """Convert an FX graph whose nodes carry fake tensors.
 
     Raises:
-        AkgError: AKG-E741 for a node that akg does not compile, and the operators' own errors.
+        NodeError: AKG-E741 for a node that akg does not compile, and the operators' own errors.
+        AkgError: AKG-E741 for a graph that computes nothing.
     """
     builder = Builder(name)
     known: dict[Any, Any] = {}
@@ -117,7 +130,10 @@ def import_fx(module: Any, name: str) -> Imported:
         elif node.op == "get_attr":
             known[node] = _constant(builder, module, node)
         elif node.op == "call_function":
-            known[node] = convert(builder, node, known)
+            try:
+                known[node] = convert(builder, node, known)
+            except AkgError as error:
+                raise NodeError(error, node.name) from error
         elif node.op == "output":
             return _finished(builder, node, known, inputs)
         else:

@@ -11,6 +11,7 @@ from akg.base.errors import AkgError
 from akg.base.target import Target
 from akg.base.trace import logger
 from akg.frontends.torch.context import dtype_or_refusal
+from akg.frontends.torch.importer import NodeError
 from akg.frontends.torch.package import functorch, fx, operator_support, partitioner, torch
 from akg.frontends.torch.run import TorchRunner
 from akg.frontends.torch.table import find, is_view, name_of
@@ -84,10 +85,11 @@ def compile_module(
             try:
                 runner.prepare()
             except AkgError as error:
-                culprit = _culprit(inner, error)
-                if culprit in refused or not culprit:
+                # An error without a node is of the whole part.
+                culprits = [error.node] if isinstance(error, NodeError) else _computing(inner)
+                if not set(culprits) - set(refused):
                     raise
-                refused[culprit] = error.message
+                refused.update(dict.fromkeys(culprits, f"{error.message} ({error.because})"))
                 done = False
                 break
             setattr(parts, node.target, _Module(runner))
@@ -147,12 +149,9 @@ def _is_worth_it(partition: Any) -> bool:
     return any(n.target is not operator.getitem and not is_view(name_of(n.target)) for n in partition.nodes)
 
 
-def _culprit(inner: Any, error: AkgError) -> str:
-    """The node of a part whose conversion failed: the first whose overload the message names."""
-    for node in inner.graph.nodes:
-        if node.op == "call_function" and name_of(node.target) in error.message:
-            return str(node.name)
-    return ""
+def _computing(inner: Any) -> list[str]:
+    """The names of a part's nodes that are operators."""
+    return [str(n.name) for n in inner.graph.nodes if n.op == "call_function" and n.target is not operator.getitem]
 
 
 def _report(name: str, support: _Support, count: int) -> None:

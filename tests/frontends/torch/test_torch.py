@@ -337,3 +337,40 @@ def test_entry_point():
 
 def test_names():
     assert "add.Tensor" in supported()
+
+
+EDGES = {
+    "complex": lambda t: torch.view_as_real(torch.fft.fft(t) * 2).sum(-1) + 1,
+    "no elements": lambda t: (t[:0] * 2 + 1, t[:0].sum(0), torch.cat([t[:0], t]) + 1),
+    "scalars": lambda t: (t.sum() * 2 + t[0, 0], t * t[1, 1]),
+    "in place": lambda t: t.mul_(2).add_(1).relu_(),
+    "aliases": lambda t: (t, t.view(-1), (t + 1).t()),
+    "strides": lambda t: t[::2, 1::3] * 3 + t[0].expand(3, 8)[:, :3],
+    "masks": lambda t: t[t > 0].sum() + 1,
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_edges(name):
+    """Shapes without elements, views of arguments, updates in place, and types that stay in eager mode."""
+    f, x = EDGES[name], torch.randn(6, 8)
+    got, want = torch.compile(f, backend=backend)(x.clone()), f(x.clone())
+    for g, w in zip(got, want, strict=True) if isinstance(want, tuple) else [(got, want)]:
+        assert g.dtype == w.dtype
+        assert g.stride() == w.stride()
+        assert g.shape == w.shape
+        assert g.numel() == 0 or worst(g, w) < 1e-5
+
+
+def test_only_the_node_that_is_refused_stays_in_eager_mode(caplog):
+    """Of two nodes of one operator the one in the middle of an axis is left; the other one is compiled."""
+
+    def f(x, i):
+        return x[i] * 2 + x[:, i] * 3
+
+    x, i = torch.randn(5, 5), torch.tensor([0, 2, 1, 4, 3])
+    with caplog.at_level(logging.INFO, logger="akg.torch"):
+        got = torch.compile(f, backend=backend)(x, i)
+    assert worst(got, f(x, i)) < 1e-6
+    assert "index by masks or in the middle" in caplog.text
+    assert "(1 nodes)" in caplog.text
