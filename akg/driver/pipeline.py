@@ -56,6 +56,7 @@ from akg.poly.strategy import Strategy, noting, schedulers
 from akg.poly.stream_rows import prefetch_rows
 from akg.poly.tile_scan import scan_tiles
 from akg.poly.tree import Domain, Step, paths, tree_text
+from akg.poly.turn_rows import turn_rows
 from akg.poly.wavefront import (
     POINTS,
     distribute_innermost,
@@ -276,6 +277,7 @@ def _pack(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.tile:
         state.body = pack_constants(state.body, _fresh_names(state), state.target, state.prepack)
+        state.body = turn_rows(state.body, _fresh_names(state), state.prepack.copies)
         state.body = pack_operands(state.body, _fresh_names(state), state.target, state.prepack.copies)
         state.body = pack_for_lanes(state.body, _fresh_names(state), state.prepack)  # what no panel serves
 
@@ -369,7 +371,7 @@ MAP: tuple[Pass, ...] = (
     ("split-reductions", "share long reductions that nothing parallel encloses among threads", _split),
     ("contract", "shrink temporaries to what one iteration needs", _contract),
     ("join-reductions", "reduce an array in one pass for all sums over it", _join),
-    ("pack", "copy panels of large operands that rows use again to contiguous memory", _pack),
+    ("pack", "copy panels of large operands that rows use again to contiguous memory, turned where lanes ask", _pack),
     ("promote", "move accumulators and small tiles to registers", _promote),
     ("skip-padding", "leave out the terms of sums that padding makes absent", _skip),
     ("recur", "split linear recurrences along innermost loops into lanes and a short chain", _recur),

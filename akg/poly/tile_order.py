@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 
-from akg.poly.access import stride
+from akg.poly.access import depends_on, stride
 from akg.poly.lanes import LaneModel, is_accumulator, var_of
 from akg.poly.pack import LEAST_TURNED_ROWS
 from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice
-from akg.poly.scop import Statement
+from akg.poly.scop import Access, Statement
 from akg.poly.tree import LEAF, Band, Filter, Leaf, Mark, Member, Node, Sequence
+from akg.poly.turn_rows import turns
 
 IMBALANCE = 0.06  # of the threads' work that reading every panel once more is worth
 ROW_GROUP = 8  # tiles of rows that share what streams by
@@ -83,7 +85,13 @@ class TileOrder:
         """Whether an operand lies along the rows of a tile: a tile uses parts of its cache lines, a block all."""
         var = var_of(row, statement)
         reads = [a for a in statement.reads if not is_accumulator(a, statement)]
-        return var is not None and any(abs(stride(a, var)) == 1 for a in reads)
+        along = [a for a in reads if var is not None and abs(stride(a, var)) == 1]
+        return bool(along) and not all(turns(a.buffer, self.uses(a, statement)) for a in along)
+
+    def uses(self, access: Access, statement: Statement) -> int:
+        """Iterations that read each element."""
+        trips = [self.lanes.trips_of(statement, v) for v in statement.iterators if not depends_on(access, v)]
+        return min(prod(trips), UNKNOWN_TRIPS)
 
     def row_group(self, member: Member) -> int:
         """How many tiles of rows make a block: enough to re-use what streams by, few enough to share among threads."""
