@@ -76,6 +76,9 @@ class Ceiling:
         if row.flops:
             peak = measure.measure_fma_peak(self.threads, burst_us=self.burst_us, samples=3)
             self._peaks.append(peak * (2 if row.dtype == "bfloat16" else 1))
+        if row.reads_only:
+            self._streams[False].append(measure.measure_read_bandwidth(row.bytes, self.threads, samples=3))
+            return
         size_bytes = row.bytes // (row.sources + 1)
         for nontemporal, rates in self._streams.items():
             if not nontemporal or row.bytes > 1 << 22:  # in a cache, such stores are slow

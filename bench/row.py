@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,13 @@ class Row:
     is_quick: bool = False
     skip: tuple[str, ...] = ()
     loops: str = ""
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether it writes next to nothing, so that a plain read is its limit."""
+        types = self.dtypes or (self.dtype,) * len(self.shapes)
+        read = sum(math.prod(s) * dtype_of(t).itemsize_bytes for s, t in zip(self.shapes, types, strict=False))
+        return not self.is_in_place and bool(self.shapes) and read > 0.95 * self.bytes > 0
 
     @property
     def is_in_place(self) -> bool:

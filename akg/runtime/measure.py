@@ -175,6 +175,43 @@ done:
 }}
 !0 = !{{i32 1}}
 """
+_READ_VECTORS = 8  # at a time, each with a sum of its own
+_READ = """
+declare i32 @omp_get_thread_num()
+declare i32 @omp_get_num_threads()
+define void @read_body(ptr %data) {{
+entry:
+  %sink = alloca <16 x float>
+  %src = load ptr, ptr %data
+  %plen = getelementptr i64, ptr %data, i64 1
+  %len = load i64, ptr %plen
+  %t32 = call i32 @omp_get_thread_num()
+  %n32 = call i32 @omp_get_num_threads()
+  %t = sext i32 %t32 to i64
+  %n = sext i32 %n32 to i64
+  %lo = mul i64 %t, %len
+  %begin = sdiv i64 %lo, %n
+  %t1 = add i64 %t, 1
+  %hi = mul i64 %t1, %len
+  %end = sdiv i64 %hi, %n
+  %some = icmp slt i64 %begin, %end
+  br i1 %some, label %loop, label %done
+loop:
+  %i = phi i64 [%begin, %entry], [%i1, %loop]
+{phis}
+  %first = mul i64 %i, {vectors}
+{adds}
+  %i1 = add i64 %i, 1
+  %more = icmp slt i64 %i1, %end
+  br i1 %more, label %loop, label %finish
+finish:
+{total}
+  store volatile <16 x float> %{last}, ptr %sink
+  br label %done
+done:
+  ret void
+}}
+"""
 _TEAM = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int32)
 
 
@@ -252,6 +289,34 @@ def measure_copy_bandwidth(
     target, *read = [int(array.ctypes.data) for array in arrays]
     data = (ctypes.c_int64 * (sources + 2))(target, vectors, *read)
     return sample(lambda: team(data, threads), repeat=samples).rate((sources + 1.0) * 64 * vectors)
+
+
+def measure_read_bandwidth(size_bytes: int = 1 << 27, threads: int = 1, *, samples: int = 9) -> float:
+    """Bytes per second of reading an array of `size_bytes` from one end to the other, the median of some runs."""
+    steps = max(size_bytes // (64 * _READ_VECTORS), 1)
+    array = buffer.empty_aligned((steps * _READ_VECTORS * 16,), np.dtype(np.float32))
+    array.fill(1.0)
+    data = (ctypes.c_int64 * 2)(int(array.ctypes.data), steps)
+    team = _read_team()
+    return sample(lambda: team(data, threads), repeat=samples).rate(64.0 * _READ_VECTORS * steps)
+
+
+@lru_cache(maxsize=1)
+def _read_team() -> Callable[..., None]:
+    count = range(_READ_VECTORS)
+    phis = [f"  %x{k} = phi <16 x float> [zeroinitializer, %entry], [%y{k}, %loop]" for k in count]
+    adds: list[str] = []
+    for k in count:
+        adds += [
+            f"  %n{k} = add i64 %first, {k}",
+            f"  %p{k} = getelementptr <16 x float>, ptr %src, i64 %n{k}",
+            f"  %v{k} = load <16 x float>, ptr %p{k}, align 64",
+            f"  %y{k} = fadd <16 x float> %x{k}, %v{k}",
+        ]
+    total = [f"  %s{k} = fadd <16 x float> %{f's{k - 1}' if k > 1 else 'y0'}, %y{k}" for k in count if k]
+    body = _READ.format(phis="\n".join(phis), adds="\n".join(adds), total="\n".join(total), vectors=_READ_VECTORS,
+                        last=f"s{_READ_VECTORS - 1}")  # fmt: skip
+    return _team(body + _PARALLEL.format(name="read"), "read_team")
 
 
 @lru_cache(maxsize=8)

@@ -38,4 +38,5 @@ def test_fma_peak(dtype: object) -> None:
 
 @pytest.mark.parametrize("nontemporal", [False, True])
 def test_copy_bandwidth(nontemporal: bool) -> None:
+    assert measure.measure_read_bandwidth(1 << 20, 2, samples=3) > 1e5
     assert measure.measure_copy_bandwidth(1 << 20, 2, nontemporal=nontemporal, samples=3) > 1e5
