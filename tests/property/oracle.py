@@ -173,7 +173,7 @@ def build(state: pipeline.Compilation) -> Compiled:
     """A callable kernel of a mapped compilation."""
     module = assemble.emit(state)
     passes = module.meta.get("passes", ())
-    code = jit.compile_llvm(assemble._linkable(module, state.kernel), state.target, passes)
+    code = jit.compile_llvm(assemble._linkable(module, state), state.target, passes)
     kept = assemble.Code(code, state.target.backend, "")
     return assemble.assemble(kept, state.kernel, state.strategy, state.target, Recorder(), "off", lambda: state)
 
