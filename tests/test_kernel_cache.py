@@ -32,7 +32,7 @@ for m in (11, 12, 13):
 @pytest.fixture(autouse=True)
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     """No kernel is found in memory."""
-    monkeypatch.setattr(build_module, "_memory", type(build_module._memory)())
+    monkeypatch.setattr(build_module, "memory", type(build_module.memory)())
 
 
 def build(m: int = 7) -> akg.Kernel:
@@ -41,7 +41,7 @@ def build(m: int = 7) -> akg.Kernel:
     x = np.random.default_rng(m).standard_normal((m, 30)).astype(np.float32)
     e = np.exp(x.astype(np.float64) - x.max(1, keepdims=True))
     assert np.allclose(kernel(x), e / e.sum(1, keepdims=True), atol=1e-6)
-    build_module._memory.clear()
+    build_module.memory.clear()
     return kernel
 
 

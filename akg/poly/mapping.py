@@ -19,14 +19,14 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from akg.base.target import Target
-from akg.poly.access import depends_on, separates, stride
+from akg.poly.lane_choice import LaneChoice
 from akg.poly.lanes import LaneModel, var_of
 from akg.poly.outer_lanes import outer_lanes_pay
 from akg.poly.register_tile import MAX_ROWS, UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box, is_summed
-from akg.poly.row_lanes import reads_once, row_lanes, rows_below
+from akg.poly.row_lanes import reads_once, rows_below
 from akg.poly.row_order import keeps_rows, row_strip
-from akg.poly.scop import Scop, Statement
+from akg.poly.scop import Scop
 from akg.poly.tile_order import TileOrder, distributed, sink, sink_blocked
 from akg.poly.tile_size import tile_sizes
 from akg.poly.tiling import FULL_TILES, TilePlan, Tiling, first_loops, in_order, split_loops, tiles_text, wavefronts_of
@@ -37,7 +37,6 @@ STRIP = 4096  # elements of a strip, at least, where the only parallel loop is a
 NARROW_STRIP = 64
 STRIPS_PER_THREAD = 16  # at most: longer strips stream better
 BLOCK = 64  # lanes of a strip that is turned in registers are a multiple of this
-BLOCK_LEAST = 4  # iterations of both loops that make blocks
 BLOCK_STRIPS = 4  # per thread
 
 
@@ -117,6 +116,10 @@ class _Mapper:
         self.wavefronts = True
         self.first: dict[Band, int] = {}  # the number of loops outside every band
         self.tiling = options.tiling.fitted(list(scop.statements))
+        self.choice = LaneChoice(
+            self.lanes, is_vectorised=options.vectorize, is_tiled=options.tile,
+            is_innermost=self.tiling.intra_tile == "none",
+        )  # fmt: skip
         self.used: set[TilePlan] = set()
 
     # -- walking ----------------------------------------------------------------------------------------
@@ -194,7 +197,9 @@ class _Mapper:
         while isinstance(child, Band):
             members, child = (*members, *child.members), child.child
         names = list(members[0].rows)
-        if not (isinstance(child, Leaf) or _only_leaves(child)) or self.row_members(list(members), names) is None:
+        if not (isinstance(child, Leaf) or _only_leaves(child)):
+            return None
+        if self.choice.row_members(list(members), names) is None:
             return None
         return Band(members, False, child) if reads_once(self.lanes, members, names) else None
 
@@ -401,8 +406,8 @@ class _Mapper:
         """A nest whose leaves are statements: one vector loop innermost, threads outermost."""
         members = list(band.members)
         names = list(members[0].rows)
-        best = self.vector_member(members, names)
-        rows = self.row_members(members, names)
+        best = self.choice.vector_member(members, names)
+        rows = self.choice.row_members(members, names)
         if rows is not None:
             vector, short = members[rows[0]], [replace(members[k], kind="unroll") for k in rows[1]]
             outer = [m for k, m in enumerate(members) if k != rows[0] and k not in rows[1]]
@@ -421,7 +426,7 @@ class _Mapper:
             return replace(band, members=tuple(members))
         del members[best]
         self.decisions.note(f"{', '.join(names)}: lanes along {_name(vector)}")
-        block = self.strided_partner(members, vector, names)
+        block = self.choice.strided_partner(members, vector, names)
         if block is not None:
             return self.blocked(members, block, vector, band, threaded)
         strip = self.strip(vector, members, NARROW_STRIP if members else STRIP, threaded)
@@ -443,18 +448,6 @@ class _Mapper:
         self.decisions.note(f"threads share strips of {size} of {_name(vector)}")
         return replace(vector, kind="parallel", tile=size)
 
-    def row_members(self, members: list[Member], names: list[str]) -> tuple[int, list[int]] | None:
-        """Where lanes go along rows of a few elements: the member for them and the short ones inside."""
-        if not (self.options.vectorize and self.options.tile) or any(m.directive for m in members):
-            return None
-        found = row_lanes(self.lanes, members, names)
-        if found is None or not all(self.may_vectorise(members[found[0]], self.scop.statements[n]) for n in names):
-            return None
-        vector, inside = found[0], found[1]
-        moves = [members[k] for k in (*inside, vector)]
-        others = [m for k, m in enumerate(members) if k not in (*inside, vector)]
-        return found if all(m.coincident or m.reduction for m in (*moves, *others)) else None
-
     def lanes_of_rows(
         self, members: list[Member], vector: Member, permutable: bool, child: Node, threaded: bool
     ) -> Node:
@@ -467,23 +460,6 @@ class _Mapper:
             self.thread(members, threaded)
         return Band((*members, replace(vector, kind="vector")), permutable, child)
 
-    def strided_partner(self, members: list[Member], vector: Member, names: list[str]) -> int | None:
-        """The other parallel member along which an access that strides over the lanes is contiguous."""
-        if not self.options.tile or not vector.coincident or self.lanes.trips(vector) < BLOCK_LEAST:
-            return None
-        for name in names:
-            statement = self.scop.statements[name]
-            lane = var_of(vector, statement)
-            for access in statement.accesses:
-                if lane is None or abs(stride(access, lane)) <= 2:
-                    continue
-                for k, member in enumerate(members):
-                    var = var_of(member, statement)
-                    is_free = member.coincident and not member.directive
-                    if var is not None and is_free and abs(stride(access, var)) == 1:
-                        return k if self.lanes.trips(member) >= BLOCK_LEAST else None
-        return None
-
     def blocked(self, members: list[Member], partner: int, vector: Member, band: Band, threaded: bool) -> Node:
         """Lanes along two loops, for a backend that turns blocks in registers; strips of the lanes for the threads."""
         across = replace(members.pop(partner), kind="vector")
@@ -495,41 +471,6 @@ class _Mapper:
         members.append(replace(vector, kind="serial", tile=size))
         self.thread(members, threaded)
         return Band((*members, across, vector), True, band.child)
-
-    def vector_member(self, members: list[Member], names: list[str]) -> int | None:
-        """The member whose lanes cost least over all statements; None if none may be a vector loop."""
-        best: tuple[float, int] | None = None
-        asked = [k for k, m in enumerate(members) if m.directive == "vectorize"]
-        if self.tiling.intra_tile == "none":
-            asked = [k for k in asked if k == len(members) - 1] or [len(members) - 1]
-        others = [k for k, m in enumerate(members) if m.directive != "parallel"]
-        for k in reversed(asked or others or range(len(members))):
-            cost = 0.0
-            for name in names:
-                statement = self.scop.statements[name]
-                var = var_of(members[k], statement)
-                if var is None or not self.may_vectorise(members[k], statement):
-                    break
-                cost += self.lanes.lane_cost(statement, var)
-            else:
-                if cost >= self.lanes.scalar_cost(names) and not asked:
-                    continue
-                if self.lanes.trips(members[k]) > 1 and (best is None or cost < best[0]):
-                    best = (cost, k)
-        return None if best is None else best[1]
-
-    def may_vectorise(self, member: Member, statement: Statement) -> bool:
-        """A parallel loop, or one along which the statement only reduces into one element."""
-        if not self.options.vectorize:
-            return False
-        if member.coincident:
-            return True
-        if not member.reduction:
-            return False
-        var = var_of(member, statement)
-        if var is None or statement.store.reduction is None or not depends_on(statement.write, var):
-            return var is not None
-        return separates(statement.write, var, statement.iterators)  # it sums along other loops
 
     # -- nests with re-use ----------------------------------------------------------------------------------
 

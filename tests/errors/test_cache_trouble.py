@@ -39,7 +39,7 @@ print(kernel.report.cache)
 @pytest.fixture(autouse=True)
 def forget(monkeypatch: pytest.MonkeyPatch) -> None:
     """No kernel is found in memory."""
-    monkeypatch.setattr(build_module, "_memory", type(build_module._memory)())
+    monkeypatch.setattr(build_module, "memory", type(build_module.memory)())
 
 
 def build() -> str:
@@ -47,7 +47,7 @@ def build() -> str:
     x = te.placeholder((9,), name="X")
     kernel = akg.build([te.compute((9,), lambda i: x[i] * 3.0, name="tripled")], inputs=[x])
     np.testing.assert_array_equal(kernel(np.ones(9, np.float32)), np.full(9, 3.0))
-    build_module._memory.clear()
+    build_module.memory.clear()
     return str(kernel.report.cache)
 
 

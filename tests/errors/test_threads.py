@@ -89,7 +89,7 @@ def build_many(number: int) -> None:
 
 @pytest.mark.parametrize("cache", ["rw", "off"])
 def test_builds(cache: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build_module, "_memory", type(build_module._memory)())
+    monkeypatch.setattr(build_module, "memory", type(build_module.memory)())
     monkeypatch.setenv("AKG_CACHE", cache)
     monkeypatch.setenv("AKG_CACHE_DIR", str(tmp_path))
     at_once(*[build_many] * 4)
