@@ -8,7 +8,7 @@ with bound outputs. Only NumPy is required. Peers use preallocated outputs where
 the JSON file.
 
 Rules: samples of akg, of the ceiling and of all peers take turns; a sample is a loop of calls of 4 ms at least; a
-figure is the median of the samples, after a warm-up; peers compile on one set of inputs and all are timed on
+figure is the median of the samples, each after a warm-up; peers compile on one set of inputs and all are timed on
 another; on one thread, every process is bound to one core.
 
     python -m bench.operators [--quick] [--rows GLOB] [--threads N] [--json PATH]
@@ -39,7 +39,7 @@ from akg.base.target import resolve_target
 from akg.runtime import measure
 from bench.compile_time import small
 from bench.library import library_rows
-from bench.peers import Call, Peer, burst, calls_of, installed
+from bench.peers import Call, Peer, burst, calls_of, installed, warm_up
 from bench.row import Row
 from bench.rows import all_rows
 
@@ -129,6 +129,7 @@ def time_row(row: Row, kernel: akg.Kernel, threads: int, peers: list[Peer], roun
         present = [p for p in peers if answers[p.name].get("ready")]
         for _ in range(min(rounds, 3) if first_us > LONG_US else rounds):
             sleep(PAUSE_S)
+            warm_up(calls[0])
             for times, call, count in zip(ours, calls, counts, strict=True):
                 times.append(burst(call, count))
             ceiling.sample()
