@@ -5,7 +5,6 @@
 
 Nodes are immutable and interned: structurally equal nodes are the same object, so ``is`` compares and
 dictionaries keyed by nodes are cheap. An expression is therefore a DAG; walk it with a memo table.
-
 Python operators build nodes through the functions of this file, which convert Python numbers, promote
 types and fold *integer* arithmetic on constants. Floating-point operands are never rearranged here.
 ``a == b`` builds a comparison; its truth value is identity, so nodes work as dictionary keys.
