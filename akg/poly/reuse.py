@@ -228,8 +228,12 @@ class ReuseModel:
         if len(inside) != 1 or vector is None or vector in inside or inside[0] in choice.tiles or choice.packs:
             return 0
         trips = self.lanes.trips_of(statement, inside[0])
-        panel_bytes = trips * choice.tiles[vector] * statement.store.buffer.dtype.compute.itemsize_bytes
-        if trips >= UNKNOWN_TRIPS or panel_bytes * PANEL_SHARE <= self.target.l2_bytes:
+        along = [a.buffer for a in statement.reads if not is_accumulator(a, statement) and depends_on(a, vector)]
+        width_bytes = max([b.dtype.itemsize_bytes for b in along], default=1)
+        panel_bytes = trips * choice.tiles[vector] * width_bytes
+        is_narrow = width_bytes < statement.store.buffer.dtype.compute.itemsize_bytes
+        share = 1 if is_narrow else PANEL_SHARE  # steps that one instruction takes together are packed whole only
+        if trips >= UNKNOWN_TRIPS or panel_bytes * share <= self.target.l2_bytes:
             return 0
         rows = [self.lanes.trips_of(statement, v) // size for v, size in choice.tiles.items() if v is not vector]
         are_few = not any(LEAST_ROWS <= n < UNKNOWN_TRIPS // MAX_ROWS for n in rows)
