@@ -7,13 +7,12 @@ it becomes, of the same result, or None.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from akg.ir.graph.arithmetic import EXACT, FAST
 from akg.ir.graph.graph import Graph, Node, Value
 from akg.ir.graph.known import Found, Known, Rule, is_like
 from akg.ir.graph.places import PLACES
-from akg.ir.graph.simplify import reading
+from akg.ir.graph.simplify import reading, with_results
 
 _EXACT = {**EXACT, **PLACES}
 _OPERANDS = frozenset({"x", "x1", "x2", "condition", "arrays"})  # rules expect them by place
@@ -46,14 +45,7 @@ def simplify_algebra(graph: Graph, *, fast_math: bool = False) -> Graph:
         known.producers.update(dict.fromkeys(node.outputs, node))
     if not is_changed:
         return graph
-
-    def of(value: Value) -> Value:
-        return replaced.get(value, value)
-
-    return replace(
-        graph, nodes=tuple(nodes), outputs=tuple([of(v) for v in graph.outputs]),
-        updates={target: of(v) for target, v in graph.updates.items()},
-    )  # fmt: skip
+    return with_results(graph, nodes, replaced)
 
 
 def _may_stand_for(found: Value, value: Value, fixed: set[Value], known: Known) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -41,6 +41,11 @@ def merge_equal(graph: Graph) -> Graph:
             replaced.update(zip(node.outputs, twin.outputs, strict=True))
     if not replaced:
         return graph
+    return with_results(graph, nodes, replaced)
+
+
+def with_results(graph: Graph, nodes: Sequence[Node], replaced: Mapping[Value, Value]) -> Graph:
+    """`graph` of these nodes, with some of the values that leave it replaced."""
 
     def of(value: Value) -> Value:
         return replaced.get(value, value)
