@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 
+from akg.base.dot import dot_of
 from akg.poly.access import depends_on, stride
 from akg.poly.lanes import LaneModel, is_accumulator, var_of
-from akg.poly.pack import LEAST_TURNED_ROWS
+from akg.poly.pack import LEAST_DOT_ROWS, LEAST_TURNED_ROWS
 from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice
 from akg.poly.scop import Access, Statement
@@ -70,7 +71,7 @@ class TileOrder:
             return own
         (panel,), (row,) = panels, rows
         count, tiles = self.lanes.trips(panel), self.lanes.trips(row)
-        if tiles >= UNKNOWN_TRIPS or count >= UNKNOWN_TRIPS or tiles < cores * LEAST_TURNED_ROWS:
+        if tiles >= UNKNOWN_TRIPS or count >= UNKNOWN_TRIPS or tiles < cores * self.least_rows(statement):
             return own
         width = self.lanes.trips(replace(panel, tile=0))
         most = min(-(-count // cores) * panel.tile, width)  # lanes of the thread that has the most
@@ -80,6 +81,13 @@ class TileOrder:
         block = share * row.tile
         note(f"threads share blocks of {block} of {var_of(row, statement)}: {count} panels are unequal shares")
         return [replace(row, tile=block, kind="parallel"), *own]
+
+    def least_rows(self, statement: Statement) -> int:
+        """Tiles of rows that pay for the copy of a panel."""
+        factors = [a.buffer.dtype for a in statement.reads if not is_accumulator(a, statement)]
+        target = self.lanes.target
+        has_dot = any(dot_of(target, dtype, target.lanes(32)) is not None for dtype in factors)
+        return LEAST_DOT_ROWS if has_dot else LEAST_TURNED_ROWS
 
     def is_contiguous_in_rows(self, row: Member, statement: Statement) -> bool:
         """Whether an operand lies along the rows of a tile: a tile uses parts of its cache lines, a block all."""
