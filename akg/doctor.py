@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
 def examine() -> list[Finding]:
     """All findings, in order."""
     findings = [_python()]
-    findings += [_package(name, True) for name in ("numpy", "islpy", "llvmlite", "ml_dtypes", "networkx", "sympy")]
+    findings += [_package(name, True) for name in ("numpy", "islpy", "llvmlite", "ml_dtypes")]
     for check in (_target, _openmp, _cache, _compiler, _scipy, _self_test):
         findings.append(_guarded(check))
     return findings
