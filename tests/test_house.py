@@ -62,6 +62,12 @@ def test_file_size(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_FILE_LINES
 
 
+def test_size_of_files_beside_the_package() -> None:
+    files = [path for room in ("tests", "bench") for path in (ROOT / room).rglob("*.py")]
+    long = {str(p): n for p in files if (n := len(p.read_text(encoding="utf-8").splitlines())) > MAX_FILE_LINES}
+    assert files and not long
+
+
 def test_median_file_size() -> None:
     sizes = sorted(n for path in FILES if (n := len(path.read_text(encoding="utf-8").splitlines())) > 0)
     assert sizes[len(sizes) // 2] <= MAX_MEDIAN_LINES
