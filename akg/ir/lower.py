@@ -94,7 +94,7 @@ def lower_te(
         stages, merged = collapse(small_first(stages))
         again = {old: merged.get(new, new) for old, new in shapes.items()}
         shapes = {**merged, **again}
-    stages = [split_axes(within_ranges(stage)) for stage in stages]
+    stages = split_axes([within_ranges(stage) for stage in stages])
     sizes = _sizes(stages, arguments, results)
     title = name or (results or roots)[-1].op.name
     return _Emitter(arguments, results, sizes, targets, shapes).kernel(stages, title)

@@ -50,7 +50,7 @@ def _conv(
     windows = [replace(v, before=b, after=a) for v, (b, a) in zip(windows, around, strict=True)]
     outputs = [output_size(e, v, f"dimension {d} of x") for d, (e, v) in enumerate(zip(extents, windows), 2 - last)]  # noqa: B905
     types = types_of((x, w), out_dtype)
-    source = padded(x, 1 if last else 2, around, absent(x.dtype) if groups == 1 else te.cast(0, x.dtype))
+    source = padded(x, 1 if last else 2, around, te.cast(0, x.dtype) if c_group is Const(1) else absent(x.dtype))
 
     def element(*place: Expr) -> Expr:
         batch, out = place[0], place[-1] if last else place[1]

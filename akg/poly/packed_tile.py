@@ -9,7 +9,7 @@ serves all lanes (Georganas et al. 2018, arXiv:1808.05567). Both are priced in c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
+from math import gcd, prod
 
 from akg.ir.affine import Affine
 from akg.ir.expr import Const, Var
@@ -67,8 +67,11 @@ def packed_tile(model: LaneModel, statement: Statement, outer: list[Var], inside
         others = prod([n for v, n in trips.items() if v not in (row, vector)])
         packing = sum(prod([int(s) for s in a.buffer.shape if isinstance(s, Const)]) for a in moving)
         packing = packing / model.lanes_of(statement) * PACK_CYCLES
+        period = gcd(*[_period(a, vector) for a in moving])  # panels have to start at multiples of the width
         for found in _tiles(model, trips[row], trips[vector], model.lanes_of(statement)):
             rows, width, step, vectors = found
+            if period % width:
+                continue
             time = others * step + others / steps * vectors * TURN_CYCLES + packing
             if best is None or time < best.time:
                 best = PackedTile(row, vector, rows, width, time)
@@ -76,12 +79,18 @@ def packed_tile(model: LaneModel, statement: Statement, outer: list[Var], inside
 
 
 def _is_packable(access: Access, vector: Var) -> bool:
-    """Whether an operand strides along `vector`, in a dimension of its own."""
+    """Whether an operand strides along `vector`, in a dimension where other loops only choose among whole tiles."""
     forms = [Affine.of(i) for i in access.indices]
     if any(f is None for f in forms) or access.buffer.const_shape is None or abs(stride(access, vector)) <= 1:
         return False
     own = [f for f in forms if f is not None and f.coefficient(vector)]
-    return len(own) == 1 and own[0] == Affine.var(vector)
+    return len(own) == 1 and own[0].coefficient(vector) == 1 and not own[0].const
+
+
+def _period(access: Access, vector: Var) -> int:
+    """The step of the other loops along the dimension of the lanes; 0 if there are none."""
+    forms = [f for i in access.indices if (f := Affine.of(i)) is not None and f.coefficient(vector)]
+    return gcd(*[c for f in forms for c in f.without([vector]).terms.values()])
 
 
 def _tiles(model: LaneModel, row_trips: int, lane_trips: int, lanes: int) -> list[tuple[int, int, float, int]]:

@@ -80,3 +80,13 @@ def test_what_is_left_alone() -> None:
     assert "T[i] = x[i // 4, i % 4]" in text_of(te.compute(32, lambda i: x[i // 4, i % 4]))  # short rows
     assert "T[i, j] = y[i // 32, j]" in text_of(te.compute((64, 8), lambda i, j: y[i // 32, j]))  # whole rows
     assert "T[i] = x[i // 32, 0]" in text_of(te.compute(100, lambda i: x[i // 32, 0]))  # does not divide
+
+
+def test_channels_of_a_grouped_convolution() -> None:
+    x, w = te.placeholder((1, 12, 6, 6), name="x"), te.placeholder((8, 3, 3, 3), name="w")
+    bias = te.placeholder((8,), name="b")
+    text = text_of(akg.ops.relu(akg.ops.conv2d(x, w, bias, groups=4)))
+    assert "/" not in text and "%" not in text
+    assert "w[i1 * 2 + i1_1, c, k0, k1]" in text and "x[i0, i1 * 3 + c, " in text
+    # the stage that reads the sums walks through them in the same loops
+    assert "b[i1_2 * 2 + i1_3]" in text

@@ -83,3 +83,16 @@ def test_channels_last() -> None:
     want = np.einsum("nyxcrs,rscf->nyxf", windows, w, optimize=True)
     got = kernel(x.astype("float32"), w.astype("float32"))
     np.testing.assert_allclose(got, want, rtol=0, atol=tolerance(float32, 360) * float(np.abs(want).max()))
+
+
+def test_the_weights_of_groups_are_packed_for_lanes_of_their_channels() -> None:
+    a, b = te.placeholder((1, 64, 20, 14), name="X"), te.placeholder((96, 32, 3, 3), name="W")
+    result = ops.conv2d(a, b, padding=1, groups=2)
+    assert len(packed(result, [a, b])) == 1
+    rng = np.random.default_rng(4)
+    x, w = rng.standard_normal((1, 64, 20, 14)), rng.standard_normal((96, 32, 3, 3))
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1))).reshape(2, 32, 22, 16)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+    want = np.einsum("gchwrs,gfcrs->gfhw", windows, w.reshape(2, 48, 32, 3, 3), optimize=True).reshape(1, 96, 20, 14)
+    got = akg.build([result], inputs=[a, b])(x.astype("float32"), w.astype("float32"))
+    np.testing.assert_allclose(got, want, rtol=0, atol=tolerance(float32, 288) * float(np.abs(want).max()))
