@@ -22,6 +22,7 @@ from akg.ir.simplify import simplify_stmt
 from akg.ir.text import to_text
 from akg.ir.verify import verify
 from akg.poly.access_check import check_accesses, check_initialised
+from akg.poly.alternate import alternate_steps
 from akg.poly.carry import carry_values
 from akg.poly.contract import declare_temporaries
 from akg.poly.dependence import Dependence, annotate, dependences
@@ -112,6 +113,7 @@ def start(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilatio
             kernel = tile_softmax_products(kernel, target, fresh_names(kernel, kernel.body), notes.append)
         if strategy.scheduler == "auto" and strategy.parallel and strategy.tile:
             kernel = share_sums(kernel, target, notes)
+            kernel = alternate_steps(kernel, fresh_names(kernel, kernel.body), notes.append)
         # temporaries of one iteration become arrays over all of them: only values order the loops then
         expanded = expand_temporaries(privatize(kernel))
         free = frozenset(p.value for p in kernel.params if isinstance(p.value, Buffer) and p.constant == "free")
