@@ -15,7 +15,7 @@ with it gone, a five-point stencil of 4000 x 4000 floats over 50 steps takes 0.7
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from akg.ir.buffer import Buffer
@@ -49,27 +49,30 @@ def alternate_steps(kernel: Kernel, fresh: Callable[[str], Var], note: Callable[
     while isinstance(body, Alloc):
         outer.append(body.buffer)
         body = body.body
-    parts = list(body.body) if isinstance(body, Block) else [body]
-    for part in tuple(parts):
-        steps = _steps_of(part)
-        if steps is None or steps.compute.buffer not in outer:
-            continue
-        at = parts.index(part)
+    parts: list[Stmt] = list(body.body) if isinstance(body, Block) else [body]
+    found = [s for s in map(_steps_of, parts) if s is not None and _is_private(s, outer, parts)]
+    for steps in found:
         second = steps.compute.buffer
-        others = [p for p in parts if p is not part]
-        if any(second in buffers_read(p) for p in others) or any(second in buffers_written(p) for p in parts[at + 1 :]):
-            continue
+        at = parts.index(steps.time)
         before = [p for p in parts[:at] if second not in buffers_written(p)]
-        if any(len(buffers_written(p)) > 1 for p in parts[:at] if p not in before):
-            continue
         parts = [*before, *_alternating(steps, fresh), *parts[at + 1 :]]
         note(f"{steps.copy.name}: copies nothing back: {second.name} and {steps.copy.buffer.name} take turns")
-    if all(a is b for a, b in zip(parts, body.body if isinstance(body, Block) else [body], strict=False)):
+    if not found:
         return kernel
     body = block(*parts)
     for buffer in reversed(outer):
         body = Alloc(buffer, body)
     return replace(kernel, body=body)
+
+
+def _is_private(steps: _Steps, temporaries: Iterable[Buffer], parts: list[Stmt]) -> bool:
+    """Whether what is computed goes into a temporary that nothing else reads, and only first values into it before."""
+    second, at = steps.compute.buffer, parts.index(steps.time)
+    if second not in temporaries or any(second in buffers_read(p) for p in parts if p is not steps.time):
+        return False
+    if any(second in buffers_written(p) for p in parts[at + 1 :]):
+        return False
+    return all(buffers_written(p) == {second} for p in parts[:at] if second in buffers_written(p))
 
 
 def _steps_of(stmt: Stmt) -> _Steps | None:
@@ -130,35 +133,43 @@ def _alternating(steps: _Steps, fresh: Callable[[str], Var]) -> list[Stmt]:
 
     there = _nest(steps.loops, replace(steps.compute, value=value(once)))
     again = rewrite(substitute(value(twice), names), turned)
-    pairs = replace(time, begin=Const(0), end=simplify(trips // 2), body=block(there, _nest(steps.back, replace(
-        steps.copy, value=again))))  # fmt: skip
+    both = block(there, _nest(steps.back, replace(steps.copy, value=again)))
+    if isinstance(trips, Const):
+        pairs = replace(time, begin=Const(0), end=simplify(trips // 2), body=both)
+    else:  # a condition is affine, the bound trips // 2 is not
+        pairs = replace(time, begin=Const(0), end=trips, body=If(binary("lt", time.var * 2 + 1, trips), both))
     places = tuple([fresh(f.var.name) for f in steps.loops])
     start: Stmt = Store(second, places, Load(first, places), fresh(f"{second.name}_first").name)
     for place, end in zip(reversed(places), reversed(second.shape), strict=True):
         start = For(place, Const(0), end, start)
-    parts = [start, pairs]
-    odd = simplify(binary("eq", trips % 2, 1))
-    if not isinstance(odd, Const) or odd.value:
-        last = _left_over(steps, value(simplify(time.end - 1)), fresh)
-        parts.append(last if isinstance(odd, Const) else If(odd, last))
+    parts: list[Stmt] = [start, pairs]
+    if not isinstance(trips, Const) or int(trips) % 2:
+        parts += _left_over(steps, value(simplify(time.end - 1)), trips, fresh)
     return parts
 
 
-def _left_over(steps: _Steps, value: Expr, fresh: Callable[[str], Var]) -> Stmt:
-    """One step as it was written, under names of its own."""
+def _left_over(steps: _Steps, value: Expr, trips: Expr, fresh: Callable[[str], Var]) -> list[Stmt]:
+    """One step as it was written, under names of its own, where the number of steps is odd.
+
+    The loop that asks for this goes inside of the first one over space, which threads may share.
+    """
     parts: list[Stmt] = []
     for loops, store in ((steps.loops, replace(steps.compute, value=value)), (steps.back, steps.copy)):
         names: dict[Var, Expr] = {f.var: fresh(f.var.name) for f in loops}
         new = [replace(f, var=names[f.var], begin=substitute(f.begin, names), end=substitute(f.end, names))
                for f in loops]  # fmt: skip
         indices = tuple([substitute(i, names) for i in store.indices])
-        last = replace(store, indices=indices, value=substitute(store.value, names), name=fresh(store.name).name)
-        parts.append(_nest(tuple(new), last))
-    return block(*parts)
+        last: Stmt = replace(store, indices=indices, value=substitute(store.value, names), name=fresh(store.name).name)
+        outer = 1 if len(new) > 1 else 0
+        last = _nest(tuple(new[outer:]), last)
+        if not isinstance(trips, Const):
+            once = fresh(steps.time.var.name)
+            last = For(once, Const(0), trips, If(binary("eq", once * 2 + 1, trips), last))
+        parts.append(_nest(tuple(new[:outer]), last))
+    return parts
 
 
-def _nest(loops: tuple[For, ...], store: Store) -> Stmt:
-    body: Stmt = store
+def _nest(loops: tuple[For, ...], body: Stmt) -> Stmt:
     for loop in reversed(loops):
         body = replace(loop, body=body)
     return body
