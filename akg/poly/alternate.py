@@ -50,7 +50,8 @@ def alternate_steps(kernel: Kernel, fresh: Callable[[str], Var], note: Callable[
         outer.append(body.buffer)
         body = body.body
     parts: list[Stmt] = list(body.body) if isinstance(body, Block) else [body]
-    found = [s for s in map(_steps_of, parts) if s is not None and _is_private(s, outer, parts)]
+    given = {p.value for p in kernel.params if p.role != "out" and isinstance(p.value, Buffer)}
+    found = [s for s in map(_steps_of, parts) if s and _is_private(s, outer, parts) and _is_whole(s, given, parts)]
     for steps in found:
         second = steps.compute.buffer
         at = parts.index(steps.time)
@@ -73,6 +74,21 @@ def _is_private(steps: _Steps, temporaries: Iterable[Buffer], parts: list[Stmt])
     if any(second in buffers_written(p) for p in parts[at + 1 :]):
         return False
     return all(buffers_written(p) == {second} for p in parts[:at] if second in buffers_written(p))
+
+
+def _is_whole(steps: _Steps, given: set[Buffer], parts: list[Stmt]) -> bool:
+    """Whether every element of the first array has a value before the first step."""
+    first = steps.copy.buffer
+    if first in given:
+        return True
+    for part in parts[: parts.index(steps.time)]:
+        loops, store = _perfect(part)
+        if not isinstance(store, Store) or store.buffer is not first:
+            continue
+        ends = {f.var: f.end for f in loops if f.begin is Const(0) and f.step == 1}
+        if [ends.pop(i, None) for i in store.indices if isinstance(i, Var)] == [*first.shape]:
+            return True
+    return False
 
 
 def _steps_of(stmt: Stmt) -> _Steps | None:

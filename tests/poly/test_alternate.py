@@ -11,7 +11,7 @@ import pytest
 import akg
 from akg.driver.pipeline import fresh_names
 from akg.ir.expr import Load
-from akg.ir.script import Script, Size, Tensor, script, zeros
+from akg.ir.script import In, Script, Size, Tensor, empty, script, zeros
 from akg.ir.stmt import Store, walk
 from akg.poly.alternate import alternate_steps
 from tests.helpers import assert_close
@@ -41,6 +41,37 @@ def odd_line(A: Tensor["n", "float64"]):
             B[i] = 0.3 * (A[i] + A[i - 1] + A[i + 1]) + t
         for i in range(1, n - 1):
             A[i] = B[i]
+
+
+@script
+def starts_whole(X: In["n", "float64"]):
+    n = X.shape[0]
+    A = empty((n,), "float64")
+    B = zeros((n,), "float64")
+    for i in range(n):
+        A[i] = X[i]
+    for _ in range(4):
+        for i in range(1, n - 1):
+            B[i] = A[i - 1] + A[i + 1]
+        for i in range(1, n - 1):
+            A[i] = B[i]
+    return A
+
+
+@script
+def starts_in_part(X: In["n", "float64"], C: Tensor["n", "float64"]):
+    n = X.shape[0]
+    A = empty((n,), "float64")
+    B = zeros((n,), "float64")
+    for i in range(1, n):
+        A[i] = X[i]
+    for _ in range(4):
+        for i in range(2, n - 1):
+            B[i] = A[i - 1] + A[i + 1]
+        for i in range(2, n - 1):
+            A[i] = B[i]
+    for i in range(1, n):
+        C[i] = A[i]
 
 
 @script
@@ -118,7 +149,7 @@ def test_what_alternates(kernel: Script) -> None:
     assert len(notes) == 1
 
 
-@pytest.mark.parametrize("kernel", [is_read_later, copies_less, reads_itself, turned, grows])
+@pytest.mark.parametrize("kernel", [is_read_later, starts_in_part, copies_less, reads_itself, turned, grows])
 def test_what_does_not(kernel: Script) -> None:
     assert not _is_rewritten(kernel)
 
@@ -132,6 +163,16 @@ def test_values_with_symbolic_steps(shape: tuple[int, int], steps: int) -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 100, 20_000])
 def test_values_with_an_odd_number_of_steps(size: int) -> None:
     _compare(odd_line, np.random.default_rng(6).random(size))
+
+
+def test_values_of_a_new_array() -> None:
+    given = np.random.default_rng(8).random(50)
+    assert _is_rewritten(starts_whole)
+    assert_close(akg.build(starts_whole)(given), starts_whole(given))
+    found, expected = np.zeros(50), np.zeros(50)
+    akg.build(starts_in_part)(given, found)
+    starts_in_part(given, expected)
+    assert_close(found, expected)
 
 
 @pytest.mark.parametrize("kernel", [copies_less, reads_itself, turned, grows])
