@@ -142,15 +142,11 @@ define void @{name}_team(ptr %data, i32 %threads) {{
 }}
 """
 
-_COPY = """
-declare i32 @omp_get_thread_num()
-declare i32 @omp_get_num_threads()
-define void @copy_body(ptr %data) {{
-entry:
-  %dst = load ptr, ptr %data
-  %plen = getelementptr i64, ptr %data, i64 1
+_THREADS = """declare i32 @omp_get_thread_num()
+declare i32 @omp_get_num_threads()"""
+# The vectors of one thread: data[1] of them in equal parts.
+_SHARE = """  %plen = getelementptr i64, ptr %data, i64 1
   %len = load i64, ptr %plen
-{sources}
   %t32 = call i32 @omp_get_thread_num()
   %n32 = call i32 @omp_get_num_threads()
   %t = sext i32 %t32 to i64
@@ -163,7 +159,14 @@ entry:
   %some = icmp slt i64 %begin, %end
   br i1 %some, label %loop, label %done
 loop:
-  %i = phi i64 [%begin, %entry], [%i1, %loop]
+  %i = phi i64 [%begin, %entry], [%i1, %loop]"""
+_COPY = """
+{threads}
+define void @copy_body(ptr %data) {{
+entry:
+  %dst = load ptr, ptr %data
+{sources}
+{share}
 {sum}
   %q = getelementptr <16 x float>, ptr %dst, i64 %i
   store <16 x float> %{total}, ptr %q, align 64{hint}
@@ -177,27 +180,12 @@ done:
 """
 _READ_VECTORS = 8  # at a time, each with a sum of its own
 _READ = """
-declare i32 @omp_get_thread_num()
-declare i32 @omp_get_num_threads()
+{threads}
 define void @read_body(ptr %data) {{
 entry:
   %sink = alloca <16 x float>
   %src = load ptr, ptr %data
-  %plen = getelementptr i64, ptr %data, i64 1
-  %len = load i64, ptr %plen
-  %t32 = call i32 @omp_get_thread_num()
-  %n32 = call i32 @omp_get_num_threads()
-  %t = sext i32 %t32 to i64
-  %n = sext i32 %n32 to i64
-  %lo = mul i64 %t, %len
-  %begin = sdiv i64 %lo, %n
-  %t1 = add i64 %t, 1
-  %hi = mul i64 %t1, %len
-  %end = sdiv i64 %hi, %n
-  %some = icmp slt i64 %begin, %end
-  br i1 %some, label %loop, label %done
-loop:
-  %i = phi i64 [%begin, %entry], [%i1, %loop]
+{share}
 {phis}
   %first = mul i64 %i, {vectors}
 {adds}
@@ -315,7 +303,7 @@ def _read_team() -> Callable[..., None]:
         ]
     total = [f"  %s{k} = fadd <16 x float> %{f's{k - 1}' if k > 1 else 'y0'}, %y{k}" for k in count if k]
     body = _READ.format(phis="\n".join(phis), adds="\n".join(adds), total="\n".join(total), vectors=_READ_VECTORS,
-                        last=f"s{_READ_VECTORS - 1}")  # fmt: skip
+                        last=f"s{_READ_VECTORS - 1}", threads=_THREADS, share=_SHARE)  # fmt: skip
     return _team(body + _PARALLEL.format(name="read"), "read_team")
 
 
@@ -333,7 +321,8 @@ def _copy_team(nontemporal: bool, sources: int) -> Callable[..., None]:
             adds.append(f"  %s{k} = fadd <16 x float> %{f's{k - 1}' if k > 1 else 'v0'}, %v{k}")
     total = f"s{sources - 1}" if sources > 1 else "v0"
     hint = ", !nontemporal !0" if nontemporal else ""
-    body = _COPY.format(hint=hint, sources="\n".join(loads), sum="\n".join(adds), total=total)
+    body = _COPY.format(hint=hint, sources="\n".join(loads), sum="\n".join(adds), total=total,
+                        threads=_THREADS, share=_SHARE)  # fmt: skip
     return _team(body + _PARALLEL.format(name="copy"), "copy_team")
 
 
