@@ -58,10 +58,10 @@ class Explanation:
                 raise AkgError("AKG-E624", f"cannot write {path}", because=error.strerror or str(error)) from None
         return self.page
 
-    def beside(self, before: str, after: str) -> Explanation:
-        """The same with text before and after it; the page stays."""
+    def beside(self, before: str, after: Callable[[str], str]) -> Explanation:
+        """The same with text before it, and after it what `after` makes of its text; the page stays."""
         return Explanation(
-            lambda: "\n\n".join(part for part in (before, self.text, after) if part), self._page, self._loops
+            lambda: "\n\n".join(part for part in (before, self.text, after(self.text)) if part), self._page, self._loops
         )
 
     def _repr_html_(self) -> str:

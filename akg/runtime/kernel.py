@@ -7,7 +7,7 @@ import html
 import operator
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -263,7 +263,12 @@ class Kernel:
     def explain(self) -> Explanation:
         """Why the kernel looks as it does: its loops, what forbids more of them to be parallel, what each pass did."""
         inner = Explanation(lambda: "") if self._explain is None else self._explain()
-        return inner.beside(str(self.signature), str(self.report))
+
+        def facts(text: str) -> str:
+            said = {line.strip() for line in text.splitlines()}
+            return str(replace(self.report, notes=[note for note in self.report.notes if note not in said]))
+
+        return inner.beside(str(self.signature), facts)
 
     def __repr__(self) -> str:
         return f"<akg.Kernel {self.signature}>"

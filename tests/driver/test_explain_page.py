@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import akg
-from akg import te
+from akg import ops, te
 from akg.cli import main
 from akg.driver.explain.picture import picture
 from akg.driver.pipeline import MAP, run
@@ -159,7 +159,9 @@ def test_text_without_a_page(tmp_path: Path) -> None:
     plain = Explanation(lambda: "a < b")
     assert "<pre>a &lt; b</pre>" in plain.to_html(tmp_path / "plain.html")
     assert (tmp_path / "plain.html").read_text() == plain.page
-    assert str(plain.beside("x", "")) == repr(plain.beside("x", "")) == "x\n\na < b" and plain.loops == ()
+    around = plain.beside("x", lambda text: text.upper())
+    assert str(around) == repr(around) == "x\n\na < b\n\nA < B" and plain.loops == ()
+    assert str(plain.beside("x", lambda _: "")) == "x\n\na < b"
     with pytest.raises(akg.AkgError) as caught:
         plain.to_html(tmp_path / "none" / "page.html")
     assert caught.value.code == "AKG-E624"
@@ -273,3 +275,12 @@ def test_what_a_person_sees(page: str, tmp_path: Path) -> None:
     assert report["one_statement"]["captions"][0].startswith("80 points")
     assert report["themes"][0] != report["themes"][1]
     assert 0 < report["folded"]["folds"] < start["folds"]
+
+
+def test_what_was_decided_is_said_once() -> None:
+    x = te.placeholder((64, 64), name="X")
+    kernel = akg.build([ops.softmax(x)], inputs=[x])
+    text = str(kernel.explain())
+    said = [line.removeprefix("note").strip() for line in text.splitlines()]
+    assert kernel.report.notes
+    assert [said.count(note) for note in kernel.report.notes] == [1] * len(kernel.report.notes)
