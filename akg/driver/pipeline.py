@@ -50,6 +50,7 @@ from akg.poly.recurrence import split_recurrences
 from akg.poly.scan import NotRectangularError, scan
 from akg.poly.scop import Scop, extract_scop
 from akg.poly.share_sums import share_sums
+from akg.poly.shorten_sums import shorten_sums
 from akg.poly.skip_padding import skip_padding
 from akg.poly.softmax_tiles import tile_softmax_products
 from akg.poly.split_reduction import split_reductions
@@ -275,6 +276,11 @@ def _join(state: Compilation) -> None:
         state.body = join_reductions(state.body)
 
 
+def _shorten(state: Compilation) -> None:
+    assert state.body is not None
+    state.body = shorten_sums(state.body)
+
+
 def _pack(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.tile:
@@ -373,6 +379,7 @@ MAP: tuple[Pass, ...] = (
     ("split-reductions", "share long reductions that nothing parallel encloses among threads", _split),
     ("contract", "shrink temporaries to what one iteration needs", _contract),
     ("join-reductions", "reduce an array in one pass for all sums over it", _join),
+    ("shorten-sums", "end sums where a condition on several subscripts makes the rest of an operand absent", _shorten),
     ("pack", "copy panels of large operands that rows use again to contiguous memory, turned where lanes ask", _pack),
     ("promote", "move accumulators and small tiles to registers", _promote),
     ("skip-padding", "leave out the terms of sums that padding makes absent", _skip),

@@ -217,7 +217,10 @@ def _phases(
         remainders, at = place[: len(strides)], place[len(strides) :]
         c = te.reduce_axis(c_group, name="c")
         axes = [te.reduce_axis(t, name=f"k{d}") for d, t in enumerate(taps)]
-        read = [q + span - k * v.dilation for q, span, k, v in zip(at, spans, axes, windows, strict=True)]
+        read = [
+            q + k if v.stride > 1 else q + span - k * v.dilation
+            for q, span, k, v in zip(at, spans, axes, windows, strict=True)
+        ]
         channel = c if groups == 1 else out // per_group * c_group + c
         own = out if groups == 1 else out % per_group
         return _sum(source[(batch, channel, *read)], weights[(channel, own, *remainders, *axes)], [c, *axes], types)
@@ -244,7 +247,10 @@ def _shifted(
 
 
 def _by_phase(w: Tensor, windows: Sequence[Window], taps: Sequence[int]) -> Tensor:
-    """The weights as [c, out, remainders..., taps...]; zeros where a remainder has fewer taps than others."""
+    """The weights as [c, out, remainders..., taps...]; zeros where a remainder has fewer taps than others.
+
+    In strided dimensions the last taps come first, so that they meet inputs upwards.
+    """
     strided = [d for d, v in enumerate(windows) if v.stride > 1]
     if not strided:
         return w
@@ -255,10 +261,13 @@ def _by_phase(w: Tensor, windows: Sequence[Window], taps: Sequence[int]) -> Tens
         at: list[Expr] = []
         inside: list[Expr] = []
         for d, (tap, v) in enumerate(zip(place[len(strided) :], windows, strict=True)):
-            at.append(tap * v.stride + remainders[d] if d in remainders else tap)
-            if d in remainders and v.size % v.stride:
+            if d not in remainders:
+                at.append(tap)
+                continue
+            at.append((taps[d] - 1 - tap) * v.stride + remainders[d])
+            if v.size % v.stride:
                 inside.append(at[-1] < v.size)
-        return te.select(te.all(*inside), w[(c, out, *at)], te.cast(0, w.dtype))
+        return te.select(te.all(*inside), w[(c, out, *at)], absent(w.dtype))
 
     return te.compute(shape, element, name=f"{w.name}_phases")
 

@@ -18,7 +18,7 @@ from math import prod
 
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, Load, Var, binary
+from akg.ir.expr import Binary, Const, Expr, Load, Var, binary
 from akg.ir.rewrite import buffers_read, buffers_written, replace_buffer
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, walk
@@ -116,8 +116,16 @@ def _lanes(nest: For, buffer: Buffer) -> _Lanes | None:
         return None  # they lie side by side
     if any(_base(site, lanes) is None for site in found):
         return None
-    loads = sum(prod([loop.const_trips or 0 for loop in site.loops]) for site in found)
+    loads = sum(prod([_most_trips(loop) for loop in site.loops]) for site in found)
     return lanes if loads >= LEAST_USES * prod(lanes.shape) else None
+
+
+def _most_trips(loop: For) -> int:
+    """A bound on the iterations of a loop; 0 if there is none."""
+    begin = loop.begin
+    if isinstance(begin, Binary) and begin.op == "max":  # padding is left out
+        begin = begin.a if isinstance(begin.a, Const) else begin.b
+    return replace(loop, begin=begin).max_trips or 0
 
 
 def _base(site: Site, lanes: _Lanes) -> tuple[Affine, int, int] | None:

@@ -73,12 +73,12 @@ def _padded_arrays(body: Stmt) -> dict[Buffer, _Padded]:
 
 def _padded(store: Store) -> _Padded | None:
     value = store.value
-    if not isinstance(value, Select) or not _is_absent(value.b) or not isinstance(value.a, Load):
+    if not isinstance(value, Select) or not is_absent(value.b) or not isinstance(value.a, Load):
         return None
     places = [Affine.of(i) for i in store.indices]
     low: dict[int, int] = {}
     high: dict[int, int] = {}
-    for part in _conjuncts(value.cond):
+    for part in conjuncts(value.cond):
         if not isinstance(part, Binary) or part.op not in ("ge", "lt"):
             return None
         form, bound = Affine.of(part.a), Affine.of(part.b)
@@ -96,16 +96,17 @@ def _padded(store: Store) -> _Padded | None:
     return _Padded(store, ranges)
 
 
-def _is_absent(fill: Expr) -> bool:
+def is_absent(fill: Expr) -> bool:
     """Whether a value is the neutral element of sums, and so its products may be left out."""
     if not isinstance(fill, Const) or fill.value != 0:
         return False
     return not isinstance(fill.value, float) or copysign(1.0, fill.value) < 0
 
 
-def _conjuncts(cond: Expr) -> list[Expr]:
+def conjuncts(cond: Expr) -> list[Expr]:
+    """The conditions that hold together where one does."""
     if isinstance(cond, Binary) and cond.op == "and":
-        return [*_conjuncts(cond.a), *_conjuncts(cond.b)]
+        return [*conjuncts(cond.a), *conjuncts(cond.b)]
     return [cond]
 
 
@@ -117,7 +118,7 @@ class _Skipper:
     def visit(self, stmt: Stmt) -> Stmt:
         """Restrict the sums in a statement."""
         if isinstance(stmt, For) and stmt.kind == "serial":
-            nest = _nest(stmt)
+            nest = nest_of_sum(stmt)
             if nest is not None:
                 return self.restricted(*nest)
         return map_children(stmt, self.visit)
@@ -161,18 +162,19 @@ class _Skipper:
             return None
         if value.a is not Load(store.buffer, store.indices):
             return None
-        factors = [f.a if isinstance(f, Cast) else f for f in _factors(value.b)]
+        factors = [f.a if isinstance(f, Cast) else f for f in factors_of(value.b)]
         loads = [f for f in factors if isinstance(f, Load) and f.buffer in self.padded]
         return loads[0] if len(loads) == 1 and len(factors) > 1 else None
 
 
-def _factors(term: Expr) -> list[Expr]:
+def factors_of(term: Expr) -> list[Expr]:
+    """The factors of a product."""
     if isinstance(term, Binary) and term.op == "mul":
-        return [*_factors(term.a), *_factors(term.b)]
+        return [*factors_of(term.a), *factors_of(term.b)]
     return [term]
 
 
-def _nest(loop: For) -> tuple[list[For], Store] | None:
+def nest_of_sum(loop: For) -> tuple[list[For], Store] | None:
     """The loops of a nest around one store."""
     loops: list[For] = []
     inner: Stmt = loop
