@@ -5,6 +5,7 @@ import pytest
 import scipy.special
 
 import akg
+from akg.frontends.composite import drawing
 from tests.composite.documents import document, op, single, tensor, values
 from tests.helpers import assert_close
 
@@ -153,6 +154,37 @@ def test_any(hit):
     np.testing.assert_array_equal(run(desc, a), [float(hit)])
 
 
+@pytest.mark.parametrize(("elements", "every"), [([1.0, 2.0], True), ([1.0, 0.0], False), ([3.0, -1.0], False)])
+def test_all(elements, every):
+    a = np.array(elements, "float32")
+    for dtype in ("bool", "float32"):
+        got = run(single("ElemAll", [tensor("a", (2,))], (1,), dtype, dst_type=dtype), a)
+        np.testing.assert_array_equal(got, np.array([every], dtype))
+
+
+BOOLS = {
+    "Add": np.add, "Mul": np.multiply, "Maximum": np.maximum, "Minimum": np.minimum, "Less": np.less,
+    "GreaterEqual": np.greater_equal,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOOLS)
+def test_bools_count_as_numbers(name):
+    a, b = values((3, 5), "bool"), values((3, 5), "bool", 1)
+    inputs = [tensor("a", (3, 5), "bool"), tensor("b", (3, 5), "bool")]
+    np.testing.assert_array_equal(run(single(name, inputs, (3, 5), "bool"), a, b), BOOLS[name](a, b))
+    constant = single(name, [inputs[0], tensor("c", (1,), "bool", 1)], (3, 5), "bool")
+    np.testing.assert_array_equal(run(constant, a), BOOLS[name](a, np.True_))
+
+
+@pytest.mark.parametrize(("name", "function"), [("ReduceSum", np.any), ("ReduceMax", np.any), ("ReduceMin", np.all)])
+def test_reductions_of_bools(name, function):
+    a = np.ones((2, 300), bool)
+    a[1, 7] = False
+    got = run(single(name, [tensor("a", (2, 300), "bool")], (2,), "bool", axis=[1]), a)
+    np.testing.assert_array_equal(got, function(a, 1))
+
+
 @pytest.mark.parametrize("exclusive", [False, True])
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("name", ["CumSum", "CumProd"])
@@ -212,6 +244,43 @@ def test_concat():
     a, b = values((2, 3)), values((2, 4), seed=1)
     desc = single("Concat", [tensor("a", (2, 3)), tensor("b", (2, 4))], (2, 7), axis=1)
     np.testing.assert_array_equal(run(desc, a, b), np.concatenate([a, b], 1))
+
+
+@pytest.mark.parametrize("axis", [1, -1])
+@pytest.mark.parametrize("sizes", [(3, 4), (7,), (0, 2, 5)])
+def test_split(axis, sizes):
+    a = values((2, 7))
+    outputs = [tensor(f"out{k}", (2, n)) for k, n in enumerate(sizes)]
+    cut = op("Split", [tensor("a", (2, 7))], outputs[0], axis=axis)
+    cut["output_desc"] = outputs
+    got = run(document([tensor("a", (2, 7))], [cut], outputs), a)
+    want = np.split(a, np.cumsum(sizes)[:-1], 1)
+    for have, part in zip([got] if len(sizes) == 1 else got, want, strict=True):
+        np.testing.assert_array_equal(have, part)
+
+
+def squares(counter, key):
+    """32 bits of a counter, in Python's integers (Widynski's "Squares", four rounds)."""
+    mask = (1 << 64) - 1
+    y = x = counter * key & mask
+    z = (y + key) & mask
+    for add in (y, z, y):
+        x = (x * x + add) & mask
+        x = (x >> 32) | (x << 32) & mask
+    return ((x * x + z) & mask) >> 32
+
+
+def test_normal_numbers():
+    """Elements are functions of seeds and place: those of the definition, and distributed as they say."""
+    got = run(single("StandardNormal", [], (50, 400), seed=3, seed2=5))
+    key = drawing.key_of(3, 5)
+    uniform = [(squares(k, key) + 0.5) / 2**32 for k in range(12)]
+    want = [np.sqrt(-2 * np.log(u)) * np.cos(2 * np.pi * v) for u, v in zip(uniform[::2], uniform[1::2], strict=True)]
+    np.testing.assert_allclose(got.ravel()[:6], want, rtol=1e-4, atol=1e-4)
+    assert abs(got.mean()) < 0.03 and abs(got.std() - 1) < 0.03 and abs((got**4).mean() - 3) < 0.2
+    other = run(single("StandardNormal", [tensor("s", (2,), "int64", [50, 400])], (50, 400), seed=4))
+    assert abs(np.corrcoef(got.ravel(), other.ravel())[0, 1]) < 0.03
+    np.testing.assert_array_equal(run(single("StandardNormal", [], (20000,), seed=3, seed2=5)), got.ravel())
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])

@@ -6,7 +6,8 @@
 Inputs that the graph assigns are updated in place.
 """
 
-from akg.frontends.composite import hybrid as hybrid  # the rules register themselves
+from akg.frontends.composite import drawing as drawing  # the rules register themselves
+from akg.frontends.composite import hybrid as hybrid
 from akg.frontends.composite import moving as moving
 from akg.frontends.composite import rules as rules
 from akg.frontends.composite.build import CompositeKernel as CompositeKernel

@@ -193,8 +193,8 @@ def _tensor(tensor: Any, where: str) -> TensorDesc:
     if math.prod(shape) > 1 << 47:
         raise _malformed(f"{where}.shape", f"no memory holds {shape!r}")
     value = tensor.get("value")
-    if value is not None and not _is_number(value):
-        raise _malformed(f"{where}.value", f"{value!r} is no number and no list of numbers")
+    if value is not None and not isinstance(value, str) and not _is_number(value):
+        raise _malformed(f"{where}.value", f"{value!r} is no number, no list of numbers and no name of a type")
     name = _text(tensor.get("tensor_name"), f"{where}.tensor_name")
     dtype = _text(tensor.get("data_type"), f"{where}.data_type")
     return TensorDesc(name, tuple(shape) or (1,), dtype, value, str(tensor.get("format") or ""), not shape)

@@ -13,18 +13,22 @@ to loop IR with the shapes and types that the document declares.
 from __future__ import annotations
 
 import ast
+import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
+import ml_dtypes
 import numpy as np
 
 from akg.base.dtype import dtype_of
 from akg.base.errors import AkgError
 from akg.frontends.composite.document import Operation, TensorDesc
-from akg.frontends.composite.translate import Result, Translation, rule
+from akg.frontends.composite.translate import Translation, rule
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Load, Var
+from akg.ir.graph import Value
 from akg.ir.rewrite import replace_buffer
 from akg.ir.script.arrays import zeros
 from akg.ir.script.function import lower_tree
@@ -38,13 +42,20 @@ LARGEST_POWER = 64
 _LOOPS = frozenset({"range", "parallel", "serial", "vectorize", "unroll", "reduce", "block_realize"})
 _ARRAYS = frozenset({"output_tensor", "allocate"})
 _FUNCTIONS: dict[str, Any] = {
-    "exp": np.exp, "log": np.log, "sqrt": np.sqrt, "tanh": np.tanh, "sin": np.sin, "cos": np.cos, "abs": abs,
-    "floor": np.floor, "ceil": np.ceil, "round": np.round, "trunc": np.trunc, "power": np.power, "pow": np.power,
-    "isnan": np.isnan, "isinf": np.isinf, "min": min, "max": max, "float16": np.float16, "float32": np.float32,
-    "float64": np.float64, "int8": np.int8, "int16": np.int16, "int32": np.int32, "int64": np.int64,
-    "uint8": np.uint8, "bool": np.bool_, "atan": np.arctan, "asin": np.arcsin, "acos": np.arccos, "expm1": np.expm1,
-    "log2": np.log2, "log1p": np.log1p, "maximum": np.maximum, "minimum": np.minimum,
+    "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log, "log2": np.log2, "log10": np.log10,
+    "log1p": np.log1p, "sqrt": np.sqrt, "tanh": np.tanh, "sinh": np.sinh, "cosh": np.cosh, "sin": np.sin,
+    "cos": np.cos, "tan": np.tan, "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2,
+    "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "erf": math.erf, "abs": abs, "floor": np.floor,
+    "ceil": np.ceil, "round": np.rint, "trunc": np.trunc, "power": np.power, "pow": np.power, "isnan": np.isnan,
+    "isinf": np.isinf, "isfinite": np.isfinite, "min": min, "max": max, "maximum": np.maximum,
+    "minimum": np.minimum, "select": np.where, "sign": np.sign, "reciprocal": np.reciprocal, "float16": np.float16,
+    "float32": np.float32, "float64": np.float64, "int8": np.int8, "int16": np.int16, "int32": np.int32,
+    "int64": np.int64, "uint8": np.uint8, "uint16": np.uint16, "uint32": np.uint32, "uint64": np.uint64,
+    "bool": np.bool_,
 }  # fmt: skip
+_DERIVED = {"rsqrt": "reciprocal(sqrt(x))", "sigmoid": "reciprocal(1.0 + exp(-x))"}
+_LIMITS = frozenset({"min_value", "max_value"})
+_CALLS = frozenset({*_FUNCTIONS, *_DERIVED, *_LIMITS, *_LOOPS, *_ARRAYS, "grid", "len"})
 _NAMES: dict[str, Any] = {**_FUNCTIONS, "range": range, "zeros": zeros, "len": len}
 _ALLOWED = (
     ast.FunctionDef, ast.arguments, ast.arg, ast.Return, ast.Assign, ast.AugAssign, ast.For, ast.If, ast.Pass, ast.Expr,
@@ -54,7 +65,7 @@ _ALLOWED = (
 
 
 @rule("Custom")
-def _custom(t: Translation, op: Operation) -> Result:
+def _custom(t: Translation, op: Operation) -> list[Value]:
     kind = op.get("func_type", "hybrid")
     if kind != "hybrid":
         raise AkgError(
@@ -70,9 +81,7 @@ def _custom(t: Translation, op: Operation) -> Result:
     results = outputs[: len(op.outputs)]
     for position, value in zip(changed, outputs[len(op.outputs) :], strict=True):
         t.assign(op, position, value)
-    for desc, value in zip(op.outputs[1:], results[1:], strict=True):
-        t.known[desc.name] = value
-    return results[0]
+    return list(results)
 
 
 def hybrid_kernel(text: str, name: str, op: Operation) -> tuple[Kernel, list[int]]:
@@ -82,6 +91,7 @@ def hybrid_kernel(text: str, name: str, op: Operation) -> tuple[Kernel, list[int
         AkgError: AKG-E715 for a source that is none, or says what such a source may not say; AKG-E22x, AKG-E23x for
             loops that are no script's.
     """
+    text = textwrap.dedent(text)
     source = Source(op.origin, 1, tuple(text.splitlines(keepends=True)))
     tree = _parsed(text, name, op)
     reader = _Reader(source, tree, op.inputs)
@@ -164,8 +174,7 @@ class _Reader(ast.NodeTransformer):
         if isinstance(node, (ast.Name, ast.arg)) and str(getattr(node, "id", getattr(node, "arg", ""))).startswith("_"):
             self.refuse(node, "names do not begin with an underscore")
         if isinstance(node, ast.Call):
-            known = isinstance(node.func, ast.Name) and node.func.id in {*_FUNCTIONS, *_LOOPS, *_ARRAYS, "grid", "len"}
-            if not known or node.keywords:
+            if not isinstance(node.func, ast.Name) or node.func.id not in _CALLS or node.keywords:
                 self.refuse(node, f"`{ast.unparse(node.func)[:40]}` is no function of it, or has keywords")
         if isinstance(node, ast.Constant):
             self.check_constant(node)
@@ -197,14 +206,29 @@ class _Reader(ast.NodeTransformer):
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """Arrays are zeros; loops of all kinds are ranges."""
+        """Arrays are zeros; loops of all kinds are ranges; some functions are made of others."""
         self.generic_visit(node)
         assert isinstance(node.func, ast.Name)
+        if node.func.id in _LIMITS:
+            return ast.copy_location(ast.Constant(self.limit(node, node.func.id == "max_value")), node)
+        if node.func.id in _DERIVED:
+            if len(node.args) != 1:
+                self.refuse(node, f"{node.func.id} takes one argument")
+            return ast.copy_location(_with_argument(_DERIVED[node.func.id], node.args[0]), node)
         if node.func.id in _ARRAYS:
             node.func.id, node.args = "zeros", node.args[:2]
         elif node.func.id in _LOOPS:
             node.func.id = "range"
         return node
+
+    def limit(self, node: ast.Call, is_greatest: bool) -> float:
+        """The least or the greatest finite number of the type that a call names."""
+        given = node.args[0] if len(node.args) == 1 else None
+        if not isinstance(given, ast.Constant) or not isinstance(given.value, str):
+            self.refuse(node, "min_value and max_value take a type")
+        kind = dtype_of(given.value)
+        bounds: Any = ml_dtypes.finfo(kind.numpy) if kind.is_float else np.iinfo(kind.numpy)
+        return (float if kind.is_float else int)(bounds.max if is_greatest else bounds.min)
 
     def visit_For(self, node: ast.For) -> ast.AST:
         """``for i, j in grid(shape)`` is two loops."""
@@ -218,7 +242,7 @@ class _Reader(ast.NodeTransformer):
         given = call.args[0] if len(call.args) == 1 else None
         if isinstance(given, (ast.Tuple, ast.List)):
             sizes: list[ast.expr] = list(given.elts)
-        elif isinstance(given, ast.Attribute) and given.attr == "shape":
+        elif isinstance(given, ast.Name) or (isinstance(given, ast.Attribute) and given.attr == "shape"):
             sizes = [ast.Subscript(given, ast.Constant(d), ast.Load()) for d in range(len(targets))]
         else:
             self.refuse(call, "grid takes a shape")
@@ -231,6 +255,18 @@ class _Reader(ast.NodeTransformer):
             wrapped: list[ast.stmt] = [ast.fix_missing_locations(inner)]
             body = wrapped
         return self.visit(body[0])
+
+
+def _with_argument(text: str, argument: ast.expr) -> ast.expr:
+    """An expression in `x` with an argument in the place of `x`."""
+    found = ast.parse(text, mode="eval").body
+    for call in ast.walk(found):
+        for field, child in ast.iter_fields(call):
+            if isinstance(child, ast.Name) and child.id == "x":
+                setattr(call, field, argument)
+            elif isinstance(child, list):
+                setattr(call, field, [argument if isinstance(c, ast.Name) and c.id == "x" else c for c in child])
+    return found
 
 
 def _with_copies(kernel: Kernel) -> tuple[Kernel, list[int]]:

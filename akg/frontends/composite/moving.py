@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,10 @@ def _on_parts(x: Result, body: Callable[[Value], Value]) -> Result:
 
 @rule("BroadcastTo")
 def _broadcast_to(t: Translation, op: Operation) -> Result:
+    return _broadcast(t, op)
+
+
+def _broadcast(t: Translation, op: Operation) -> Result:
     shape = op.outputs[0].shape
     return _on_parts(t.result(op, 0), lambda x: t.apply(op, "broadcast_to", x, shape))
 
@@ -26,7 +31,7 @@ def _broadcast_to(t: Translation, op: Operation) -> Result:
 @rule("Tile")
 def _tile(t: Translation, op: Operation) -> Result:
     if "multiples" not in op.attributes:
-        return _broadcast_to(t, op)
+        return _broadcast(t, op)
     counts = op.integers("multiples")
     return _on_parts(t.result(op, 0), lambda x: t.apply(op, "tile", x, tuple(counts)))
 
@@ -41,6 +46,19 @@ def _transpose(t: Translation, op: Operation) -> Result:
 def _concat(t: Translation, op: Operation) -> Result:
     axis = op.integers("axis", 0)[0]
     return t.apply(op, "concat", [t.tensor(op, k) for k in range(max(len(op.inputs), 1))], axis=axis)
+
+
+@rule("Split")
+def _split(t: Translation, op: Operation) -> list[Value]:
+    """Parts of the sizes that the outputs declare."""
+    x, axis = t.tensor(op, 0), op.integers("axis", op.get("split_dim", 0))[0]
+    rank = len(x.shape)
+    if not -rank <= axis < rank or any(len(out.shape) != rank for out in op.outputs):
+        raise op.wrong("axis", f"the input has {rank} dimensions, and so have the outputs")
+    ends = list(itertools.accumulate(out.shape[axis] for out in op.outputs))
+    if ends[-1] != (x.const_shape or ())[axis]:
+        raise op.wrong("axis", f"the outputs have {ends[-1]} elements along it, the input {list(x.const_shape or ())}")
+    return list(t.apply(op, "split", x, ends[:-1], axis=axis)) if len(ends) > 1 else [x]
 
 
 @rule("PadAkg")

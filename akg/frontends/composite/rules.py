@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from akg.frontends.composite.document import Operation
-from akg.frontends.composite.translate import Complex, Result, Translation, rule
+from akg.frontends.composite.translate import PART, Complex, Result, Translation, rule
 from akg.ir.graph import Value
 
 UNARY = {
@@ -14,7 +16,7 @@ UNARY = {
     "Sin": "sin", "Cos": "cos", "Tanh": "tanh", "Erf": "erf", "Exp": "exp", "Expm1": "expm1", "Log": "log",
     "Neg": "negative", "Sqrt": "sqrt", "Rsqrt": "rsqrt", "Reciprocal": "reciprocal", "Round": "round",
     "Floor": "floor", "Sign": "sign", "IsNan": "isnan", "IsInf": "isinf", "IsFinite": "isfinite",
-    "LogicalNot": "logical_not", "ZerosLike": "zeros_like",
+    "LogicalNot": "logical_not", "ZerosLike": "zeros_like", "Ceil": "ceil", "Trunc": "trunc",
 }  # fmt: skip
 BINARY = {
     "Add": "add", "TensorAdd": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide", "RealDiv": "divide",
@@ -23,6 +25,7 @@ BINARY = {
     "NotEqual": "not_equal", "Greater": "greater", "GreaterEqual": "greater_equal", "Less": "less",
     "LessEqual": "less_equal",
 }  # fmt: skip
+ON_BOOLS = {"LogicalAnd", "LogicalOr", "Equal", "NotEqual"}
 SELECT = {"SelectGE": "greater_equal", "SelectLE": "less_equal", "SelectGT": "greater", "SelectLT": "less"}
 REDUCE = {
     "ReduceSum": "sum", "ReduceProd": "prod", "ReduceMax": "max", "ReduceMin": "min", "ReduceAll": "all",
@@ -32,7 +35,7 @@ REDUCE = {
 # --- elementwise ----------------------------------------------------------------------------------------
 
 
-@rule("Cast", "Reshape", "ExpandDims", "EquivFormat")
+@rule("Cast", "Reshape", "ExpandDims", "Squeeze", "EquivFormat")
 def _same(t: Translation, op: Operation) -> Result:
     """The elements as they are: type and shape are those that the output declares."""
     return t.result(op, 0)
@@ -57,7 +60,16 @@ def _binary(t: Translation, op: Operation) -> Result:
     a, b = t.operand(op, 0), t.operand(op, 1)
     if not isinstance(a, Value) and not isinstance(b, Value):
         a = t.tensor(op, 0)
+    if op.name not in ON_BOOLS:
+        a, b = _numbers(t, op, a, b)
     return t.apply(op, BINARY[op.name], a, b)
+
+
+def _numbers(t: Translation, op: Operation, *operands: Any) -> list[Any]:
+    """The operands, where all of them are bools as the integers 0 and 1."""
+    if any((x.dtype.name if isinstance(x, Value) else x.dtype) != "bool" for x in operands):
+        return list(operands)
+    return [t.cast(op, x, "uint8") if isinstance(x, Value) else np.uint8(x) for x in operands]
 
 
 def _complex_binary(t: Translation, op: Operation) -> Complex:
@@ -98,7 +110,7 @@ def _select(t: Translation, op: Operation) -> Result:
 
 @rule(*SELECT)
 def _select_compared(t: Translation, op: Operation) -> Result:
-    condition = t.apply(op, SELECT[op.name], t.tensor(op, 0), t.operand(op, 1))
+    condition = t.apply(op, SELECT[op.name], *_numbers(t, op, t.tensor(op, 0), t.operand(op, 1)))
     return t.apply(op, "where", condition, t.operand(op, 2), t.operand(op, 3))
 
 
@@ -131,7 +143,7 @@ def _add_min_value(t: Translation, op: Operation) -> Result:
 
 @rule("Complex")
 def _complex(t: Translation, op: Operation) -> Result:
-    return Complex(t.tensor(op, 0), t.tensor(op, 1))
+    return Complex(t.cast(op, t.tensor(op, 0), PART), t.cast(op, t.tensor(op, 1), PART))
 
 
 @rule("CReal", "CImag")
@@ -150,15 +162,20 @@ def _reduce(t: Translation, op: Operation) -> Result:
     keywords: dict[str, Any] = {"axis": tuple(axes) or None, "keepdims": bool(op.get("keep_dims"))}
     if name in ("argmax", "argmin"):
         keywords = {"axis": axes[0] if axes else None}
+    elif name in ("max", "min"):
+        [x] = _numbers(t, op, x)
     elif name in ("sum", "prod") and not x.dtype.is_float:
-        keywords["dtype"] = op.outputs[0].dtype
+        out = op.outputs[0].dtype
+        keywords["dtype"] = "int32" if out == "bool" else out
     return t.apply(op, name, x, **keywords)
 
 
-@rule("ElemAny")
+@rule("ElemAny", "ElemAll")
 def _elem_any(t: Translation, op: Operation) -> Result:
+    """Whether any element, or every one, is greater than 0."""
     x = t.tensor(op, 0)
-    return t.apply(op, "any", x if x.dtype.name == "bool" else t.apply(op, "greater", x, 0))
+    positive = x if x.dtype.name == "bool" else t.apply(op, "greater", x, 0)
+    return t.apply(op, "any" if op.name == "ElemAny" else "all", positive)
 
 
 @rule("CumSum", "CumProd")

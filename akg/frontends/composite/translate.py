@@ -24,7 +24,7 @@ class Complex:
 
 
 Result: TypeAlias = "Value | Complex"
-Rule: TypeAlias = "Callable[[Translation, Operation], Result]"
+Rule: TypeAlias = "Callable[[Translation, Operation], Result | list[Value]]"
 RULES: dict[str, Rule] = {}
 PART = "float32"  # of complex64
 
@@ -50,6 +50,7 @@ class Translation:
     def __init__(self, document: Document) -> None:
         self.document, self.b = document, Builder(document.name)
         self.known: dict[str, Result] = {}
+        self._defined: set[str] = set()
         self._inputs: dict[str, Value] = {}
         self.updates: dict[Value, Value] = {}
 
@@ -107,12 +108,16 @@ class Translation:
         return found
 
     def number(self, desc: TensorDesc) -> np.generic:
-        """The value of a constant input, of its type."""
-        return _dtype(desc).numpy.type(desc.value)
+        """The value of a constant input, of its type.
+
+        Raises:
+            AkgError: AKG-E713 if its type does not hold it.
+        """
+        return self._data(desc)[()]
 
     def constant(self, desc: TensorDesc) -> Value:
         """A constant input as a tensor of its declared shape."""
-        data = np.asarray(desc.value).astype(_dtype(desc).numpy)
+        data = self._data(desc)
         if data.size not in (1, int(np.prod(desc.shape))):
             raise AkgError(
                 "AKG-E704", f"{desc.name} has {data.size} values for shape {list(desc.shape)}",
@@ -120,6 +125,19 @@ class Translation:
             )  # fmt: skip
         shape = desc.shape if data.size == np.prod(desc.shape) else data.shape or (1,)
         return self.b.constant(data.reshape(shape), name=desc.name)
+
+    def _data(self, desc: TensorDesc) -> Any:
+        kind = _dtype(desc)
+        try:
+            data = np.asarray(desc.value)
+            if kind.is_integer and data.dtype.kind == "f" and not np.all(np.isfinite(data)):
+                raise OverflowError("it is not finite")
+            return data.astype(kind.numpy) if data.dtype.kind != "O" else np.asarray(desc.value, kind.numpy)
+        except (OverflowError, ValueError, TypeError) as error:
+            raise AkgError(
+                "AKG-E713", f"{desc.name} has the value {str(desc.value)[:40]}", because=f"no {kind}: {error}",
+                hint="give a number of the declared type",
+            ) from None  # fmt: skip
 
     def _input_desc(self, op: Operation, k: int) -> TensorDesc:
         if k >= len(op.inputs):
@@ -180,11 +198,12 @@ class Translation:
     # --- the parts of a document ----------------------------------------------------------------------------
 
     def _input(self, desc: TensorDesc) -> None:
-        if desc.name in self.known:
+        if desc.name in self._defined:
             raise AkgError(
                 "AKG-E702", f"input {desc.name} is declared twice", because="a name stands for one tensor",
                 hint="declare it once",
             )  # fmt: skip
+        self._defined.add(desc.name)
         _check_format(desc, "input_desc")
         if desc.dtype == "complex64":
             both = self.b.input(desc.name, (*desc.shape, 2), PART)
@@ -204,7 +223,13 @@ class Translation:
                            hint=suggest(op.name, RULES, "operators"))  # fmt: skip
         for desc in (*op.inputs, *op.outputs):
             _check_format(desc, op.origin)
-        out, result = op.outputs[0], found(self, op)
+        found_results = found(self, op)
+        results = found_results if isinstance(found_results, list) else [found_results]
+        for out, result in zip(op.outputs, results, strict=False):
+            self._define(op, out, result)
+
+    def _define(self, op: Operation, out: TensorDesc, result: Result) -> None:
+        """Let a declared output be `result`, in the type and shape that it declares."""
         if isinstance(result, Complex):
             shape = out.shape
             result = Complex(self.shaped(op, result.real, shape), self.shaped(op, result.imag, shape))
@@ -212,11 +237,13 @@ class Translation:
             result = self.shaped(op, self.cast(op, result, _dtype(out)), out.shape)
         else:
             result = self.cast(op, result, _dtype(out))
-        if out.name in self._inputs:
+        if out.name in self._defined:
+            what = "an input" if out.name in self._inputs else "which another operator defines"
             raise AkgError(
-                "AKG-E702", f"{op.origin} defines {out.name}, an input", because="a name stands for one tensor",
-                hint="assign it by Assign or InplaceAssign",
+                "AKG-E702", f"{op.origin} defines {out.name}, {what}", because="a name stands for one tensor",
+                hint="assign inputs by Assign or InplaceAssign; give every output a name of its own",
             )  # fmt: skip
+        self._defined.add(out.name)
         self.known[out.name] = result
 
     def _output(self, desc: TensorDesc) -> Value:
