@@ -40,6 +40,7 @@ from akg.poly.mapping import Decisions, map_cpu
 from akg.poly.one_pass import join_reductions
 from akg.poly.pack import pack_constants, pack_operands
 from akg.poly.pack_lanes import pack_for_lanes
+from akg.poly.pair_steps import pair_steps
 from akg.poly.pivots import split_pivots
 from akg.poly.prefetch import prefetch_tiles
 from akg.poly.prefetch_panels import prefetch_panels
@@ -301,6 +302,12 @@ def _skip(state: Compilation) -> None:
     state.body = skip_padding(state.body)
 
 
+def _pair(state: Compilation) -> None:
+    assert state.body is not None
+    if state.strategy.tile and state.strategy.vectorize:
+        state.body = pair_steps(state.body, _fresh_names(state), state.target, state.decisions.note)
+
+
 def _recur(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.vectorize:
@@ -383,6 +390,7 @@ MAP: tuple[Pass, ...] = (
     ("pack", "copy panels of large operands that rows use again to contiguous memory, turned where lanes ask", _pack),
     ("promote", "move accumulators and small tiles to registers", _promote),
     ("skip-padding", "leave out the terms of sums that padding makes absent", _skip),
+    ("pair-steps", "lay operands of narrow types out for instructions that take several steps of a sum", _pair),
     ("recur", "split linear recurrences along innermost loops into lanes and a short chain", _recur),
     ("carry", "keep what one iteration leaves for the next in registers", _carry),
     ("jam", "run rows in groups: several streams at a time, shared operands and overlapping windows read once", _jam),
