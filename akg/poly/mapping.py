@@ -392,13 +392,18 @@ class _Mapper:
             return None
         asked = [k for k in parallel if members[k].directive == "parallel"]
         enough = asked or [k for k in parallel if self.lanes.trips(members[k]) >= 2 * max(self.target.cores, 2)]
-        chosen = enough[0] if enough else max(parallel, key=lambda k: self.lanes.trips(members[k]))
+        chosen = enough[0] if enough else max(parallel, key=lambda k: self.shares(members[k]))
         if self.lanes.trips(members[chosen]) < 2:
             return None
         member = replace(members.pop(chosen), kind="parallel")
         members.insert(0, member)
         self.decisions.note(f"threads share {_name(member)}")
         return 0
+
+    def shares(self, member: Member) -> tuple[float, int]:
+        """How evenly the iterations of a loop fall to the cores, at most 1, and their number."""
+        trips, cores = self.lanes.trips(member), max(self.target.cores, 1)
+        return trips / (-(-trips // cores) * cores) if trips else 0.0, trips
 
     # -- nests without re-use -----------------------------------------------------------------------------
 

@@ -50,6 +50,8 @@ from akg.poly.softmax_match import (
 )
 
 ROWS = 32  # of a tile: enough to use keys and values again, few enough for the scores to stay in cache
+MOST_ROWS = 48
+TILE_COST = 3  # of a tile, in rows: what it takes to read the keys and values again
 LEAST_ROWS = 16  # fewer do not pay for turning the keys
 LEAST_KEYS = 16
 ROWS_SHARE = 4  # whole rows of scores may take this part of the second-level cache
@@ -98,9 +100,9 @@ def form_of(found: SoftmaxProduct, target: Target) -> Form | None:
     size_bytes = found.score.buffer.dtype.itemsize_bytes
     lanes = target.lanes(8 * size_bytes)
     step, panel = outer_product_tile(ROWS, 4096, lanes, target.vector_registers)
-    panel = _shared(keys, panel, lanes)
     is_causal = _limit(found) is not None
-    tile = min(_up(ROWS, panel), _up(rows, 8)) if is_causal else _shared(rows, ROWS, step)
+    panel = _shared(keys, panel, lanes) if is_causal else _panel(keys, panel, lanes)
+    tile = min(_up(ROWS, panel), _up(rows, 8)) if is_causal else _tile(rows, step)
     row_bytes = tile * keys * size_bytes
     share = target.l2_bytes // ROWS_SHARE
     if row_bytes <= share:
@@ -127,6 +129,18 @@ def _limit(found: SoftmaxProduct) -> int | None:
 def _shared(count: int, most: int, step: int) -> int:
     """The size, a multiple of `step`, of as many parts of `count` as parts of `most` would be, the last not short."""
     return min(_up(-(-count // -(-count // most)), step), _up(most, step))
+
+
+def _panel(keys: int, most: int, lanes: int) -> int:
+    """The width of a panel, of half the widest one or more, that leaves least behind the last key."""
+    widths = [w for w in range(most, 0, -lanes) if 2 * w >= most and w <= _up(keys, lanes)]
+    return min(widths, key=lambda w: _up(keys, w)) if widths else _up(keys, lanes)
+
+
+def _tile(rows: int, step: int) -> int:
+    """The rows of a tile: few behind the last one, and few tiles, each of which reads all keys."""
+    sizes = range(step, min(MOST_ROWS, _up(rows, step)) + 1, step)
+    return min(sizes, key=lambda size: -(-rows // size) * (size + TILE_COST + (rows % size > 0)))  # rows that are copied
 
 
 def _up(value: int, step: int) -> int:
@@ -233,19 +247,36 @@ class _Emitter:
 
     def turn(self) -> Stmt:
         """Keys in panels, scaled: for each step of the scores, a vector of keys. Behind the last one they are 0."""
-        found, panel, scale = self.found, self.form.panel, scale_of(self.found)
+        panel = self.form.panel
+        whole, rest = divmod(self.keys, panel)
 
-        def element(p: Var, d: Var, j: Var) -> Stmt:
-            key = p * panel + j
-            value: Expr = self.at(found.right, {found.key.var: key, found.depth.var: d})
-            if scale is not None:
-                value = Binary(scale[0], value, scale[1])
-            if self.panels * panel > self.keys:
-                value = select(binary("lt", key, self.keys), value, Const(0, value.dtype))
-            return self.store(self.turned, (p, d, j), value, "turn")
+        def element(p: Expr, d: Var, j: Var) -> Stmt:
+            scale = scale_of(self.found)
+            value: Expr = self.at(self.found.right, {self.found.key.var: p * panel + j, self.found.depth.var: d})
+            return self.turned_store(p, d, j, value if scale is None else Binary(scale[0], value, scale[1]), "turn")
 
-        return self.loop("p", self.panels, lambda p: self.loop("d", self.depth, lambda d: self.loop(
-            "j", panel, lambda j: element(p, d, j))))  # fmt: skip
+        def none(p: Expr, d: Var, j: Var) -> Stmt:
+            return self.turned_store(p, d, j, Const(0, self.turned.dtype), "none")
+
+        def panels(
+            place: Callable[[Expr, Var, Var], Stmt], begin: int, end: int, first: int = 0, last: int = panel
+        ) -> Stmt | None:
+            if begin == end or first == last:
+                return None
+
+            def of(p: Expr) -> Stmt:
+                return self.loop("d", self.depth, lambda d: self.loop("j", last, lambda j: place(p, d, j), first))
+
+            return of(Const(begin)) if end == begin + 1 else self.loop("p", end, of, begin)
+
+        after = whole + (rest > 0)
+        return block(
+            panels(element, 0, whole), panels(element, whole, after, 0, rest),
+            panels(none, whole, after, rest), panels(none, after, self.panels),
+        )  # fmt: skip
+
+    def turned_store(self, p: Expr, d: Var, j: Var, value: Expr, name: str) -> Stmt:
+        return self.store(self.turned, (p, d, j), value, name)
 
     def rows_of_tile(self) -> Stmt:
         """What runs for one tile of rows."""

@@ -308,7 +308,11 @@ def _constant(f: Function, loop: For, plan: Plan, trips: int, sums: dict[str, li
         lane = Var(f"lane{lanes}")
         f.vars[lane] = _lane_numbers(lanes, 0)
         _chunk(f, loop, loop.begin + Const(k * lanes), Lanes(lane, lanes, None, sums, k))
-    if rest:
+    if rest and 2 * rest == lanes and rest > 1 and not sums:  # half a register costs less, and needs no mask
+        lane = Var(f"lane{rest}")
+        f.vars[lane] = _lane_numbers(rest, 0)
+        _chunk(f, loop, loop.begin + Const(whole * lanes), Lanes(lane, rest, None, sums, whole))
+    elif rest:
         lane = Var(f"lane{lanes}of{rest}")
         f.vars[lane] = _lane_numbers(lanes, 0)
         bits = ", ".join(f"i1 {'true' if k < rest else 'false'}" for k in range(lanes))
