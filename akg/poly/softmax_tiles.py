@@ -140,7 +140,7 @@ def _panel(keys: int, most: int, lanes: int) -> int:
 def _tile(rows: int, step: int) -> int:
     """The rows of a tile: few behind the last one, and few tiles, each of which reads all keys."""
     sizes = range(step, min(MOST_ROWS, _up(rows, step)) + 1, step)
-    return min(sizes, key=lambda size: -(-rows // size) * (size + TILE_COST + (rows % size > 0)))  # rows that are copied
+    return min(sizes, key=lambda size: -(-rows // size) * (size + TILE_COST + (rows % size > 0)))  # ragged: a copy
 
 
 def _up(value: int, step: int) -> int:

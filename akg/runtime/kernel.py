@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from akg.base.errors import AkgError, suggest, user_facing
-from akg.runtime import arguments, buffer, entry, failure, jit, measure, openmp
+from akg.runtime import arguments, buffer, entry, failure, jit, measure, openmp, workspace
 from akg.runtime.buffer import View
 from akg.runtime.explanation import Explanation
 from akg.runtime.failure import Failure
@@ -63,6 +63,8 @@ def link(signature: Signature, code: bytes, constants: Sequence[Any] = ()) -> Lo
     The arrays of its `constants` must live as long as the code.
     """
     symbols = openmp.symbols() if is_threaded(code) else {}
+    if workspace.is_needed(code):
+        symbols |= workspace.symbols()
     if not constants:
         return jit.load_object(code, (signature.packed_symbol,), symbols)
     loaded = jit.load_object(code, (signature.packed_symbol, signature.table_symbol), symbols)

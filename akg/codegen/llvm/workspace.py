@@ -15,6 +15,8 @@ from akg.ir.stmt import Alloc, For, Stmt, sub_statements, walk
 
 STACK_LIMIT_BYTES = 64 * 1024
 ALIGN_BYTES = 64
+LARGE_BYTES = 1 << 20  # blocks from here on gain from huge pages, and from the memory of the last call
+MARK = "akg_large_blocks"  # a symbol of modules that may ask for such blocks: loaders can provide another malloc
 # Behind a temporary that may be read: lanes that are off lie up to four vectors of stride 4 behind, phases one more.
 SLACK_BYTES = 1280
 
@@ -76,6 +78,8 @@ def with_workspace(f: Function, body: Stmt, emit: Callable[[], None]) -> Value |
         return None
     malloc = f.unit.declare("malloc", "declare noalias ptr @malloc(i64)")
     free = f.unit.declare("free", "declare void @free(ptr)")
+    if not isinstance(size, Const) or int(size) >= LARGE_BYTES:
+        f.unit.declare(MARK, f"@{MARK} = weak hidden constant i8 1")
     padded = apply(f, index, "add {t} {0}, {1}", f.value(size), index_value(ALIGN_BYTES + SLACK_BYTES))
     raw = f.here(f"call ptr {malloc}({padded})")
     got = Value(f.here(f"icmp ne ptr {raw}, null"), bool_, 0, f.level)
