@@ -22,6 +22,7 @@ from akg.poly.tree import Band, Leaf, Member, Node, Sequence
 STREAM_LANES = 4096  # accumulators that stay in the first-level cache while rows stream by
 PANEL_SHARE = 3  # a panel may take this part of the second-level cache
 BLOCK_STEPS = 128
+EVEN_STEPS = 4  # that an instruction may take together
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +243,9 @@ class ReuseModel:
             return BLOCK_STEPS  # few rows use a panel where it is
         whole = self.target.l2_bytes // (PANEL_SHARE * panel_bytes // trips)  # steps of a panel that stays in cache
         blocks = -(-trips // max(whole, BLOCK_STEPS))  # each reads and writes all sums: few, and equal
+        for count in range(blocks, blocks + blocks // 2 + 1):
+            if trips % (count * EVEN_STEPS) == 0:
+                return trips // count
         return -(-trips // (blocks * BLOCK_STEPS)) * BLOCK_STEPS
 
     def rows_of_tile(self, trips: int) -> int:

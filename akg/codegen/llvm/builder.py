@@ -191,6 +191,7 @@ class Function:
         self.label = "entry"
         self.memo: dict[Hashable, Any] = {}
         self.vars: dict[Var, Value] = {}
+        self.multiples: dict[Var, int] = {}  # counters that are multiples of more than 1
         self.places: dict[Buffer, Place] = {}
         self.guard: Guard | None = None
         self.lanes: Lanes | None = None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import gcd
 
 from akg.base.dtype import bool_
 from akg.codegen.llvm.address import Polynomial, added, polynomial, scaled
 from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.builder import Function, Lines, Value
+from akg.ir.expr import Const
 from akg.ir.rewrite import buffers_written
 from akg.ir.stmt import For
 
@@ -38,6 +40,8 @@ def _loop(f: Function, loop: For, begin: Value, end: Value, body: Callable[[], N
         head: Lines = []
         scope.target.append(head)
         f.vars[loop.var] = Value(counter, begin.dtype, 0, f.level)
+        if isinstance(loop.begin, Const) and (unit := gcd(int(loop.begin), loop.step)) > 1:
+            f.multiples[loop.var] = unit
         body()
         following = f.here(f"add nsw i64 {counter}, {loop.step}")
         again = f.here(f"icmp slt i64 {following}, {end.text}")

@@ -7,14 +7,15 @@ After:  ``for k (vector): for j (vector): p[k, j] = b[j, k]``, elements of 32 bi
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 from akg.base.dtype import DType, int16, int32, int64
-from akg.codegen.llvm.address import Polynomial, term
+from akg.codegen.llvm.address import Key, Polynomial, term
 from akg.codegen.llvm.bounds import is_checked
 from akg.codegen.llvm.builder import Function
 from akg.codegen.llvm.memory import linear
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, Load, Var
+from akg.ir.expr import Const, Expr, Load, Var, binary
 from akg.ir.rewrite import walk_expr
 from akg.ir.stmt import For, Store
 
@@ -50,11 +51,19 @@ def _in_units(
     form: Polynomial = dict(linear(f, place, indices))
     if form.pop((var,), 0) != 1:
         return None
-    if any(c % count or any(node is var for x in key for node in walk_expr(x)) for key, c in form.items()):
+    if any(_unit(f, key, c) % count or any(node is var for x in key for node in walk_expr(x)) for key, c in form.items()):
         return None
     wide = Buffer(f"{buffer.name}.units", (Const(1 << 62),), unit, "global")
     f.places[wide] = replace(place, strides=(Const(1),), has_slack=False)
     position: Expr = Const(0)
     for key, c in form.items():
-        position = position + (term(key, c // count) if key else Const(c // count))
+        if not key or c % count == 0:
+            position = position + (term(key, c // count) if key else Const(c // count))
+        else:
+            position = position + binary("floordiv", term(key, c), Const(count))
     return Load(wide, (position,))
+
+
+def _unit(f: Function, key: Key, coefficient: int) -> int:
+    """What a term is known to be a multiple of."""
+    return coefficient * prod([f.multiples.get(factor, 1) for factor in key if isinstance(factor, Var)])
