@@ -15,9 +15,11 @@ class Dot:
     Attributes:
         name: of the instruction, for people.
         intrinsic: LLVM's name of it for full vectors.
-        factors: the type of both factors in registers; narrower integers are widened to it.
+        factors: the type of factors in registers; narrower integers are widened to it.
         sums: the type of the sums.
         steps: neighbours whose products one lane adds.
+        flips: whether the factor that is not packed has to change its sign bit: the instruction multiplies unsigned
+            by signed elements, and both are of one type.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Dot:
     factors: DType
     sums: DType
     steps: int
+    flips: bool = False
 
 
 def dot_of(target: Target, dtype: DType, lanes: int) -> Dot | None:
@@ -43,3 +46,19 @@ def dot_of(target: Target, dtype: DType, lanes: int) -> Dot | None:
     names = {4: ("sse2", "sse2.pmadd.wd"), 8: ("avx2", "avx2.pmadd.wd"), 16: ("avx512bw", "avx512.pmaddw.d.512")}
     feature, name = names.get(lanes, ("none", ""))
     return Dot("vpmaddwd", f"llvm.x86.{name}", int16, int32, 2) if feature in target.features else None
+
+
+def packed_dot_of(target: Target, dtype: DType, other: DType, lanes: int) -> Dot | None:
+    """The instruction for products of elements of `dtype` that were packed for it and of neighbours of type `other`.
+
+    ``vpdpbusd`` multiplies four unsigned by four signed bytes. The product of two signed ones is
+    ``(a + 128) * b - 128 * b``, where adding 128 makes `a` unsigned; all modulo 2**32, as every sum of integers is.
+    """
+    if not (dtype.is_integer and other.is_integer and dtype.bits == other.bits == 8):
+        dot = dot_of(target, dtype, lanes)
+        return dot if dot == dot_of(target, other, lanes) else None
+    wide = lanes == 16 and "avx512vnni" in target.features
+    short = lanes in (4, 8) and {"avx512vnni", "avx512vl"} <= target.features
+    if target.arch != "x86_64" or not (wide or short):
+        return dot_of(target, dtype, lanes)
+    return Dot("vpdpbusd", f"llvm.x86.avx512.vpdpbusd.{32 * lanes}", dtype, int32, 4, dtype is other)

@@ -51,7 +51,7 @@ class _Prefetcher:
             parts = stmt.body.body if isinstance(stmt.body, Block) else (stmt.body,)
             steps = [p for p in parts if isinstance(p, For) and p.kind == "serial" and _is_sum(p, stmt.buffer)]
             if steps and (steps[0].max_trips or LEAST_STEPS) >= LEAST_STEPS:
-                return replace(stmt, body=self.tile(parts, steps[0], around[-1]))
+                return replace(stmt, body=self.tile(parts, steps[0], around))
         if isinstance(stmt, For):
             return map_children(stmt, lambda inner: self.visit(inner, (*around, stmt)))
         return map_children(stmt, lambda inner: self.visit(inner, around))
@@ -65,13 +65,13 @@ class _Prefetcher:
             size_bytes *= extent
         return size_bytes > self.target.l1_bytes
 
-    def tile(self, parts: tuple[Stmt, ...], steps: For, rows: For) -> Stmt:
+    def tile(self, parts: tuple[Stmt, ...], steps: For, around: tuple[For, ...]) -> Stmt:
         """The parts of a tile with prefetches before the sum and in it."""
         at = parts.index(steps)
         written = [p for part in parts[at + 1 :] for p in self.lines(part)]
-        ahead = self.rows_ahead(steps, rows)
+        ahead = self.rows_ahead(steps, around[-1])
         inner = replace(steps, body=block(*ahead, steps.body)) if ahead else steps
-        return block(*parts[:at], *written, inner, *parts[at + 1 :])
+        return block(*parts[:at], *written, inner, *[self.visit(part, around) for part in parts[at + 1 :]])
 
     def lines(self, part: Stmt) -> list[Stmt]:
         """A prefetch of every line that a nest of unrolled and vector loops stores to."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
-from akg.base.dot import dot_of
+from akg.base.dot import packed_dot_of
 from akg.ir.expr import Var
 from akg.ir.rewrite import variables_of
 from akg.poly.access import depends_on, is_alone, stride
@@ -230,8 +230,10 @@ class ReuseModel:
         if len(inside) != 1 or vector is None or vector in inside or inside[0] in choice.tiles or choice.packs:
             return 0
         trips = self.lanes.trips_of(statement, inside[0])
-        along = [a.buffer.dtype for a in statement.reads if not is_accumulator(a, statement) and depends_on(a, vector)]
-        dots = [dot_of(self.target, dtype, self.target.lanes(32)) for dtype in along]
+        operands = [a for a in statement.reads if not is_accumulator(a, statement)]
+        along = [a.buffer.dtype for a in operands if depends_on(a, vector)]
+        others = [a.buffer.dtype for a in operands if not depends_on(a, vector)] or along
+        dots = [packed_dot_of(self.target, dtype, others[0], self.target.lanes(32)) for dtype in along]
         packed = [dtype if dot is None else dot.factors for dtype, dot in zip(along, dots, strict=True)]
         panel_bytes = trips * choice.tiles[vector] * max([dtype.itemsize_bytes for dtype in packed], default=1)
         share = 1 if any(dots) else PANEL_SHARE  # several steps an instruction: a block's sums cost more beside them

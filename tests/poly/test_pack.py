@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import akg
 from akg import ops, te
 from akg.base.target import Target
+from akg.codegen.llvm.backend import emit
 from akg.driver import pipeline
 from akg.ir import stmt
 from akg.ir.interp import interpret
@@ -18,6 +20,7 @@ from bench import kernels as library
 
 SMALL = Target("small", "llvm", "x86_64", "x86-64-v4", frozenset({"avx512f"}), 512, 32, l2_bytes=1 << 13, cores=2)
 DOTS = replace(SMALL, features=SMALL.features | {"avx512bw", "avx512bf16"})
+QUADS = replace(DOTS, features=DOTS.features | {"avx512vnni"})
 
 
 def mapped(m: int, n: int, k: int, layout: str = "nn") -> tuple[stmt.Kernel, pipeline.Compilation]:
@@ -96,5 +99,64 @@ def test_an_operand_along_the_sum_is_turned(size: tuple[int, int, int], dtype: s
     np.testing.assert_array_equal(got, a.astype("int64") @ b.astype("int64").T)
 
 
+@pytest.mark.parametrize("k", [1024, 1036])
+def test_blocks_of_steps_are_turned_as_wide_elements(k: int) -> None:
+    x, y = te.placeholder((256, k), "bfloat16", name="A"), te.placeholder((64, k), "bfloat16", name="B")
+    state = pipeline.start(
+        lower_te([ops.matmul(x, y, transpose_b=True)], [x, y]), resolve_strategy("auto"), DOTS
+    )
+    pipeline.run(state, (*pipeline.SCHEDULE, *pipeline.MAP), check=True)
+    assert any("reduction in blocks" in line for line in state.decisions.lines)
+    assert state.result is not None
+    left = [s for s in stmt.walk(state.result.body) if isinstance(s, stmt.Store) and s.reduction == "sum"]
+    assert len(left) == 1  # blocks of even extents leave no step over
+    assert any("B.units turned in registers" in note for note in emit(state.result, DOTS).meta["notes"])
+
+
 def test_few_rows_read_an_operand_along_the_sum_in_place() -> None:
     assert not panels(mapped(32, 60, 150, "nt")[1])
+
+
+@pytest.mark.parametrize("types", [("int8", "int8"), ("uint8", "int8"), ("int8", "uint8"), ("uint8", "uint8")])
+@pytest.mark.parametrize("transpose_b", [False, True])
+def test_four_steps_of_bytes(transpose_b: bool, types: tuple[str, str]) -> None:
+    m, n, k = (66, 400, 6) if transpose_b else (60, 50, 18)
+    x = te.placeholder((m, k), types[0], name="A")
+    y = te.placeholder((n, k) if transpose_b else (k, n), types[1], name="B")
+    product = ops.matmul(ops.astype(x, "int32"), ops.astype(y, "int32"), transpose_b=transpose_b)
+    kernel = lower_te([product], [x, y])
+    state = pipeline.start(kernel, resolve_strategy("auto"), QUADS)
+    pipeline.run(state, (*pipeline.SCHEDULE, *pipeline.MAP), check=True)
+    (panel, *_) = panels(state)
+    assert panel.buffer.const_shape is not None and panel.buffer.const_shape[2] == 4
+    assert panel.buffer.dtype.name == types[1]
+    assert state.result is not None
+    corrected = [s for s in stmt.walk(state.result.body) if isinstance(s, stmt.Alloc) and "_sums" in s.buffer.name]
+    assert bool(corrected) == (types[0] == types[1])
+    rng = np.random.default_rng(5)
+    a, b = extreme(rng, (m, k), types[0]), extreme(rng, (n, k) if transpose_b else (k, n), types[1])
+    got = np.zeros((m, n), "int32")
+    interpret(state.result, a, b, got, order="shuffle", seed=1)
+    np.testing.assert_array_equal(got, a.astype("int64") @ (b.T if transpose_b else b).astype("int64"))
+
+
+def extreme(rng: np.random.Generator, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Bytes of which half are the least or the greatest."""
+    info = np.iinfo(dtype)
+    values = rng.integers(info.min, info.max, shape, endpoint=True)
+    ends = np.where(rng.random(shape) < 0.5, info.min, info.max)
+    return np.where(rng.random(shape) < 0.5, ends, values).astype(dtype)
+
+
+@pytest.mark.parametrize("types", [("int8", "int8"), ("uint8", "int8"), ("int8", "uint8"), ("uint8", "uint8")])
+def test_products_of_bytes_run(types: tuple[str, str]) -> None:
+    rng = np.random.default_rng(6)
+    for m, n, k, transpose_b in ((40, 70, 67, False), (33, 130, 64, True), (64, 64, 9000, True), (50, 65, 2, False)):
+        a = extreme(rng, (m, k), types[0])
+        b = extreme(rng, (n, k) if transpose_b else (k, n), types[1])
+        x, y = te.placeholder(a.shape, types[0], name="A"), te.placeholder(b.shape, types[1], name="B")
+        product = ops.matmul(ops.astype(x, "int32"), ops.astype(y, "int32"), transpose_b=transpose_b)
+        want = (a.astype("int64") @ (b.T if transpose_b else b).astype("int64")).astype("int32")
+        kernel = akg.build([product], inputs=[x, y])
+        np.testing.assert_array_equal(kernel(a, b), want)
+        np.testing.assert_array_equal(kernel.bind(B=b)(a), want)

@@ -21,6 +21,7 @@ from akg.codegen.llvm.peel import cut_at_conditions
 from akg.codegen.llvm.prefetch import emit_prefetch
 from akg.codegen.llvm.prefix import emit_prefix
 from akg.codegen.llvm.promote import promote_reductions
+from akg.codegen.llvm.quads import emit_quad
 from akg.codegen.llvm.reduction import emit_lane_reduction, split_update, updated
 from akg.codegen.llvm.subscript import row_major_strides
 from akg.codegen.llvm.transpose import emit_blocks
@@ -51,7 +52,7 @@ def emit_for(f: Function, loop: For) -> None:
     elif loop.kind == "unroll":
         if f.lanes is None and emit_columns(f, loop):
             return
-        if f.lanes is None or not (emit_dot(f, loop) or emit_run(f, loop)):
+        if f.lanes is None or not (emit_dot(f, loop) or emit_quad(f, loop) or emit_run(f, loop)):
             _unroll(f, loop, trips)
     elif loop.kind == "vector" and f.lanes is None:
         if not emit_blocks(f, loop):

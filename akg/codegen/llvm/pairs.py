@@ -133,7 +133,7 @@ def emit_dot(f: Function, loop: For) -> bool:
     update = split_update(stmt)
     assert update is not None
     old = f.splat(f.value(update.old), lanes)
-    a, b = (_all_steps(f, load, loop, dot) for load in factors)
+    a, b = (all_steps(f, load, loop, dot) for load in factors)
     store(f, stmt.buffer, stmt.indices, convert(f, _added(f, old, a, b), in_memory(stmt.buffer.dtype)))
     return True
 
@@ -200,11 +200,11 @@ def _neighbours(f: Function, load: Load, lanes: int) -> Value:
     return found
 
 
-def _all_steps(f: Function, load: Load, loop: For, dot: Dot) -> Value:
+def all_steps(f: Function, load: Load, loop: For, dot: Dot) -> Value:
     """A factor for all steps of an unrolled loop, neighbours side by side: of every lane, or the same for all."""
     assert f.lanes is not None
     lanes, steps = f.lanes.count, dot.steps
-    key = ("steps", load, lanes)
+    key = ("steps", load, lanes, steps)
     found: Value | None = f.memo.get(key)
     if found is None:
         at = substitute(load, {loop.var: loop.begin})
@@ -217,12 +217,14 @@ def _all_steps(f: Function, load: Load, loop: For, dot: Dot) -> Value:
             kind = f"i{bits}" if stride == 0 else llvm_type(dtype, steps * lanes)
             text = f.at(level, f"load {kind}, ptr {where.pointer}, align {where.align_bytes}")
             if stride == 0:
-                found = _widened(f, _repeated(f, text, bits, load.dtype, steps * lanes, level))
+                found = repeated(f, text, bits, dtype, steps * lanes, level)
             else:
-                found = _widened(f, Value(text, dtype, steps * lanes, level))
+                found = Value(text, dtype, steps * lanes, level)
         else:
             parts = [substitute(load, {loop.var: loop.begin + Const(k)}) for k in range(steps)]
-            found = _widened(f, interleaved(f, [f.splat(f.value(part), lanes) for part in parts]))
+            found = interleaved(f, [f.splat(f.value(part), lanes) for part in parts])
+        if dot.factors is int16:
+            found = _widened(f, found)
         f.remember(key, found, found.level, load)
     return found
 
@@ -253,7 +255,7 @@ def _is_contiguous(form: Polynomial, var: Var) -> bool:
     return keys == [(var,)] and form[(var,)] == 1
 
 
-def _repeated(f: Function, text: str, bits: int, dtype: DType, count: int, level: int) -> Value:
+def repeated(f: Function, text: str, bits: int, dtype: DType, count: int, level: int) -> Value:
     """Neighbours in one integer of `bits`, again and again up to `count` elements."""
     lanes = count * dtype.bits // bits
     kind = f"<{lanes} x i{bits}>"

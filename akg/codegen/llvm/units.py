@@ -51,7 +51,9 @@ def _in_units(
     form: Polynomial = dict(linear(f, place, indices))
     if form.pop((var,), 0) != 1:
         return None
-    if any(_unit(f, key, c) % count or any(node is var for x in key for node in walk_expr(x)) for key, c in form.items()):
+    if any(_unit(f, key, c) % count for key, c in form.items()):
+        return None
+    if any(node is var for key in form for x in key for node in walk_expr(x)):
         return None
     wide = Buffer(f"{buffer.name}.units", (Const(1 << 62),), unit, "global")
     f.places[wide] = replace(place, strides=(Const(1),), has_slack=False)
