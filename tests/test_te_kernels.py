@@ -173,3 +173,16 @@ def test_full_reductions_that_threads_share(name: str, dtype: str) -> None:
         values = random_array((size,), dtype, rng)
         want = getattr(values.astype(np.float64), name)()
         assert_close(kernel(values), want.astype(values.dtype) if dtype == "int8" else want, terms=size, what=name)
+
+
+def test_sizes_within_dimensions() -> None:
+    """``n + m`` tells m once n is known, and ``2 * m + 3`` tells it alone."""
+    n, m = te.var("n"), te.var("m")
+    y, x = te.placeholder((n + m,), name="y"), te.placeholder((n, 2 * m + 3), name="x")
+    kernel = akg.build([te.compute((m,), lambda i: y[i] + x[0, 2 * i], name="picked")], inputs=[y, x])
+    a, b = np.arange(9, dtype="float32"), np.ones((4, 13), "float32")
+    np.testing.assert_array_equal(kernel(a, b), a[:5] + 1)
+    with pytest.raises(akg.AkgError, match=r"2\*m \+ 3 is 13 \(n = 4 from x, m = 5 from y\)"):
+        kernel(a, b[:, :12].copy())
+    with pytest.raises(akg.AkgError, match="size m is negative: -1 from x"):
+        kernel(a, b[:, :1].copy())

@@ -12,7 +12,7 @@ from functools import reduce
 
 from akg.base.dtype import index
 from akg.base.errors import AkgError, Span, user_facing
-from akg.ir.affine import is_affine_condition
+from akg.ir.affine import Affine, is_affine_condition
 from akg.ir.buffer import Buffer
 from akg.ir.collapse import collapse, without_ones
 from akg.ir.expr import Axis, Binary, Combiner, Const, Expr, Load, Select, Var, binary
@@ -218,11 +218,23 @@ def _symbols(stages: Iterable[Stage], buffers: Iterable[Buffer]) -> dict[Var, No
     return found
 
 
+def _told(tensors: Sequence[Tensor]) -> set[Var]:
+    """The sizes that the extents of arrays give: a dimension such as ``2 * n + m - 1`` gives one that is unknown."""
+    found: set[Var] = set()
+    for _ in range(2):  # a later array may tell one of two, as calls find out in as many rounds
+        for size in (s for tensor in tensors for s in tensor.shape):
+            form = Affine.of(size)
+            unknown = form.terms.keys() - found if form is not None else set[Var]()
+            if len(unknown) == 1:
+                found |= unknown
+    return found
+
+
 def _sizes(stages: list[Stage], arguments: list[Argument], outputs: tuple[Tensor, ...]) -> list[Var]:
     """The sizes that the caller passes along, in order of first appearance in the shapes of the inputs."""
     tensors = [a for a in arguments if isinstance(a, Tensor)]
     scalars = [a for a in arguments if isinstance(a, Var)]
-    told = {s for t in tensors for s in t.shape if isinstance(s, Var)}
+    told = _told(tensors)
     sizes = [v for v in _symbols(stages, (*tensors, *outputs)) if v not in scalars]
     for size in sizes:
         if size not in told:
@@ -230,7 +242,7 @@ def _sizes(stages: list[Stage], arguments: list[Argument], outputs: tuple[Tensor
             raise AkgError(
                 "AKG-E247",
                 f"size {size.name} cannot be told from the inputs",
-                because=f"it is no dimension of an input: {shapes}",
+                because=f"no dimension of an input gives it: {shapes}",
                 hint=f"pass it as an argument: inputs=[..., {size.name}]",
             )
     return sizes

@@ -352,7 +352,7 @@ ERRORS = {
     "size from nowhere": (
         lambda: lower_te([te.compute((n,), lambda i: V[0], name="out")]),
         "AKG-E247: size n cannot be told from the inputs",
-        "because: it is no dimension of an input: V (4,)",
+        "because: no dimension of an input gives it: V (4,)",
         "hint: pass it as an argument: inputs=[..., n]",
     ),
 }
