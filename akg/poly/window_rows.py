@@ -10,9 +10,9 @@ take 6 loads a column in place of 12 (unroll and jam: Carr and Kennedy 1994). Th
 nothing reads, and each has its own elements.
 
 Prefetchers follow a stream up to the end of its page, and the instructions in flight are those of a row or two: what
-comes from memory is waited for at each page. So the rows of an array larger than half the last cache are asked for some
-pages ahead, in the second cache (on a Zen 4 core a max pool of 26 MB takes 1.3 ms in place of 1.55; arrays that the
-last cache holds lose by it).
+comes from memory is waited for at each page. So where several rows are read at once (`row_sweep` reads short ones one
+by one), those of an array larger than half the last cache are asked for some pages ahead, in the second cache. Arrays
+that the last cache holds lose by it.
 """
 
 from __future__ import annotations
@@ -129,12 +129,14 @@ def prefetch_windows(body: Stmt, fresh: Callable[[str], Var], target: Target) ->
         lanes = _lanes_in(stmt.body)
         found: dict[Buffer, dict[int, tuple[Load, For]]] = {}
         for loop in lanes:
-            for load in {load for s in walk(loop) for e in expressions(s) for load in loads_of(e)}:
-                is_read = load.buffer.scope == "global" and load.buffer not in written
-                row = _row(load, stmt, loop) if is_read and exceeds(load.buffer, far_bytes) else None
-                if row is not None:
-                    found.setdefault(load.buffer, {})[row] = (load, loop)
-        windows = [rows[max(rows)] for rows in found.values() if len(rows) > 1]
+            loads = {load for s in walk(loop) for e in expressions(s) for load in loads_of(e)}
+            far = {load for load in loads if load.buffer.scope == "global" and exceeds(load.buffer, far_bytes)}
+            for buffer in sorted({load.buffer for load in far} - written, key=lambda b: b.name):
+                rows = {_row(load, stmt, loop): load for load in far if load.buffer is buffer}
+                moving = {row: (load, loop) for row, load in rows.items() if row is not None}
+                if len(moving) > 1:  # else they are read one after the other
+                    found.setdefault(buffer, {}).update(moving)
+        windows = [rows[max(rows)] for rows in found.values()]
         hints = [_ahead(load, stmt, loop, fresh) for load, loop in windows]
         wanted = [h for h in hints if h is not None]
         return replace(stmt, body=block(*wanted, stmt.body)) if wanted else stmt

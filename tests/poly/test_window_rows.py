@@ -62,12 +62,15 @@ def test_rows_that_depend_on_one_another_do_not() -> None:
     np.testing.assert_allclose(a, want, rtol=1e-5, atol=1e-5)
 
 
-def test_rows_of_large_arrays_are_asked_for() -> None:
-    x = te.placeholder((4, 4, 32, 32), "float32", name="X")
+def test_rows_of_large_arrays_are_asked_for_unless_they_are_read_one_by_one() -> None:
+    x = te.placeholder((4, 4, 32, 144), "float32", name="X")
     y = ops.max_pool2d(x, 3, stride=2, padding=1)
     for target, wanted in ((SMALL, {"X"}), (HUGE, set[str]())):
         kernel, _ = mapped(y, [x], target)
         assert {s.buffer.name for s in stmt.walk(kernel.body) if isinstance(s, stmt.Prefetch)} == wanted
+    x = te.placeholder((4, 4, 32, 96), "float32", name="X")
+    kernel, _ = mapped(ops.max_pool2d(x, 3, stride=2, padding=1), [x], SMALL)
+    assert not any(isinstance(s, stmt.Prefetch) for s in stmt.walk(kernel.body))
 
 
 def test_lines_are_read_as_whole_vectors() -> None:
