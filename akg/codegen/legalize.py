@@ -25,6 +25,7 @@ NARROW = (float16, bfloat16)
 # Functions that machines have as instructions.
 PRIMITIVE = frozenset({
     "sqrt", "floor", "ceil", "round", "trunc", "copysign", "fma", "isnan", "isinf", "isfinite", "bitcast",
+    "rarely",
 })  # fmt: skip
 
 

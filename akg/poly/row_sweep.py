@@ -55,8 +55,10 @@ def sweep_rows(stmt: Stmt, fresh: Callable[[str], Var], target: Target) -> Stmt:
         return map_children(stmt, lambda inner: sweep_rows(inner, fresh, target))
     stores = stmt.body.body if isinstance(stmt.body, Block) else (stmt.body,)
     found = _sweeps(stmt, [s for s in stores if isinstance(s, Store) and s.reduction is None])
-    if len(found) < len(stores) or buffers_read(stmt) & buffers_written(stmt):
+    if not found or len(found) < len(stores) or buffers_read(stmt) & buffers_written(stmt):
         return stmt
+    if len({(s.store.buffer, *map(Affine.of, s.store.indices)) for s in found}) < len(found):
+        return stmt  # the last one counts
     lanes = target.lanes(max(s.store.value.dtype.compute.bits for s in found))
     vectors = -(-(stmt.const_trips or 0) // lanes)
     if not 1 < vectors <= MAX_VECTORS or _live(found) * vectors > target.vector_registers * 5 // 8:
@@ -115,7 +117,7 @@ def _parts(value: Expr, rows: Mapping[Load, Row]) -> tuple[tuple[Row, Expr], ...
     node = value
     while True:
         here = met(node)
-        if not here:
+        if not here or node.dtype is not value.dtype or node.dtype.compute is not node.dtype:
             return None
         last = max(here)
         if not parts or parts[-1][0] != last:

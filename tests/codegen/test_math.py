@@ -18,6 +18,7 @@ import scipy.special
 from akg.base.dtype import DType, bool_, float16, float32, float64
 from akg.base.errors import InternalError
 from akg.base.target import Target
+from akg.codegen.legalize import legalize
 from akg.codegen.llvm.backend import emit
 from akg.codegen.llvm.scaling import native_calls
 from akg.codegen.math import NATIVE, PRIMITIVES, expand
@@ -374,3 +375,25 @@ def test_tables_in_registers(lanes: int, jit: Jit, host: Target) -> None:
     assert jit.load(emit(kernel, host), kernel)(points, got) == 0
     want = np.exp2((points.view(np.int32) % 16) / 16).astype(np.float32)
     np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+@pytest.mark.parametrize("lanes", [1, 16])
+def test_rare_arguments_among_others(name: str, lanes: int, jit: Jit, host: Target) -> None:
+    """A vector of which some lanes take the branch gives what each lane gives alone."""
+    rng = np.random.default_rng(11)
+    x = rng.uniform(-100, 100, 333).astype(np.float32)
+    x[::37] = (2.0 ** rng.uniform(15, 100, len(x[::37]))).astype(np.float32)
+    x[:4] = (0.0, -0.0, math.inf, math.nan)
+    i, size = Var("i"), Var("size")
+    source, target = Buffer("x", (size,), float32), Buffer("out", (size,), float32)
+    store = Store(target, (i,), Call(name, (Load(source, (i,)),), float32), "S0")
+    loop = For(i, Const(0), size, store, "serial" if lanes == 1 else "vector")
+    kernel = Kernel("rare", (Param(source, "in"), Param(target, "out"), Param(size, "size")), loop)
+    got = np.zeros_like(x)
+    text = emit(legalize(kernel), replace(host, vector_bits=max(128, lanes * 32)))
+    assert jit.load(text, kernel)(x, got, len(x)) == 0
+    root, (v,) = expansion(name, float32)
+    want = evaluate(root, {v: x})
+    np.testing.assert_allclose(got, want, rtol=5e-7, atol=0)
+    assert np.array_equal(np.signbit(got[:2]), np.signbit(want[:2]))

@@ -85,3 +85,13 @@ def test_terms_keep_their_order() -> None:
     forth = te.compute((16, 60), lambda i, j: (x[i, j] + x[i + 1, j]) + x[i + 2, j], name="Y")
     assert rows_at_once(mapped(back, [x]), "X") > 1
     assert rows_at_once(mapped(forth, [x]), "X") == 1
+
+
+def test_results_that_are_not_as_wide_as_they_are_computed_stay_whole() -> None:
+    """A partial result in a register of 16 bits would be rounded."""
+    x = te.placeholder((18, 60), "bfloat16", name="X")
+    y = te.compute((16, 60), lambda i, j: (x[i, j] + x[i + 1, j]) + x[i + 2, j], name="Y")
+    assert rows_at_once(mapped(y, [x]), "X") == 3
+    z = te.placeholder((18, 60), "float32", name="Z")
+    less = te.compute((16, 60), lambda i, j: (z[i, j] + z[i + 1, j]) < z[i + 2, j], name="Y")
+    assert rows_at_once(mapped(less, [z]), "Z") == 3

@@ -339,6 +339,9 @@ def _call(p: ExpressionPrinter, node: Call) -> Text:
         if node.dtype.bits != source.bits or node.dtype.compute is not node.dtype or source.compute is not source:
             raise InternalError(f"bitcast from {source} to {node.dtype} in C")
         return (args[0], CHOICE) if to == of else (p.helper(f"akg_bits_{to}_{of}", args[0]), ATOM)
+    if node.fn == "rarely":
+        usual, is_rare, other = (p.value(a) for a in node.args[:3])
+        return f"{at_least(is_rare, OR)} ? {at_least(other, OR)} : {at_least(usual, CHOICE)}", CHOICE
     return p.library(node.fn, source, args), ATOM
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from akg.base.dtype import bool_, float32
@@ -15,6 +16,7 @@ from akg.codegen.llvm.scaling import emit_native
 from akg.codegen.llvm.types import constant, llvm_type
 from akg.codegen.math import NATIVE
 from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Select, Unary, Var
+from akg.ir.rewrite import rewrite
 from akg.ir.simplify import simplify
 
 
@@ -89,6 +91,8 @@ _LIBM = frozenset({"expm1", "log1p", "erf", "asinh", "acosh", "atanh"})
 def _emit_call(f: Function, node: Call) -> Value:
     if node.fn in NATIVE:
         return emit_native(f, node)
+    if node.fn == "rarely":
+        return _emit_rarely(f, node)
     args = [f.value(a) for a in node.args]
     dtype = node.args[0].dtype
     if node.fn == "fma":
@@ -111,6 +115,24 @@ def _emit_call(f: Function, node: Call) -> Value:
     if node.fn in _LIBM:
         return _library_call(f, node.fn, args[0])
     raise InternalError(f"{node.fn} reached the code generator: legalize expands it")
+
+
+def _emit_rarely(f: Function, node: Call) -> Value:
+    """The usual value; behind a branch that no lane mostly takes, the other one."""
+    usual, is_rare, x = (f.value(node.args[k]) for k in (0, 1, 3))
+    lanes = max(usual.lanes, is_rare.lanes)
+    slot = f.alloca(llvm_type(usual.dtype, lanes))
+    f.line(f"store {f.splat(usual, lanes)}, ptr {slot}")
+    taken = is_rare
+    if is_rare.lanes:
+        bits = f.here(f"bitcast {is_rare} to i{is_rare.lanes}")
+        taken = Value(f.here(f"icmp ne i{is_rare.lanes} {bits}, 0"), bool_, 0, f.level)
+    with f.branch(taken):
+        here = Var(f"rare{f.unit.unique()}", x.dtype)  # a value of this scope, so that nothing moves out of it
+        f.vars[here] = replace(x, level=f.level)
+        other = f.value(rewrite(node.args[2], lambda e: here if e is node.args[3] else None))
+        f.line(f"store {choose(f, is_rare, other, f.splat(usual, lanes))}, ptr {slot}")
+    return Value(f.here(f"load {llvm_type(usual.dtype, lanes)}, ptr {slot}"), usual.dtype, lanes, f.level)
 
 
 def _library_call(f: Function, name: str, a: Value) -> Value:

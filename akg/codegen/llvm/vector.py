@@ -19,7 +19,7 @@ from akg.codegen.llvm.streaming import streaming_store, unaligned_head
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Binary, Const, Expr, Load, Select, Var
+from akg.ir.expr import Binary, Call, Const, Expr, Load, Select, Var
 from akg.ir.factor import common_factor
 from akg.ir.rewrite import buffers_written, rewrite_stmt, substitute_stmt, uses, walk_expr
 from akg.ir.simplify import simplify
@@ -75,7 +75,7 @@ def plan_vector(f: Function, loop: For) -> Plan | None:
             if not any(uses(i, s.var) for i in store.indices for s in inner):
                 sums.append(store)
     nodes = {n for s in statements for e in expressions(s) for n in walk_expr(e)}
-    lanes = _lanes(f, nodes, stores)
+    lanes = _lanes(f, {n for s in statements for e in expressions(s) for n in _usual(e)}, stores)
     if any(int(size) * lanes > STACK_LIMIT_BYTES for b in own if isinstance(size := size_bytes(b), Const)):
         return None
     if any(isinstance(n, Load) and n.buffer in own and any(map(varying.of, n.indices)) for n in nodes):
@@ -164,6 +164,19 @@ def _unrolled(loop: For) -> For:
 
 def _renamed(stmt: Stmt, copy: int) -> Stmt | None:
     return replace(stmt, name=f"{stmt.name}.{copy}") if isinstance(stmt, Store) else None
+
+
+def _usual(root: Expr) -> set[Expr]:
+    """The nodes of an expression that are always computed."""
+    seen: set[Expr] = set()
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node not in seen:
+            seen.add(node)
+            is_rare = isinstance(node, Call) and node.fn == "rarely"
+            stack.extend(c for k, c in enumerate(node.children) if not (is_rare and k == 2))
+    return seen
 
 
 def _lanes(f: Function, nodes: set[Expr], stores: list[Store]) -> int:

@@ -1,8 +1,8 @@
 """Functions of floats as expressions over arithmetic, comparisons, `Select`, casts and bit patterns.
 
 `expand` is what a backend calls. One definition serves scalars, vectors of any width, C-like text and the
-interpreter; there are no branches and no tables in memory (a register may hold one). ``docs/math.md`` lists the
-errors measured.
+interpreter; there are no tables in memory (a register may hold one), and no branches but around what is rare.
+``docs/math.md`` lists the errors measured.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from akg.codegen.math.exponents import NATIVE as NATIVE
 from akg.ir.expr import Call, Expr
 
 # What `expand` leaves alone: every backend has these as instructions or one-liners.
-PRIMITIVES = frozenset({"floor", "ceil", "round", "trunc", "fma", "copysign", "sqrt", "bitcast"})
+PRIMITIVES = frozenset({"floor", "ceil", "round", "trunc", "fma", "copysign", "sqrt", "bitcast", "rarely"})
 
 
 def _rsqrt(x: Expr) -> Expr:

@@ -137,6 +137,11 @@ def is_finite(x: Expr) -> Expr:
     return Binary("lt", absolute(x), Const(float("inf"), x.dtype))
 
 
+def rarely(value: Expr, is_rare: Expr, other: Expr, x: Expr) -> Expr:
+    """`other`, a function of `x`, where `is_rare` holds, else `value`; backends may branch around it."""
+    return Call("rarely", (value, is_rare, other, x), value.dtype)
+
+
 def widen(x: Expr) -> Expr:
     """`x` as float64."""
     return x if x.dtype is float64 else Cast(x, float64)

@@ -1,8 +1,9 @@
 """sin, cos, tan over the whole range.
 
-The argument of float32 is reduced in float64 by steps. A step subtracts the nearest multiple of a large float K that
-is a multiple of 2 pi but for a tiny d; the difference is exact, and n times d is taken off at the end. The rest is
-short and in float32.
+A float32 argument below 2**15 is reduced in float32: n times pi is taken off in three parts, of which the first leaves
+an exact difference (Cody and Waite 1980, with fused multiply-adds). Larger ones are rare, and reduced in float64 by
+steps. A step subtracts the nearest multiple of a large float K that is a multiple of 2 pi but for a tiny d; the
+difference is exact, and n times d is taken off at the end. The rest is short and in float32.
 
 In float64, up to 2**30 the argument is reduced by multiples of pi/2 in several parts (Cody and Waite 1980). Beyond,
 its product with 2/pi is needed modulo 4 only (Payne and Hanek 1983): 2/pi is cut into chunks whose products with the
@@ -23,6 +24,7 @@ from akg.codegen.math.build import (
     from_bits,
     horner,
     literal,
+    rarely,
     widen,
 )  # fmt: skip
 from akg.ir.expr import Binary, Call, Cast, Const, Expr, binary, select
@@ -43,6 +45,10 @@ _PI = (2 * _HALF_PI[0], 2 * _HALF_PI[1])
 # Floats K and what a multiple of 2 pi has beyond them, from continued fractions of 2**k/(2 pi). A float32 is at most
 # 2**43 times the first, and half of that 2**45 times the second: all that is left out is below 2**-60.
 _STEPS = ((8451279557623493 * 2.0**32, -9.733295221176808e-17), (288469374822515 * 2.0**-7, -6.004489456758327e-17))
+
+# Up to here three parts of pi are enough for float32; the first two are rounded down, so that zeros keep their signs.
+_SHORT_END = 2.0**15
+_PI_PARTS = (3.141592502593994, 1.5099578831723193e-07, 1.0780605906948477e-14)
 
 Pair = tuple[Expr, Expr]
 
@@ -66,7 +72,7 @@ def _modulo_4(x: Expr) -> Expr:
 
 
 def _nearest(x: Expr, per_unit: float) -> tuple[Expr, Expr]:
-    """``n = round(x*per_unit)`` below 2**51 as a float, and an int64 with its low bits."""
+    """``n = round(x*per_unit)``, below 2**51 or 2**22, as a float, and an integer with its low bits."""
     magic = literal(format_of(x).round_magic, x)
     t = fma(x, per_unit, magic)
     return t - magic, bits_of(t)
@@ -171,29 +177,64 @@ def _signed_sin(r: Expr, n_bits: Expr) -> Expr:
     return x * horner(z, (1.0, *co.SIN_HALF_F32))
 
 
+def _less(x: Expr, n: Expr, unit: float) -> Expr:
+    """``x - n*pi*unit`` of float32 values, for a power of two and ``|x| < 2**15``."""
+    for part in _PI_PARTS:
+        x = fma(n, -part * unit, x)
+    return x
+
+
+def _signed_short_sin(r: Expr, n_bits: Expr) -> Expr:
+    z = r * r
+    return from_bits(binary("xor", bits_of(r * horner(z, (1.0, *co.SIN_HALF_F32))), n_bits << 31))
+
+
+def _is_far(x: Expr) -> Expr:
+    return Binary("ge", absolute(x), literal(_SHORT_END, x))
+
+
 def _sin_f32(x: Expr) -> Expr:
+    n, n_bits = _nearest(x, 1 / _PI[0])
+    return rarely(_signed_short_sin(_less(x, n, 1.0), n_bits), _is_far(x), _far_sin_f32(x), x)
+
+
+def _cos_f32(x: Expr) -> Expr:
+    """``cos(x) = sin(x + pi/2)``."""
+    n, n_bits = _nearest(fma(x, 1 / _PI[0], 0.5), 1.0)
+    return rarely(_signed_short_sin(_less(x, n - 0.5, 1.0), n_bits), _is_far(x), _far_cos_f32(x), x)
+
+
+def _tan_f32(x: Expr) -> Expr:
+    n, n_bits = _nearest(x, 2 / _PI[0])
+    return rarely(_ratio(_less(x, n, 0.5), n_bits), _is_far(x), _far_tan_f32(x), x)
+
+
+def _ratio(r: Expr, n_bits: Expr) -> Expr:
+    """tan of float32 `r` in [-pi/4, pi/4], or the tangent a quarter turn on if n is odd."""
+    z = r * r
+    sin = r * horner(z, (1.0, *co.SIN_F32))
+    cos = fma(z, horner(z, (-0.5, *co.COS_F32)), 1.0)
+    is_odd = Binary("ne", n_bits & 1, Const(0, n_bits.dtype))
+    return select(is_odd, cos, sin) / select(is_odd, -sin, cos)
+
+
+def _far_sin_f32(x: Expr) -> Expr:
     y, d = _short(x)
     n, n_bits = _nearest(y, 1 / _PI[0])
     return _signed_sin(fma(n, -_PI[0], y) + fma(n, -_PI[1], d), n_bits)
 
 
-def _cos_f32(x: Expr) -> Expr:
-    """``cos(x) = sin(x + pi/2)``."""
+def _far_cos_f32(x: Expr) -> Expr:
     y, d = _short(x, _PI[1] / 2)
     n, n_bits = _nearest(fma(y, 1 / _PI[0], 0.5), 1.0)
     rest = fma(n, -_PI[0], y) + _PI[0] / 2  # exact: a multiple of 2**-52 below 2
     return _signed_sin(rest + fma(n, -_PI[1], d), n_bits)
 
 
-def _tan_f32(x: Expr) -> Expr:
+def _far_tan_f32(x: Expr) -> Expr:
     y, d = _short(x)
     n, n_bits = _nearest(y, 2 / _PI[0])
-    r = Cast(fma(n, -_HALF_PI[0], y) + fma(n, -_HALF_PI[1], d), float32)
-    z = r * r
-    sin = r * horner(z, (1.0, *co.SIN_F32))
-    cos = fma(z, horner(z, (-0.5, *co.COS_F32)), 1.0)
-    is_odd = Binary("ne", n_bits & 1, Const(0, int64))
-    return select(is_odd, cos, sin) / select(is_odd, -sin, cos)
+    return _ratio(Cast(fma(n, -_HALF_PI[0], y) + fma(n, -_HALF_PI[1], d), float32), n_bits)
 
 
 # ------------------------------------------------------------------------------------------------------
