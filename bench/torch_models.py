@@ -12,6 +12,7 @@ akg's results are compared with eager mode's.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
@@ -20,6 +21,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
+from types import FunctionType
 from typing import Any
 
 os.environ.setdefault("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1")
@@ -37,6 +39,7 @@ from bench.torch_kernels import Recorder, report
 ROUNDS = 15
 SAMPLE_S = 0.03
 CALLS = 15  # under --kernels
+_numbers = itertools.count()
 BACKENDS: dict[str, Any] = {"eager": None, "inductor": "inductor", "akg": backend}
 
 
@@ -133,10 +136,20 @@ QUICK: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
 }  # fmt: skip
 
 
+def own_code(function: Any) -> Any:
+    """A copy of a function with code of its own: what Dynamo keeps for one model is not searched for another."""
+    name = f"{function.__name__}_{next(_numbers)}"
+    return FunctionType(function.__code__.replace(co_name=name), function.__globals__, name, None, function.__closure__)
+
+
 def runner(model: nn.Module, mode: str, compiler: Any, x: torch.Tensor) -> Callable[[], torch.Tensor]:
     """A call without arguments: the result in inference, the loss after its backward pass in training."""
     if mode == "infer":
-        forward = model if compiler is None else torch.compile(model, backend=compiler)
+
+        def apply(batch: torch.Tensor) -> torch.Tensor:
+            return model(batch)
+
+        forward = model if compiler is None else torch.compile(own_code(apply), backend=compiler)
 
         def infer() -> torch.Tensor:
             with torch.no_grad():
@@ -147,7 +160,7 @@ def runner(model: nn.Module, mode: str, compiler: Any, x: torch.Tensor) -> Calla
     def loss(batch: torch.Tensor) -> torch.Tensor:
         return model(batch).float().square().mean()
 
-    compiled = loss if compiler is None else torch.compile(loss, backend=compiler)
+    compiled = loss if compiler is None else torch.compile(own_code(loss), backend=compiler)
 
     def train() -> torch.Tensor:
         for p in model.parameters():
@@ -178,8 +191,8 @@ def measure(
     row: dict[str, Any] = {}
     calls: dict[str, Callable[[], Any]] = {}
     results: dict[str, torch.Tensor] = {}
+    torch._dynamo.reset()
     for name, compiler in BACKENDS.items():
-        torch._dynamo.reset()
         metrics.reset()
         calls[name] = runner(model, mode, compiler, x)
         start = perf_counter()

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from types import FrameType, TracebackType
 from typing import ParamSpec, TypeVar
 
@@ -121,12 +122,8 @@ def _span_below(trace: TracebackType | None) -> Span | None:
 
 
 def _span_of_frame(frame: FrameType, lasti: int, line_number: int) -> Span:
-    positions = None
     code = frame.f_code
-    for k, position in enumerate(code.co_positions()):
-        if k == lasti // 2:
-            positions = position
-            break
+    positions = next(islice(code.co_positions(), lasti // 2, None), None)
     if positions is not None and positions[0] is not None and positions[0] == positions[1]:
         line = linecache.getline(code.co_filename, positions[0])
         begin, end = _column(line, positions[2]), _column(line, positions[3])

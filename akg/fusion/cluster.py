@@ -1,6 +1,7 @@
 """Which operators become one kernel: groups without cycles between them, by rules on what operators do.
 
-A node joins a group of its producers, or one that reads what it reads (siblings), the latest first, where
+A node joins a group of its producers, that which gives it most bytes first, or one that reads what it reads (siblings),
+the latest first, where
 
   * no cycle between kernels comes of it;
   * the classes fit: an injective operator joins any group (an epilogue, or a step between passes). A reduction joins
@@ -25,7 +26,7 @@ from akg.base.target import Target
 from akg.fusion.attention import softmax_groups
 from akg.fusion.group import Group, groups_of
 from akg.fusion.recompute import recomputed
-from akg.fusion.traits import Class, stages_of, traits_from, value_bytes
+from akg.fusion.traits import Class, has_neighbours, has_windows, stages_of, traits_from, value_bytes
 from akg.fusion.views import carried_views
 from akg.ir.graph import Graph, Node, Value
 
@@ -73,14 +74,14 @@ class _Clusters:
     def __init__(self, graph: Graph, target: Target) -> None:
         self.graph, self.target = graph, target
         self.producers, self.readers = graph.producers(), graph.readers()
-        stages = {node: stages_of(node) for node in graph.nodes if node.program is None}
-        self.traits = {node: traits_from(stages.get(node, ())) for node in graph.nodes}
+        self.stages = {node: stages_of(node) for node in graph.nodes if node.program is None}
+        self.traits = {node: traits_from(self.stages.get(node, ())) for node in graph.nodes}
         self.members: list[list[Node]] = []
         self.before: list[int] = []  # transitively
         self.where: dict[Node, int] = {}
         self.touched: dict[Value, list[int]] = {}  # groups that read a value, latest last
         self.reasons: list[tuple[Node, Node, str]] = []
-        self.views = carried_views(graph, [n for n in graph.nodes if self.traits[n].kind == "contraction"], stages)
+        self.views = carried_views(graph, [n for n in graph.nodes if self.traits[n].kind == "contraction"], self.stages)
         self.carried = {view for views in self.views.values() for view in views}
         self.attention = {n: k for k, nodes in enumerate(softmax_groups(graph, self.kind, target)) for n in nodes}
         self.attention_at: dict[int, int] = {}  # the group of each softmax product, once it has begun
@@ -99,7 +100,7 @@ class _Clusters:
         reads = dict.fromkeys(self.where[s] for s in sources)
         one = self.attention.get(node)
         chosen = self.attention_at.get(one) if one is not None else None
-        for candidate in sorted(reads, reverse=True) if one is None else ():
+        for candidate in self.by_bytes(node, views) if one is None else ():
             why = self.obstacle(candidate, node, reads)
             if not why and chosen is None:
                 chosen = candidate
@@ -118,6 +119,16 @@ class _Clusters:
             if view not in self.members[chosen]:
                 self.join(view, chosen, ())
         self.join(node, chosen, reads)
+
+    def by_bytes(self, node: Node, views: Iterable[Node]) -> list[int]:
+        """The groups that a node reads from: those that give it most bytes first, the latest among equals."""
+        given: dict[int, int] = {}
+        for value in (v for n in (*views, node) for v in n.inputs):
+            source = self.producers.get(value)
+            if source is not None and source not in self.carried:
+                at = self.where[source]
+                given[at] = given.get(at, 0) + value_bytes(value)
+        return sorted(given, key=lambda k: (given[k], k), reverse=True)
 
     def join(self, node: Node, chosen: int, reads: Iterable[int]) -> None:
         """Record that a node is in a group, and what that group now depends on."""
@@ -168,7 +179,8 @@ class _Clusters:
         if own.kind == "sequential":
             return "it runs in an order of its own, and begins a kernel"
         if own.kind == "injective":
-            return ""
+            is_apart = "contraction" in kinds and has_neighbours(self.stages[node])
+            return "it reads neighbours, which lie in other tiles of the contraction" if is_apart else ""
         if own.kind == "reduce":
             if "contraction" in kinds:
                 return "a reduction after a contraction would take its tiles apart"
@@ -178,6 +190,8 @@ class _Clusters:
             inside = {v for n in nodes for v in n.outputs}
             if any(v in inside for view in self.views[node] for v in view.inputs):
                 return "its operand would be arranged anew within the kernel"
+            if has_windows(self.stages[node]):
+                return "its windows overlap from tile to tile"
             held = own.operand_bytes + sum(self.traits[n].operand_bytes for n in nodes)
             half = self.target.l2_bytes // 2
             return "" if held <= half else f"the other operands have {held} bytes, and half a level-2 cache {half}"

@@ -67,6 +67,21 @@ def traits_from(stages: Sequence[Stage]) -> Traits:
     return Traits("reduce", operations)
 
 
+def has_windows(stages: Sequence[Stage]) -> bool:
+    """Whether stages read an array in windows: at the sum of an axis of the result and one of a reduction."""
+    for stage in stages:
+        own, inner = ({axis.var for axis in axes if _extent(axis) > 1} for axes in (stage.axes, stage.reduce_axes))
+        for load in stage.loads:
+            if any(own & place and inner & place for place in map(set, map(variables_of, load.indices))):
+                return True
+    return False
+
+
+def has_neighbours(stages: Sequence[Stage]) -> bool:
+    """Whether an element of some stage is made of several elements of one array, as in pooling."""
+    return any(len(stage.loads) > len({load.buffer for load in stage.loads}) for stage in stages)
+
+
 def _is_contraction(stage: Stage) -> bool:
     """Whether a reduction reads two arrays, neither of them along all its axes, many times over."""
     if stage.combiner is None:

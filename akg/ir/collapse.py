@@ -276,7 +276,8 @@ def _fits(pair: Pair, size: Expr, place: Place) -> bool:
     """Whether a subscript sees two axes as one number."""
     p, q = pair
     if isinstance(place, tuple):
-        return (p in place) == (q in place) and (p not in place or place.index(p) + 1 == place.index(q))
+        outer, inner = (next((k for k, v in enumerate(place) if v is one), -1) for one in pair)
+        return (outer < 0) == (inner < 0) and (outer < 0 or outer + 1 == inner)
     found = _direct(place, set())
     return (p not in found and q not in found) or (isinstance(size, Const) and _as_digits(place, p, q, int(size)))
 

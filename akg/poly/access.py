@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from akg.ir.affine import Affine
 from akg.ir.expr import Binary, Const, Expr, Var
-from akg.ir.rewrite import variables_of
+from akg.ir.rewrite import uses
 from akg.poly.progression import rank
 from akg.poly.scop import Access, Statement
 
@@ -31,7 +31,7 @@ def _coefficient(index: Expr, var: Var) -> int | None:
     form = Affine.of(index)
     if form is not None:
         return form.coefficient(var)
-    if var not in variables_of(index):
+    if not uses(index, var):
         return 0
     if not isinstance(index, Binary) or index.op not in ("add", "sub"):
         return None
@@ -43,7 +43,7 @@ def _coefficient(index: Expr, var: Var) -> int | None:
 
 def depends_on(access: Access, var: Var) -> bool:
     """Whether the address changes with `var`."""
-    return any(var in variables_of(i) for i in access.indices)
+    return any(uses(i, var) for i in access.indices)
 
 
 def separates(access: Access, var: Var, iterators: Iterable[Var]) -> bool:
@@ -55,7 +55,7 @@ def separates(access: Access, var: Var, iterators: Iterable[Var]) -> bool:
 
 def is_alone(access: Access, var: Var, iterators: Iterable[Var]) -> bool:
     """Whether one subscript steps with `var` by one, without other iterators, and no other subscript has it."""
-    found = [Affine.of(i) for i in access.indices if var in variables_of(i)]
+    found = [Affine.of(i) for i in access.indices if uses(i, var)]
     if len(found) != 1 or found[0] is None:
         return False
     return found[0].coefficient(var) == 1 and not any(found[0].coefficient(v) for v in iterators if v is not var)

@@ -23,6 +23,7 @@ from akg.ir.rewrite import (
     replace_buffer,
     rewrite_stmt,
     substitute,
+    uses,
     variables_of,
     walk_expr,
 )
@@ -359,7 +360,7 @@ def _inside_vector(site: Site, loop: For) -> Site:
 
 def _moves(found: list[Site], var: Var) -> bool:
     """Whether some access goes elsewhere in each iteration of `var`."""
-    return any(var in variables_of(i) for site in found for i in site.indices)
+    return any(uses(i, var) for site in found for i in site.indices)
 
 
 def _stored(stmt: Stmt) -> list[Buffer]:

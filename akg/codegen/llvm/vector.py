@@ -21,7 +21,7 @@ from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Call, Const, Expr, Load, Select, Var
 from akg.ir.factor import common_factor
-from akg.ir.rewrite import buffers_written, rewrite_stmt, substitute_stmt, uses, walk_expr
+from akg.ir.rewrite import buffers_written, loads_of, rewrite_stmt, substitute_stmt, uses, walk_expr
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Block, For, If, Prefetch, Stmt, Store, block, expressions, walk
 
@@ -111,7 +111,7 @@ def _accesses(statements: list[Stmt], store: Store) -> int:
     for stmt in statements:
         if isinstance(stmt, Store) and stmt.buffer is store.buffer:
             count += all(a is b for a, b in zip(stmt.indices, store.indices, strict=True))
-        count += any(node is element for e in expressions(stmt) for node in walk_expr(e))
+        count += any(load is element for e in expressions(stmt) for load in loads_of(e))
     return count
 
 
@@ -123,8 +123,7 @@ def _is_shared(statements: list[Stmt], store: Store) -> bool:
     """
     others = [s for s in statements if s is not store]
     places = [s.indices for s in others if isinstance(s, Store) and s.buffer is store.buffer]
-    nodes = (n for s in others for e in expressions(s) for n in walk_expr(e))
-    places += [n.indices for n in nodes if isinstance(n, Load) and n.buffer is store.buffer]
+    places += [n.indices for s in others for e in expressions(s) for n in loads_of(e) if n.buffer is store.buffer]
     if not all(_is_apart(place, store.indices) for place in places):
         return True
     own = sum(isinstance(n, Load) and n.buffer is store.buffer for n in walk_expr(store.value))

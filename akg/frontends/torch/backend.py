@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from akg.base.trace import logger
@@ -39,6 +40,7 @@ _WHOLE = ("_softmax", "_log_softmax", "_softmax_backward_data", "_log_softmax_ba
 _WHOLE_FORWARD = ("_scaled_dot_product_flash_attention_for_cpu",)
 
 
+@cache
 def _table(*, has_gradients: bool) -> dict[Any, Any]:
     aten = torch.ops.aten
     found = dict(decompositions.core_aten_decompositions())

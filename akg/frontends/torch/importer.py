@@ -72,19 +72,30 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class Same:
+    """A result that is an argument.
+
+    Attributes:
+        position: of the argument.
+    """
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """An operator graph, and how torch's tensors lie in memory.
 
     Attributes:
         graph: its inputs and outputs are dense; axes are in the order of memory. None where nothing is computed.
         inputs: for each argument its layout, or the number that it is (an integer or a SymInt).
-        results: for each result a position among the graph's outputs, a view, or None for None.
+        results: for each result a position among the graph's outputs, a view, an argument, or None for None.
         layouts: of the graph's outputs.
     """
 
     graph: Graph | None
     inputs: tuple[Any, ...]
-    results: tuple[int | View | None, ...]
+    results: tuple[int | View | Same | None, ...]
     layouts: tuple[Layout, ...]
 
 
@@ -254,13 +265,15 @@ def _finished(builder: Builder, node: Any, known: dict[Any, Any], inputs: Sequen
             layouts.append(layout)
         return places[result]
 
-    results: list[int | View | None] = []
+    results: list[int | View | Same | None] = []
     for result in returned:
         if result is None:
             results.append(None)
             continue
         root = _root(result)
-        if root in arguments and isinstance(result.meta["val"], torch.Tensor):
+        if result in arguments:
+            results.append(Same(arguments[result]))
+        elif root in arguments and isinstance(result.meta["val"], torch.Tensor):
             results.append(_view(result, root, arguments[root], is_argument=True))
         elif root is not result and layout_of(root.meta["val"]).is_exact:
             results.append(_view(result, root, computed(root), is_argument=False))

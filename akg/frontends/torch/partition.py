@@ -76,6 +76,13 @@ def compile_module(
         A function of a list of arguments, which it empties, as AOTAutograd calls it.
     """
     refused: dict[str, str] = {}
+    try:
+        runner = _complete(module, name, target, strategy)
+    except AkgError as error:
+        _refuse(refused, error, module)
+    else:
+        if runner is not None:
+            return _boxed(runner)
     while True:
         parts, support = _parted(module, refused)
         runners = [(n, getattr(parts, n.target)) for n in parts.graph.nodes if n.op == "call_module"]
@@ -85,48 +92,47 @@ def compile_module(
             try:
                 runner.prepare()
             except AkgError as error:
-                # An error without a node is of the whole part.
-                culprits = [error.node] if isinstance(error, NodeError) else _computing(inner)
-                if not set(culprits) - set(refused):
-                    raise
-                refused.update(dict.fromkeys(culprits, f"{error.message} ({error.because})"))
+                _refuse(refused, error, inner)
                 done = False
                 break
             setattr(parts, node.target, _Module(runner))
         if done:
             _report(name, support, len(runners))
-            return _whole(parts) or functorch.make_boxed_func(parts)
+            return functorch.make_boxed_func(parts)
 
 
-def _whole(parts: Any) -> Callable[[list[Any]], list[Any]] | None:
-    """A function that enters the runner at once, where the graph has one part and nothing else."""
-    inside = [n for n in parts.graph.nodes if n.op not in ("placeholder", "output")]
-    calls = [n for n in inside if n.op == "call_module"]
-    if len(calls) != 1 or any(n.target is not operator.getitem or n.args[0] is not calls[0]
-                              for n in inside if n is not calls[0]):  # fmt: skip
+def _complete(
+    module: Any, name: str, target: str | Target | None, strategy: StrategyLike
+) -> TorchRunner | None:
+    """A runner of the whole graph, if akg converts all of it and it computes something."""
+    support = _Support({})
+    nodes = [n for n in module.graph.nodes if n.op not in ("placeholder", "output", "get_attr")]
+    if not all(support.is_node_supported({}, n) for n in nodes) or not any(map(_computes, nodes)):
         return None
-    position = {n: k for k, n in enumerate(n for n in parts.graph.nodes if n.op == "placeholder")}
-    output = next(n for n in parts.graph.nodes if n.op == "output").args[0]
-    runner: TorchRunner = getattr(parts, calls[0].target).runner
-    if not isinstance(output, (tuple, list)) or any(a not in position for a in calls[0].args):
-        return None
-    taken = [position[a] for a in calls[0].args]
-    # results follow the arguments in one list
-    given = [None if n is None else position[n] if n in position else len(position) + _number(n) for n in output]
+    runner = TorchRunner(module, f"{name}_0", target, strategy)
+    runner.prepare()
+    _report(name, support, 1)
+    return runner
+
+
+def _boxed(runner: TorchRunner) -> Callable[[list[Any]], list[Any]]:
+    """A function that enters a runner at once."""
 
     def run(args: list[Any]) -> list[Any]:
-        results = runner([args[k] for k in taken])
-        everything = [*args, *results]
+        results = runner(args)
         args.clear()
-        return [None if k is None else everything[k] for k in given]
+        return results
 
     run.__dict__["_boxed_call"] = True
     return run
 
 
-def _number(node: Any) -> int:
-    """Which result of a part a node of its graph is."""
-    return int(node.args[1]) if node.target is operator.getitem else 0
+def _refuse(refused: dict[str, str], error: AkgError, part: Any) -> None:
+    """Note what a part could not be built for; an error without a node is of the whole part."""
+    culprits = [error.node] if isinstance(error, NodeError) else _computing(part)
+    if not set(culprits) - set(refused):
+        raise error
+    refused.update(dict.fromkeys(culprits, f"{error.message} ({error.because})"))
 
 
 def _parted(module: Any, refused: dict[str, str]) -> tuple[Any, _Support]:
@@ -146,7 +152,11 @@ def _copy(module: Any) -> Any:
 
 def _is_worth_it(partition: Any) -> bool:
     """Whether a part computes something."""
-    return any(n.target is not operator.getitem and not is_view(name_of(n.target)) for n in partition.nodes)
+    return any(map(_computes, partition.nodes))
+
+
+def _computes(node: Any) -> bool:
+    return node.target is not operator.getitem and not is_view(name_of(node.target))
 
 
 def _computing(inner: Any) -> list[str]:

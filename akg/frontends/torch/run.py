@@ -8,7 +8,7 @@ from typing import Any
 from akg.base.errors import AkgError
 from akg.base.target import Target
 from akg.base.trace import logger
-from akg.frontends.torch.importer import Imported, Layout, View, import_fx
+from akg.frontends.torch.importer import Imported, Layout, Same, View, import_fx
 from akg.frontends.torch.package import fake_tensor, fake_tensor_prop, fx, guards, torch
 from akg.frontends.torch.symbols import hint_of, is_symbolic, plain_symbol, symbols_of, value_of
 from akg.frontends.torch.table import unsupported
@@ -182,6 +182,7 @@ class _Call:
         self._run = None if compiled is None else compiled.bind(values)
         self._views = [(k, r.is_argument, r.base, *_placed(r, values))
                        for k, r in enumerate(imported.results) if isinstance(r, View)]  # fmt: skip
+        self._same = [(k, r.position) for k, r in enumerate(imported.results) if isinstance(r, Same)]
         self._results = tuple([r if isinstance(r, int) else -1 for r in imported.results])
         self._is_direct = self._results == tuple(range(len(self._made)))
 
@@ -208,6 +209,8 @@ class _Call:
         if self._is_direct:
             return made
         results = [made[p] if p >= 0 else None for p in self._results]
+        for k, position in self._same:
+            results[k] = args[position]
         for k, is_argument, base, shape, strides, offset in self._views:
             results[k] = _reinterpret(args[base] if is_argument else made[base], shape, strides, offset)
         return results
