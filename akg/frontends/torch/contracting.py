@@ -104,28 +104,48 @@ def _to_weights(
 ) -> Value:
     """For each tap of the window a product of matrices: the gradient's channels by the input's, over all places.
 
-    Channels are innermost, so that lanes run along them and no windows are written.
+    Lanes run along the more channels, which are laid out innermost for that; no windows are written. The other array
+    stays as it is. Beside the lanes, rows of a tile run along the other channels, or along a window's row if that is
+    longer.
     """
     rank = len(stride)
     outs, kernel = shape_of(grad)[2:], shape_of(w)[2:]
     wide = x.dtype.compute
-    is_wide = shape_of(x)[1] >= shape_of(grad)[1]  # lanes run along the more channels
+    is_wide = shape_of(x)[1] >= shape_of(grad)[1]  # lanes run along the input's channels
+    channels = shape_of(grad)[1], shape_of(x)[1]
+    rows = channels[0] if is_wide else channels[1]
+    order = [*range(rank), rank] if rows >= kernel[-1] else [rank, *range(rank)]  # taps, then rows; lanes are last
     last = (0, *range(2, rank + 2), 1)
-    padded = call.apply("pad", x, [(0, 0), (0, 0), *[(p, p) for p in padding]])
-    image, above = call.apply("permute_dims", padded, last), call.apply("permute_dims", grad, last)
+    image = call.apply("pad", x, [(0, 0), (0, 0), *[(p, p) for p in padding]])
+    if is_wide:
+        image, above = call.apply("permute_dims", image, last), grad
+    else:
+        above = call.define("channels_last", _channels_last, grad, kind="opaque")  # a view would be read with strides
 
     def taps(image: Tensor, above: Tensor) -> Tensor:
         n = te.reduce_axis(image.shape[0], name="n")
         places = [te.reduce_axis(size, name=f"p{d}") for d, size in enumerate(outs)]
 
         def element(*at: Expr) -> Expr:
-            tap, (f, c) = at[:rank], at[rank:] if is_wide else reversed(at[rank:])
+            row, lane = at[order.index(rank)], at[rank + 1]
+            tap = [at[order.index(d)] for d in range(rank)]
             inside = [p * s + t * d for p, s, t, d in zip(places, stride, tap, dilation, strict=True)]
-            product = te.cast(above[(n, *places, f)], wide) * te.cast(image[(n, *inside, c)], wide)
+            if is_wide:
+                factors = above[(n, row, *places)], image[(n, *inside, lane)]
+            else:
+                factors = above[(n, *places, lane)], image[(n, row, *inside)]
+            product = te.cast(factors[0], wide) * te.cast(factors[1], wide)
             return te.cast(te.sum(product, axis=(n, *places)), x.dtype)
 
-        channels = above.shape[-1], image.shape[-1]
-        return te.compute((*kernel, *(channels if is_wide else reversed(channels))), element)
+        extents = [*kernel, rows]
+        return te.compute((*[extents[d] for d in order], max(channels)), element)
 
     result = call.define("conv_weights_gradient", taps, image, above, kind="contraction")
-    return call.apply("permute_dims", result, (*((rank, rank + 1) if is_wide else (rank + 1, rank)), *range(rank)))
+    row, lane = order.index(rank), rank + 1
+    return call.apply("permute_dims", result,
+                      (*((row, lane) if is_wide else (lane, row)), *[order.index(d) for d in range(rank)]))  # fmt: skip
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """Images whose channels are innermost."""
+    return te.compute((x.shape[0], *x.shape[2:], x.shape[1]), lambda n, *at: x[(n, at[-1], *at[:-1])])
