@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from akg.base.trace import logger
+from akg.frontends.torch.layers import encoder_layer
 from akg.frontends.torch.package import aot, decompositions, functorch, torch
 from akg.frontends.torch.partition import compile_module
 
@@ -46,6 +47,7 @@ def _table(*, has_gradients: bool) -> dict[Any, Any]:
     found = dict(decompositions.core_aten_decompositions())
     extra = [getattr(aten, n.split(".")[0]) for n in _EXTRA if hasattr(aten, n.split(".")[0])]
     found.update(decompositions.get_decompositions(extra))
+    found[aten._transformer_encoder_layer_fwd.default] = encoder_layer
     kept = _WHOLE if has_gradients else (*_WHOLE, *_WHOLE_FORWARD)
     whole = {getattr(aten, name) for name in kept if hasattr(aten, name)}
     return {op: f for op, f in found.items() if getattr(op, "overloadpacket", op) not in whole}

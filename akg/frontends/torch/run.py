@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from math import prod
 from typing import Any
+
+import numpy as np
 
 from akg.base.errors import AkgError
 from akg.base.target import Target
@@ -14,6 +17,7 @@ from akg.frontends.torch.symbols import hint_of, is_symbolic, plain_symbol, symb
 from akg.frontends.torch.table import unsupported
 from akg.fusion import CompiledGraph, compile_graph
 from akg.poly.strategy import StrategyLike
+from akg.runtime.buffer import LARGE_BYTES, empty_aligned
 
 _log = logger("torch")
 _KEPT = 64
@@ -175,10 +179,11 @@ class _Call:
             else:
                 self._numbers.append((k, arg))
         self._read = [k for k, _, _ in self._tensors]
-        self._made: list[tuple[tuple[int, ...], tuple[int, ...], Any]] = []
+        self._made: list[tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], Any]] = []
         for layout in imported.layouts:
             shape = layout.extents(values)
-            self._made.append((shape, layout.strides(shape), layout.dtype))
+            make = _pooled if prod(shape) * layout.dtype.itemsize >= LARGE_BYTES else _empty
+            self._made.append((make, shape, layout.strides(shape), layout.dtype))
         self._run = None if compiled is None else compiled.bind(values)
         self._views = [(k, r.is_argument, r.base, *_placed(r, values))
                        for k, r in enumerate(imported.results) if isinstance(r, View)]  # fmt: skip
@@ -196,7 +201,7 @@ class _Call:
 
     def __call__(self, args: Sequence[Any]) -> list[Any]:
         """Run."""
-        made = [_empty(shape, strides, dtype) for shape, strides, dtype in self._made]
+        made = [make(shape, strides, dtype) for make, shape, strides, dtype in self._made]
         if self._run is not None:
             held = args
             if self._copied:
@@ -214,6 +219,12 @@ class _Call:
         for k, is_argument, base, shape, strides, offset in self._views:
             results[k] = _reinterpret(args[base] if is_argument else made[base], shape, strides, offset)
         return results
+
+
+def _pooled(shape: tuple[int, ...], strides: tuple[int, ...], dtype: Any) -> Any:
+    """A dense tensor in memory that earlier results have left, whose pages are there already."""
+    memory = empty_aligned((prod(shape) * dtype.itemsize,), np.dtype(np.uint8))
+    return _reinterpret(torch.frombuffer(memory, dtype=dtype), shape, strides, 0)
 
 
 def _placed(view: View, values: Mapping[str, int]) -> tuple[tuple[int, ...], tuple[int, ...], int]:
