@@ -11,7 +11,9 @@ from akg.frontends.onnx.backend import AkgBackendRep as BackendRep
 from akg.frontends.onnx.model import OnnxModel, load
 from akg.frontends.onnx.table import known_only, load_converters, supported
 
-load_converters("elementwise", "neural", "recurrent", "reductions", "resize", "shapes")
+load_converters(
+    "elementwise", "neural", "ordering", "recurrent", "reductions", "resize", "sampling", "shapes", "spectral",
+)
 known_only({
     "MelWeightMatrix": range(5), "HannWindow": (0,), "HammingWindow": (0,), "BlackmanWindow": (0,),
     "CenterCropPad": (1,),

@@ -11,7 +11,7 @@ import numpy as np
 
 from akg.base.dtype import DType, bool_, dtype_of, float32, float64
 from akg.frontends.onnx.context import Call, dtype_of_operand, shape_of
-from akg.frontends.onnx.importer import element_type
+from akg.frontends.onnx.protos import element_type
 from akg.frontends.onnx.table import converts, unsupported
 from akg.ir.graph import Value
 
@@ -220,17 +220,17 @@ def dropout(call: Call) -> Any:
 
 @converts("QuantizeLinear")
 def quantize(call: Call) -> Value:
-    """round(x / scale) + zero point, saturated, as 8-bit integers."""
+    """round(x / scale) + zero point, saturated, as integers of 8 or 16 bits."""
     x = call.value(0)
     kind = dtype_of_operand(call.operand(2)) if call.has(2) else _declared(call, "output_dtype", np.uint8)
-    if kind.is_float or kind.itemsize_bytes > 1:
-        raise unsupported(f"QuantizeLinear to {kind}", "akg quantises to int8 and uint8")
+    if not kind.is_integer or kind.itemsize_bytes > 2:
+        raise unsupported(f"QuantizeLinear to {kind}", "akg quantises to integers of 8 and 16 bits")
     scale, zero = (_per_axis(call, p, shape_of(x)) for p in (1, 2))
     wide = float32 if not x.dtype.is_float or x.dtype.itemsize_bytes < 4 else x.dtype
     scaled = call.apply("round", call.apply("divide", call.cast(x, wide), call.cast(_there(scale), wide)))
     shifted = scaled if zero is None else call.apply("add", scaled, call.cast(zero, wide))
-    low, high = (-128, 127) if kind.name == "int8" else (0, 255)
-    return call.cast(call.apply("clip", shifted, low, high), kind)
+    bounds = np.iinfo(kind.numpy)
+    return call.cast(call.apply("clip", shifted, int(bounds.min), int(bounds.max)), kind)
 
 
 @converts("DequantizeLinear")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from akg.base.dtype import DType, dtype_of
+from akg.base.dtype import DType
 from akg.base.errors import AkgError
-from akg.frontends.onnx.context import Call, Known, Operand, shape_of
+from akg.frontends.onnx.context import Call, Known, Operand
+from akg.frontends.onnx.control import CONTROL, Inside, Scope
 from akg.frontends.onnx.functions import expansion
-from akg.frontends.onnx.package import helper, numpy_helper, onnx, reference
+from akg.frontends.onnx.package import helper, onnx, reference
+from akg.frontends.onnx.protos import attributes_of
 from akg.frontends.onnx.table import find, unsupported
 from akg.fusion import Builder
 from akg.ir.graph import Graph, Value
@@ -32,33 +35,6 @@ class Imported:
 
     graph: Graph
     outputs: tuple[Known | None, ...]
-
-
-@dataclass(slots=True)
-class Scope:
-    """Names of one graph or function, and the versions of the operator sets that it is written for."""
-
-    versions: Mapping[str, int]
-    names: dict[str, Operand | None] = field(default_factory=dict[str, "Operand | None"])
-    outer: Scope | None = None
-
-    def find(self, name: str) -> Operand | None:
-        """What a name stands for; None for an operand that is left out.
-
-        Raises:
-            AkgError: AKG-E722 for a name that nothing defines.
-        """
-        if not name:
-            return None
-        scope: Scope | None = self
-        while scope is not None:
-            if name in scope.names:
-                return scope.names[name]
-            scope = scope.outer
-        raise AkgError(
-            "AKG-E722", f"nothing defines {name!r}", because="a node reads it before any node or input gives it",
-            hint="check the model with onnx.checker.check_model",
-        )  # fmt: skip
 
 
 def import_graph(
@@ -109,8 +85,9 @@ def _convert(
     builder: Builder, scope: Scope, node: Any, operands: list[Operand | None], depth: int
 ) -> Sequence[Operand | None]:
     name = f"{node.domain}:{node.op_type}" if node.domain not in ("", "ai.onnx") else node.op_type
-    if name in _CONTROL:
-        return _CONTROL[name](builder, scope, node, operands, depth)
+    _check_node(node, scope.versions.get(node.domain, 1))
+    if name in CONTROL:
+        return CONTROL[name](Inside(builder, scope, depth, _run), node, operands)
     folded = _folded(scope, node, operands)
     if folded is not None:
         return folded
@@ -118,7 +95,7 @@ def _convert(
     if converter is not None:
         wanted = tuple(bool(output) for output in node.output)
         version = scope.versions.get(node.domain, 1)
-        call = Call(name, version, operands, _attributes(node), builder, wanted)
+        call = Call(name, version, operands, attributes_of(node), builder, wanted)
         found = converter(call)
         return tuple(found) if isinstance(found, (tuple, list)) else (found,)
     if depth >= DEPTH:
@@ -126,63 +103,33 @@ def _convert(
     return _expand(builder, scope, node, operands, name, depth)
 
 
-def _branch(
-    builder: Builder, scope: Scope, node: Any, operands: list[Operand | None], depth: int
-) -> Sequence[Operand | None]:
-    condition = operands[0]
-    if not isinstance(condition, np.ndarray):
-        raise unsupported("If with a computed condition", "akg compiles one branch")
-    attributes = {a.name: a.g for a in node.attribute}
-    chosen = attributes["then_branch" if condition.reshape(-1)[0] else "else_branch"]
-    inner = Scope(scope.versions, outer=scope)
-    inner.names.update({tensor.name: to_array(tensor) for tensor in chosen.initializer})
-    _run(builder, inner, chosen.node, depth + 1)
-    return [inner.find(output.name) for output in chosen.output]
+def _check_node(node: Any, version: int) -> None:
+    """Refuse a node without what its operator requires: AKG-E722."""
+    schema = _schema(node.op_type, version, node.domain)
+    if schema is None:
+        return
+    required, least = schema
+    missing = required - {a.name for a in node.attribute}
+    if missing:
+        raise AkgError(
+            "AKG-E722", f"{node.op_type} without attribute {min(missing)!r}", because="the operator needs it",
+            hint="check the model with onnx.checker.check_model",
+        )  # fmt: skip
+    if len(node.input) < least:
+        raise AkgError(
+            "AKG-E722", f"{node.op_type} with {len(node.input)} inputs", because=f"it takes {least} at least",
+            hint="check the model with onnx.checker.check_model",
+        )  # fmt: skip
 
 
-def _scan(
-    builder: Builder, scope: Scope, node: Any, operands: list[Operand | None], depth: int
-) -> Sequence[Operand | None]:
-    """The body of a Scan once for each step."""
-    attributes = _attributes(node)
-    body, count = attributes["body"], attributes["num_scan_inputs"]
-    if scope.versions.get("", 1) < 9:
-        raise unsupported("Scan before version 9", "it had batches of sequences of different lengths")
-    given = [o for o in operands if o is not None]
-    state, sequences = given[: len(given) - count], given[len(given) - count :]
-    axes = attributes.get("scan_input_axes") or [0] * count
-    backwards = attributes.get("scan_input_directions") or [0] * count
-    axes = [a % len(shape_of(s)) for a, s in zip(axes, sequences, strict=True)]
-    steps = shape_of(sequences[0])[axes[0]]
-    collected: list[list[Operand | None]] = []
-    for step in range(steps):
-        inner = Scope(scope.versions, outer=scope)
-        inner.names.update({tensor.name: to_array(tensor) for tensor in body.initializer})
-        pieces = [_slice(builder, s, a, steps - 1 - step if b else step)
-                  for s, a, b in zip(sequences, axes, backwards, strict=True)]  # fmt: skip
-        inner.names.update(zip([i.name for i in body.input], [*state, *pieces], strict=True))
-        _run(builder, inner, body.node, depth + 1)
-        results = [inner.find(output.name) for output in body.output]
-        state = [r for r in results[: len(state)] if r is not None]
-        collected.append(results[len(state) :])
-    outputs: list[Operand | None] = list(state)
-    reversals = attributes.get("scan_output_directions") or [0] * len(collected[0])
-    places = attributes.get("scan_output_axes") or [0] * len(collected[0])
-    for k, column in enumerate(zip(*collected, strict=True)):
-        parts = [builder.constant(v) if isinstance(v, np.ndarray) else v for v in column]
-        outputs.append(builder.apply("stack", parts[::-1] if reversals[k] else parts, axis=places[k]))
-    return outputs
-
-
-def _slice(builder: Builder, whole: Operand, axis: int, at: int) -> Operand:
-    if isinstance(whole, np.ndarray):
-        return np.take(whole, at, axis=axis)
-    shape = shape_of(whole)
-    piece = builder.apply("slice", whole, [at], [at + 1], axes=[axis])
-    return builder.apply("reshape", piece, shape[:axis] + shape[axis + 1 :])  # type: ignore[no-any-return]
-
-
-_CONTROL = {"If": _branch, "Scan": _scan}
+@functools.cache
+def _schema(operator: str, version: int, domain: str) -> tuple[frozenset[str], int] | None:
+    """The attributes that an operator requires, and its least number of inputs; None for one that ONNX lacks."""
+    try:
+        schema = onnx.defs.get_schema(operator, version, domain)
+    except onnx.defs.SchemaError:
+        return None
+    return frozenset(n for n, a in schema.attributes.items() if a.required), schema.min_input
 
 
 def _expand(
@@ -224,52 +171,6 @@ def _folded(scope: Scope, node: Any, operands: Sequence[Operand | None]) -> Sequ
 
 _NOT_FOLDED = frozenset({"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Bernoulli",
                          "Multinomial", "Dropout"})  # fmt: skip
-
-
-def to_array(tensor: Any) -> Known:
-    """The elements of a TensorProto.
-
-    Raises:
-        AkgError: AKG-E721 for an element type that akg does not have.
-    """
-    try:
-        array = numpy_helper.to_array(tensor)
-    except (TypeError, ValueError) as error:
-        raise AkgError("AKG-E722", f"tensor {tensor.name!r} cannot be read", because=str(error)) from None
-    if array.dtype.kind in "US" or array.dtype == object:
-        raise unsupported("strings", f"tensor {tensor.name!r} holds them")
-    return array
-
-
-def element_type(number: int, what: str) -> DType:
-    """The dtype of an ONNX element type.
-
-    Raises:
-        AkgError: AKG-E721 for one that akg does not have.
-    """
-    try:
-        return dtype_of(helper.tensor_dtype_to_np_dtype(number))
-    except (AkgError, KeyError, TypeError):
-        kind = onnx.TensorProto.DataType.Name(number) if number in onnx.TensorProto.DataType.values() else str(number)
-        raise unsupported(f"elements of type {kind}", f"{what} has them") from None
-
-
-def _attributes(node: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for attribute in node.attribute:
-        value = helper.get_attribute_value(attribute)
-        found[attribute.name] = _plain(value)
-    return found
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, onnx.TensorProto):
-        return to_array(value)
-    if isinstance(value, (list, tuple)) or type(value).__name__.startswith("Repeated"):
-        return [_plain(v) for v in value]
-    return value
 
 
 def _identifier(name: str) -> str:

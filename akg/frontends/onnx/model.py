@@ -13,8 +13,9 @@ from akg.base.errors import AkgError, user_facing
 from akg.base.target import Target
 from akg.base.trace import logger
 from akg.frontends.onnx.context import Known
-from akg.frontends.onnx.importer import Imported, element_type, import_graph, to_array
+from akg.frontends.onnx.importer import Imported, import_graph
 from akg.frontends.onnx.package import inliner, onnx
+from akg.frontends.onnx.protos import element_type, to_array
 from akg.frontends.onnx.static import deciding_inputs
 from akg.frontends.onnx.table import unsupported
 from akg.fusion import CompiledGraph, compile_graph

@@ -9,7 +9,8 @@ import numpy as np
 
 from akg.base.dtype import float32, float64, int32
 from akg.frontends.onnx.context import Call, shape_of
-from akg.frontends.onnx.table import converts, unsupported
+from akg.frontends.onnx.ordering import places_of_maxima
+from akg.frontends.onnx.table import converts
 from akg.frontends.onnx.windows import Window, window_of
 from akg.ir.graph import Value
 
@@ -138,11 +139,14 @@ def transposed_convolution(call: Call) -> Value:
         for k, n in enumerate(wanted[-rank:]):
             total = full[k] - n
             small = total // 2
-            pads[k], pads[k + rank] = (small, total - small) if auto != "SAME_LOWER" else (total - small, small)
-    if any(p < 0 for p in pads):
-        raise unsupported("ConvTranspose with negative padding", "akg cuts results, and does not extend them")
+            pads[k], pads[k + rank] = (small, total - small) if auto == "SAME_UPPER" else (total - small, small)
     whole = call.apply(f"conv{rank}d_transpose", x, w, bias, stride=stride, padding=0, output_padding=extra,
                        dilation=dilation, groups=call.attribute("group", 1))  # fmt: skip
+    if any(p < 0 for p in pads):
+        wider = [(max(-pads[d], 0), max(-pads[d + rank], 0)) for d in range(rank)]
+        whole = call.apply("pad", whole, [(0, 0), (0, 0), *wider])
+        full = [n + low + high for n, (low, high) in zip(full, wider, strict=True)]
+        pads = [max(p, 0) for p in pads]
     cut = [d for d in range(rank) if pads[d] or pads[d + rank]]
     if not cut:
         return whole
@@ -160,15 +164,16 @@ def global_pool(call: Call) -> Value:
 
 @converts("MaxPool")
 def max_pool(call: Call) -> Any:
-    """The maximum of each window; of its position only the value is computed."""
-    if call.wanted[1:] == (True,):
-        raise unsupported("MaxPool with Indices", "akg.onnx computes the maxima only")
+    """The maximum of each window, and its place in the tensor where that is asked for."""
     x = call.value(0)
     place = window_of(call, call.attribute("kernel_shape"), shape_of(x)[2:])
     lowest = -math.inf if x.dtype.is_float else float(np.iinfo(x.dtype.numpy).min)
     padded, _ = _padded(call, x, place, lowest)
-    return call.apply(f"max_pool{len(place.size)}d", padded, place.size, stride=place.stride,
+    best = call.apply(f"max_pool{len(place.size)}d", padded, place.size, stride=place.stride,
                       dilation=place.dilation)  # fmt: skip
+    if call.wanted[1:] != (True,):
+        return best
+    return best, places_of_maxima(call, padded, place, shape_of(x)[2:], shape_of(best))
 
 
 def _padded(call: Call, x: Value, place: Window, fill: float) -> tuple[Value, tuple[int, ...]]:

@@ -34,12 +34,11 @@ class Cell:
 def recurrent(call: Call) -> Any:
     """One layer in one or both directions."""
     name, size = call.name, call.attribute("hidden_size") or call.shape(2)[-1]
-    if call.has(4):
-        raise unsupported(f"{name} with sequence_lens", "akg unrolls sequences of one length")
     x = call.value(0)
     if call.attribute("layout", 0):
         x = call.apply("permute_dims", x, (1, 0, 2))
-    steps, batch, _ = shape_of(x)
+    steps, batch, width = shape_of(x)
+    lengths = call.apply("reshape", call.value(4), (batch, 1)) if call.has(4) else None
     direction = call.attribute("direction", "forward")
     count = 2 if direction == "bidirectional" else 1
     everything: list[list[Value]] = []
@@ -50,10 +49,16 @@ def recurrent(call: Call) -> Any:
         h, c = (_initial(call, p, d, batch, size, x) for p in (5, 6))
         order = range(steps)[::-1] if direction == "reverse" or d == 1 else range(steps)
         outputs: dict[int, Value] = {}
+        projected = _projected(call, call.apply("reshape", x, (steps * batch, width)), cell.w, cell.input_bias)
         for t in order:
-            step = call.apply("reshape", call.apply("slice", x, [t], [t + 1], axes=[0]), (batch, shape_of(x)[2]))
-            h, c = _STEPS[name](call, cell, step, h, c)
-            outputs[t] = h
+            step = call.apply("slice", projected, [t * batch], [(t + 1) * batch], axes=[0])
+            new, state = _STEPS[name](call, cell, step, h, c)
+            if lengths is None:
+                h, c, outputs[t] = new, state, new
+            else:  # beyond its end a sequence gives zeros, and its state stays
+                inside = call.apply("greater", lengths, t)
+                outputs[t] = call.apply("where", inside, new, call.scalar(0, new.dtype))
+                h, c = call.apply("where", inside, new, h), call.apply("where", inside, state, c)
         everything.append([outputs[t] for t in range(steps)])
         hidden.append(h)
         states.append(c)
@@ -126,14 +131,13 @@ def _parts(call: Call, value: Value, size: int) -> list[Value]:
 
 
 def _rnn(call: Call, cell: Cell, x: Value, h: Value, c: Value) -> tuple[Value, Value]:
-    total = call.apply("add", _projected(call, x, cell.w, cell.input_bias),
-                       _projected(call, h, cell.r, cell.hidden_bias))  # fmt: skip
+    total = call.apply("add", x, _projected(call, h, cell.r, cell.hidden_bias))
     return cell.activations[0](total), c
 
 
 def _gru(call: Call, cell: Cell, x: Value, h: Value, c: Value) -> tuple[Value, Value]:
     f, g = cell.activations
-    zx, rx, hx = _parts(call, _projected(call, x, cell.w, cell.input_bias), cell.size)
+    zx, rx, hx = _parts(call, x, cell.size)
     if call.attribute("linear_before_reset", 0):
         zh, rh, hh = _parts(call, _projected(call, h, cell.r, cell.hidden_bias), cell.size)
         z, r = f(call.apply("add", zx, zh)), f(call.apply("add", rx, rh))
@@ -155,8 +159,7 @@ def _gru(call: Call, cell: Cell, x: Value, h: Value, c: Value) -> tuple[Value, V
 
 def _lstm(call: Call, cell: Cell, x: Value, h: Value, c: Value) -> tuple[Value, Value]:
     f, g, output = cell.activations
-    total = call.apply("add", _projected(call, x, cell.w, cell.input_bias),
-                       _projected(call, h, cell.r, cell.hidden_bias))  # fmt: skip
+    total = call.apply("add", x, _projected(call, h, cell.r, cell.hidden_bias))
     i, o, forget, candidate = _parts(call, total, cell.size)
     peepholes = [] if cell.peepholes is None else _parts(call, cell.peepholes, cell.size)
     if peepholes:
@@ -169,4 +172,5 @@ def _lstm(call: Call, cell: Cell, x: Value, h: Value, c: Value) -> tuple[Value, 
     return call.apply("multiply", f(o), output(state)), state
 
 
+# Each takes the projected input of a step.
 _STEPS = {"RNN": _rnn, "GRU": _gru, "LSTM": _lstm}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from akg.frontends.onnx.context import Call, Operand, dtype_of_operand, shape_of
-from akg.frontends.onnx.importer import element_type
+from akg.frontends.onnx.protos import element_type
 from akg.frontends.onnx.table import converts
 from akg.ir.graph import Value
 
