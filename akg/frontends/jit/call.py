@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -10,7 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from akg.base.dtype import DType, dtype_of
-from akg.base.errors import AkgError, user_facing
+from akg.base.errors import AkgError, suggest, user_facing
 from akg.base.target import Target
 from akg.base.trace import logger
 from akg.frontends.jit.array import TracedArray
@@ -20,6 +21,7 @@ from akg.poly.strategy import StrategyLike
 
 _log = logger("jit")
 _KEPT = 64
+_NOT_DENSE = "AKG-E506"  # of an array that is a view with gaps, or turned
 ShapeSpec = Sequence[str | int | None]
 
 
@@ -78,7 +80,12 @@ class Jitted:
         trace = self.traces.get(key)
         if trace is None:
             trace = self._traced(key, args, kwargs)
-        return trace.rebuild(trace.compiled.run(arrays))
+        try:
+            return trace.rebuild(trace.compiled.run(arrays))
+        except AkgError as error:
+            if error.code != _NOT_DENSE:
+                raise
+        return trace.rebuild(trace.compiled.run([_dense(a) for a in arrays]))
 
     def _name_of(self, position: int) -> str:
         code = getattr(self._function, "__code__", None)
@@ -124,6 +131,28 @@ class Jitted:
 
 def _identifier(name: str) -> str:
     return name if name.isidentifier() else "traced"
+
+
+def _dense(array: Any) -> Any:
+    """The array in row-major order: a copy where it is a view that is not."""
+    return np.asarray(array if isinstance(array, np.ndarray) else np.from_dlpack(array), order="C")
+
+
+def _check_names(function: Callable[..., Any], shapes: Mapping[str, ShapeSpec]) -> None:
+    """Refuse shapes of arguments that the function does not have: AKG-E756."""
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return  # a function without a signature, such as one written in C
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    for name in shapes:
+        if name not in parameters:
+            raise AkgError(
+                "AKG-E756", f"shapes= names {name!r}",
+                because=f"the function takes {', '.join(parameters) or 'nothing'}",
+                hint=suggest(name, parameters, "arguments") or "name an argument of the function",
+            )  # fmt: skip
 
 
 def _is_array(arg: Any) -> bool:
@@ -257,4 +286,5 @@ def jit(
         return lambda f: jit(f, shapes=shapes, target=target, strategy=strategy)
     if not callable(function):
         raise AkgError("AKG-E755", f"akg.jit of {type(function).__name__}", because="it takes a function")
+    _check_names(function, shapes or {})
     return Jitted(function, dict(shapes or {}), target, strategy)

@@ -38,6 +38,9 @@ class OnnxModel:
     """
 
     def __init__(self, proto: Any, target: str | Target | None, strategy: StrategyLike) -> None:
+        if not len(proto.graph.output):
+            raise AkgError("AKG-E722", "the model has no outputs", because="its graph is empty, or was cut off",
+                           hint="check the model with onnx.checker.check_model")  # fmt: skip
         proto = inliner.inline_local_functions(proto) if len(proto.functions) else proto
         self._graph, self._target, self._strategy = proto.graph, target, strategy
         self._versions = {("" if s.domain == "ai.onnx" else s.domain): s.version for s in proto.opset_import}

@@ -246,3 +246,19 @@ def test_wrong_arguments() -> None:
         akg.jit(lambda x: x)(object())
     with pytest.raises(AkgError, match="takes a function"):
         akg.jit(3)  # type: ignore[arg-type]  # pyright: ignore
+
+
+def test_views_are_copied() -> None:
+    """Arrays that are not row-major are read all the same; those that are stay where they are."""
+    x = np.arange(24, dtype=np.float32).reshape(4, 6)
+    double = akg.jit(lambda a, b: a * 2 + b)
+    for view in (x.T, x[:, ::2], x[::-1], np.asfortranarray(x), np.broadcast_to(x[0], (3, 6))):
+        np.testing.assert_array_equal(double(view, np.float32(1)), view * 2 + 1)
+
+
+def test_shapes_of_unknown_arguments() -> None:
+    with pytest.raises(AkgError, match="names 'z'") as caught:
+        akg.jit(lambda xx, y: xx + y, shapes={"z": ("n",)})
+    assert caught.value.code == "AKG-E756"
+    akg.jit(lambda x, **more: x, shapes={"z": ("n",)})
+    akg.jit(np.exp, shapes={"x": ("n",)})

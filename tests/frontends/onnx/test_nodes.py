@@ -133,6 +133,7 @@ def test_known_results() -> None:
 
 BAD = [
     (b"not a model", (), "AKG-E722", "no ONNX model"),
+    (b"", (), "AKG-E722", "no outputs"),
     ("/does/not/exist.onnx", (), "AKG-E722", "no such file"),
     (17, (), "AKG-E722", "object of type int"),
     (lambda: model([node("Unique", ["x"], ["y"])], {"x": [2]}, ["y"]), (2,), "AKG-E721", "operator Unique"),
