@@ -99,10 +99,10 @@ def form_of(found: SoftmaxProduct, target: Target) -> Form | None:
         return None
     size_bytes = found.score.buffer.dtype.itemsize_bytes
     lanes = target.lanes(8 * size_bytes)
-    step, panel = outer_product_tile(ROWS, 4096, lanes, target.vector_registers)
+    step, widest = outer_product_tile(ROWS, 4096, lanes, target.vector_registers)
     is_causal = _limit(found) is not None
-    panel = _shared(keys, panel, lanes) if is_causal else _panel(keys, panel, lanes)
-    tile = min(_up(ROWS, panel), _up(rows, 8)) if is_causal else _tile(rows, step)
+    panel = _square(rows, widest, lanes) if is_causal else _panel(keys, widest, lanes)
+    tile = min(panel, _up(rows, 8)) if is_causal else _tile(rows, step)
     row_bytes = tile * keys * size_bytes
     share = target.l2_bytes // ROWS_SHARE
     if row_bytes <= share:
@@ -111,10 +111,10 @@ def form_of(found: SoftmaxProduct, target: Target) -> Form | None:
     reason = f"the scores of a tile, {row_bytes >> 10} KiB, are more than {share >> 10} KiB of the second-level cache"
     if not is_causal:
         return Form(tile, most // panel * panel, panel, reason)
-    side = panel  # square tiles, so that few of them are cut by the diagonal
+    side = widest  # square tiles, so that few of them are cut by the diagonal
     while 4 * side * side * size_bytes * TILE_SHARE <= target.l2_bytes:
         side *= 2
-    return Form(side, side, panel, reason)
+    return Form(side, side, widest, reason)
 
 
 def _limit(found: SoftmaxProduct) -> int | None:
@@ -126,9 +126,15 @@ def _limit(found: SoftmaxProduct) -> int | None:
     return causal[0] if 0 <= causal[0] <= most else None
 
 
-def _shared(count: int, most: int, step: int) -> int:
-    """The size, a multiple of `step`, of as many parts of `count` as parts of `most` would be, the last not short."""
-    return min(_up(-(-count // -(-count // most)), step), _up(most, step))
+def _square(rows: int, most: int, lanes: int) -> int:
+    """The side of tiles of rows and of panels of keys, where keys after the row do not count: small ones leave less
+    behind the diagonal and the last row, large ones read keys and values less often."""
+
+    def cost(side: int) -> int:
+        tiles = -(-rows // side)
+        return tiles * (tiles + 1) * side * (side + TILE_COST)
+
+    return min([w for w in range(most, 0, -lanes) if 2 * w >= most], key=cost)
 
 
 def _panel(keys: int, most: int, lanes: int) -> int:
