@@ -127,8 +127,10 @@ def _limit(found: SoftmaxProduct) -> int | None:
 
 
 def _square(rows: int, most: int, lanes: int) -> int:
-    """The side of tiles of rows and of panels of keys, where keys after the row do not count: small ones leave less
-    behind the diagonal and the last row, large ones read keys and values less often."""
+    """The side of tiles of rows and of panels of keys, where keys after the row do not count.
+
+    Small ones leave less behind the diagonal and the last row, large ones read keys and values less often.
+    """
 
     def cost(side: int) -> int:
         tiles = -(-rows // side)
