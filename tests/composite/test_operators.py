@@ -106,6 +106,24 @@ def test_add_n():
     assert_close(run(desc, *arrays), np.sum(arrays, axis=0), terms=150)
 
 
+def test_add_n_of_float16_rounds_once():
+    arrays = [values((64,), "float16", k) for k in range(3)]
+    desc = single("AddN", [tensor(f"x{k}", (64,), "float16") for k in range(3)], (64,), "float16")
+    want = sum(a.astype("float32") for a in arrays).astype("float16")
+    np.testing.assert_array_equal(run(desc, *arrays), want)
+
+
+def test_rows_read_by_loops_of_several_widths():
+    """A transpose and a minimum over the same rows of 8: lanes of two widths, out of vectors of their own."""
+    a = values((64, 8), "float16")
+    x, turned, least = tensor("x", (64, 8), "float16"), tensor("t", (8, 64), "float16"), tensor("m", (64, 1), "float16")
+    ops = [op("Transpose", [x], turned, perm=[1, 0]), op("ReduceMin", [x], least, axis=[1], keep_dims=True)]
+    for order in (1, -1):
+        got = run(document([x], ops[::order], [turned, least]), a)
+        np.testing.assert_array_equal(got[0], a.T)
+        np.testing.assert_array_equal(got[1], a.min(1, keepdims=True))
+
+
 @pytest.mark.parametrize("source", ["float32", "float16", "int32", "bool"])
 @pytest.mark.parametrize("target", ["float32", "float16", "int32", "bool"])
 def test_cast(source, target):

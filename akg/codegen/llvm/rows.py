@@ -103,7 +103,7 @@ def _part(f: Function, node: Load, place: Place, row: Row, number: int) -> Value
     """Vector `number` of the rows as they lie."""
     assert f.lanes is not None
     lanes, dtype = f.lanes.count, in_memory(node.dtype)
-    key = ("rows", node.buffer, frozenset(row.start.items()), number, f.lanes.mask and f.lanes.mask.text)
+    key = ("rows", node.buffer, frozenset(row.start.items()), number, lanes, f.lanes.mask and f.lanes.mask.text)
     found = f.memo.get(key)
     if found is not None:
         return found

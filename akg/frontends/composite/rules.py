@@ -116,8 +116,12 @@ def _select_compared(t: Translation, op: Operation) -> Result:
 
 @rule("AddN")
 def _add_n(t: Translation, op: Operation) -> Result:
-    """By pairs: the error of the sum, and the depth of the expression, grow with the logarithm of the number."""
+    """By pairs: the error of the sum, and the depth of the expression, grow with the logarithm of the number.
+
+    16-bit floats are added in float32, and rounded once.
+    """
     terms = [t.tensor(op, k) for k in range(max(len(op.inputs), 1))]
+    terms = [t.cast(op, x, x.dtype.compute) for x in terms]
     while len(terms) > 1:
         pairs = [t.apply(op, "add", a, b) for a, b in zip(terms[::2], terms[1::2], strict=False)]
         terms = [*pairs, *terms[len(pairs) * 2 :]]
