@@ -5,13 +5,13 @@ Scheduling is Python, which one thread at a time runs; LLVM runs beside it, a th
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 
+from akg.base.collection import uncollected
 from akg.base.config import config
 from akg.base.target import Target, resolve_target
 from akg.base.trace import Recorder, is_dumped, phase
@@ -69,20 +69,19 @@ class Several:
         """
         self.target, self._strategy = resolve_target(target), resolve_strategy(strategy, config.strategy)
         self._begun: dict[str, Begun] = {}
-        self._interval, self._collects = 0.0, False
+        self._interval, self._pause = 0.0, uncollected()
         self._compiler = ThreadPoolExecutor(1, "akg-llvm")
 
     def __enter__(self) -> Several:
-        self._interval, self._collects = sys.getswitchinterval(), gc.isenabled()
+        self._interval = sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_S)
-        gc.disable()  # of all that is allocated little is garbage; beside a large program a collection takes 0.2 s
+        self._pause.__enter__()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self._compiler.shutdown(cancel_futures=True)
         sys.setswitchinterval(self._interval)
-        if self._collects:
-            gc.enable()
+        self._pause.__exit__(kind, error, tb)
 
     def begin(self, kernel: stmt.Kernel, accept: Callable[[stmt.Kernel], bool]) -> Begun | None:
         """Schedule loop IR, and compile it if what becomes of it is accepted.

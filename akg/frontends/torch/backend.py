@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from akg.base.collection import uncollected
 from akg.base.trace import logger
 from akg.frontends.torch.layers import encoder_layer
 from akg.frontends.torch.package import aot, decompositions, functorch, torch
@@ -79,7 +80,7 @@ def backend(module: Any, example_inputs: Sequence[Any], *, options: Mapping[str,
         getattr(x, "requires_grad", False) for x in (*example_inputs, *module.parameters())
     )
     kinds = torch.nn.attention.SDPBackend
-    with torch.nn.attention.sdpa_kernel([kinds.MATH] if has_gradients else [kinds.FLASH_ATTENTION, kinds.MATH]):
+    with uncollected(), torch.nn.attention.sdpa_kernel([kinds.MATH] if has_gradients else [kinds.FLASH_ATTENTION, kinds.MATH]):
         return aot.aot_autograd(
             fw_compiler=compiler("forward"), bw_compiler=compiler("backward"),
             inference_compiler=compiler("inference"),

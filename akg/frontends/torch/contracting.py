@@ -135,15 +135,16 @@ def _to_weights(
             else:
                 factors = above[(n, *places, lane)], image[(n, row, *inside)]
             product = te.cast(factors[0], wide) * te.cast(factors[1], wide)
-            return te.cast(te.sum(product, axis=(n, *places)), x.dtype)
+            return te.sum(product, axis=(n, *places))
 
         extents = [*kernel, rows]
         return te.compute((*[extents[d] for d in order], max(channels)), element)
 
     result = call.define("conv_weights_gradient", taps, image, above, kind="contraction")
     row, lane = order.index(rank), rank + 1
-    return call.apply("permute_dims", result,
-                      (*((row, lane) if is_wide else (lane, row)), *[order.index(d) for d in range(rank)]))  # fmt: skip
+    turned = call.apply("permute_dims", result,
+                        (*((row, lane) if is_wide else (lane, row)), *[order.index(d) for d in range(rank)]))  # fmt: skip
+    return call.cast(turned, x.dtype)
 
 
 def _channels_last(x: Tensor) -> Tensor:
