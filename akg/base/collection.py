@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
-    """No garbage collection inside: of what a build allocates little is garbage, and beside a large program a collection
-    takes 0.2 s.
+def uncollected() -> Generator[None]:
+    """No garbage collection inside.
 
-    What is alive at the end joins the oldest generation at once, as collections would have it, so that the first
-    one after a build does not walk all of it. Nested uses count as the outermost.
+    Of what a build allocates little is garbage, and beside a large program a collection takes 0.2 s. What is alive at
+    the end joins the oldest generation at once, as collections would have it, so that the first one after a build
+    does not walk all of it. Nested uses count as the outermost.
     """
     if not gc.isenabled():
         yield

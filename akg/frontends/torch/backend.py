@@ -80,7 +80,8 @@ def backend(module: Any, example_inputs: Sequence[Any], *, options: Mapping[str,
         getattr(x, "requires_grad", False) for x in (*example_inputs, *module.parameters())
     )
     kinds = torch.nn.attention.SDPBackend
-    with uncollected(), torch.nn.attention.sdpa_kernel([kinds.MATH] if has_gradients else [kinds.FLASH_ATTENTION, kinds.MATH]):
+    allowed = [kinds.MATH] if has_gradients else [kinds.FLASH_ATTENTION, kinds.MATH]
+    with uncollected(), torch.nn.attention.sdpa_kernel(allowed):
         return aot.aot_autograd(
             fw_compiler=compiler("forward"), bw_compiler=compiler("backward"),
             inference_compiler=compiler("inference"),

@@ -142,8 +142,8 @@ def _to_weights(
 
     result = call.define("conv_weights_gradient", taps, image, above, kind="contraction")
     row, lane = order.index(rank), rank + 1
-    turned = call.apply("permute_dims", result,
-                        (*((row, lane) if is_wide else (lane, row)), *[order.index(d) for d in range(rank)]))  # fmt: skip
+    first = (row, lane) if is_wide else (lane, row)
+    turned = call.apply("permute_dims", result, (*first, *[order.index(d) for d in range(rank)]))
     return call.cast(turned, x.dtype)
 
 

@@ -17,10 +17,11 @@ from akg.frontends.torch.symbols import hint_of, is_symbolic, plain_symbol, symb
 from akg.frontends.torch.table import unsupported
 from akg.fusion import CompiledGraph, compile_graph
 from akg.poly.strategy import StrategyLike
-from akg.runtime.buffer import LARGE_BYTES, empty_aligned
+from akg.runtime.buffer import empty_aligned
 
 _log = logger("torch")
 _KEPT = 64
+POOLED_BYTES = 1 << 17  # of results: the system makes smaller ones in pages that are there
 _empty: Callable[[tuple[int, ...], tuple[int, ...], Any], Any] = guards._empty_strided_cpu
 _reinterpret: Callable[[Any, tuple[int, ...], tuple[int, ...], int], Any] = guards._reinterpret_tensor
 
@@ -182,7 +183,7 @@ class _Call:
         self._made: list[tuple[Callable[..., Any], tuple[int, ...], tuple[int, ...], Any]] = []
         for layout in imported.layouts:
             shape = layout.extents(values)
-            make = _pooled if prod(shape) * layout.dtype.itemsize >= LARGE_BYTES else _empty
+            make = _pooled if prod(shape) * layout.dtype.itemsize >= POOLED_BYTES else _empty
             self._made.append((make, shape, layout.strides(shape), layout.dtype))
         self._run = None if compiled is None else compiled.bind(values)
         self._views = [(k, r.is_argument, r.base, *_placed(r, values))
