@@ -30,7 +30,7 @@ from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, For, Stmt, Store, block, walk
 from akg.poly.contract import sites
 
-LEAST_USES = 64  # products for each element that is copied: a copy costs a few of them
+LEAST_USES = 16  # products for each element that is copied: a copy costs a few of them
 
 
 @dataclass(frozen=True, slots=True)
