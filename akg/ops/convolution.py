@@ -188,8 +188,9 @@ def _conv_transpose(
         split = [v for v in windows if v.stride > 1]
         remainders = [y % v.stride for y, v in zip(at, windows, strict=True) if v.stride > 1]
         quotients = [y // v.stride - v.before // v.stride for y, v in zip(at, windows, strict=True)]
-        assert len(split) == len(remainders)
         found = phases[(batch, out, *remainders, *quotients)]
+        met = [r < v.size for r, v in zip(remainders, split, strict=True) if v.size < v.stride]  # others meet no tap
+        found = te.select(te.all(*met), found, te.cast(0, types.result)) if met else found
         return found if bias is None else te.cast(found + bias[out], types.result)
 
     if all(v.stride == 1 for v in windows):
@@ -201,7 +202,10 @@ def _phases(
     n: int, x: Tensor, w: Tensor, windows: Sequence[Window], outputs: Sequence[Expr], c_out: Expr, groups: int,
     per_group: int, types: Types,
 ) -> Tensor:  # fmt: skip
-    """The plain convolutions: [batch, out, remainder of each strided dimension..., quotients from the first on...]."""
+    """The plain convolutions: [batch, out, remainder of each strided dimension..., quotients from the first on...].
+
+    Remainders that meet no tap, as a window of one has them, are left out.
+    """
     taps = [-(-v.size // v.stride) if v.stride > 1 else v.size for v in windows]
     spans = [v.dilation * (t - 1) for v, t in zip(windows, taps, strict=True)]
     first = [v.before // v.stride for v in windows]
@@ -209,7 +213,7 @@ def _phases(
     # quotient q meets inputs q - dilation * tap; padding makes them all exist
     fill = absent(x.dtype) if groups == 1 else te.cast(0, x.dtype)
     source = _shifted(x, [s - f for s, f in zip(spans, first, strict=True)], spans, quotients, fill)
-    strides = [v.stride for v in windows if v.stride > 1]
+    strides = [min(v.stride, v.size) for v in windows if v.stride > 1]
     weights = _by_phase(w, windows, taps)
     c_group = x.shape[1] if groups == 1 else Const(int(x.shape[1]) // groups)  # type: ignore[call-overload]  # pyright: ignore
 
@@ -254,7 +258,7 @@ def _by_phase(w: Tensor, windows: Sequence[Window], taps: Sequence[int]) -> Tens
     strided = [d for d, v in enumerate(windows) if v.stride > 1]
     if not strided:
         return w
-    shape = (*w.shape[:2], *[Const(windows[d].stride) for d in strided], *[Const(t) for t in taps])
+    shape = (*w.shape[:2], *[Const(min(windows[d].stride, windows[d].size)) for d in strided], *[Const(t) for t in taps])
 
     def element(c: Expr, out: Expr, *place: Expr) -> Expr:
         remainders = dict(zip(strided, place, strict=False))
@@ -265,7 +269,7 @@ def _by_phase(w: Tensor, windows: Sequence[Window], taps: Sequence[int]) -> Tens
                 at.append(tap)
                 continue
             at.append((taps[d] - 1 - tap) * v.stride + remainders[d])
-            if v.size % v.stride:
+            if v.size % v.stride and v.size > v.stride:
                 inside.append(at[-1] < v.size)
         return te.select(te.all(*inside), w[(c, out, *at)], absent(w.dtype))
 
