@@ -2,12 +2,13 @@
 
 A contraction lays its operands out anyway, so that an array that was only arranged anew for it need not be written. It
 must find its way through the old array with constant steps, though: a reduction that runs over axes which do not lie
-behind one another computes a quotient for each element.
+behind one another computes a quotient for each element, and lanes along a row that is none any more gather.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 
 from akg.fusion.traits import value_bytes
 from akg.ir.affine import Affine
@@ -67,6 +68,7 @@ def _chain(
     """The views behind an operand that a loop over its elements reads with constant steps."""
     chain: list[Node] = []
     best = 0
+    operand, place = value, indices
     while True:
         view = producers.get(value)
         step = None if view is None else _arrangement(view, stages)
@@ -76,8 +78,31 @@ def _chain(
         at = {axis.var: index for axis, index in zip(axes, indices, strict=True)}
         value, indices = view.inputs[0], tuple([simplify(substitute(i, at)) for i in load.indices])
         chain.append(view)
-        if all(_is_steady(value, indices, axis) for axis in stage.reduce_axes):
+        if all(_is_steady(value, indices, axis) for axis in stage.reduce_axes) and not _takes_rows(
+            operand, place, value, indices, stage
+        ):
             best = len(chain)
+
+
+def _takes_rows(
+    operand: Value, place: Sequence[Expr], value: Value, indices: Sequence[Expr], stage: Stage
+) -> bool:  # fmt: skip
+    """Whether a view takes the rows of a large operand apart, and a sum over several axes runs along them.
+
+    Only panels of a sum over one axis are turned on the way (`akg.poly.pack`), and what is smaller than the result.
+    """
+    if sum(axis.end is not Const(1) for axis in stage.reduce_axes) < 2 or not stage.axes:
+        return False
+    result, sizes, source = stage.buffer.const_shape, operand.const_shape, value.const_shape
+    if result is None or sizes is None or source is None or prod(sizes) <= prod(result):
+        return False
+    for axis in (stage.axes[-1], stage.reduce_axes[-1]):
+        before, after = (
+            _address(i, s, axis.var, 1) - _address(i, s, axis.var, 0) for i, s in ((place, sizes), (indices, source))
+        )
+        if before == 1 and after > 1:
+            return True
+    return False
 
 
 def _arrangement(node: Node, known: Stages) -> tuple[tuple[Axis, ...], Load] | None:

@@ -258,7 +258,8 @@ def _by_phase(w: Tensor, windows: Sequence[Window], taps: Sequence[int]) -> Tens
     strided = [d for d, v in enumerate(windows) if v.stride > 1]
     if not strided:
         return w
-    shape = (*w.shape[:2], *[Const(min(windows[d].stride, windows[d].size)) for d in strided], *[Const(t) for t in taps])
+    met = [min(windows[d].stride, windows[d].size) for d in strided]
+    shape = (*w.shape[:2], *[Const(m) for m in met], *[Const(t) for t in taps])
 
     def element(c: Expr, out: Expr, *place: Expr) -> Expr:
         remainders = dict(zip(strided, place, strict=False))

@@ -27,7 +27,7 @@ from akg.poly.reuse import Choice, ReuseModel, is_box, is_summed
 from akg.poly.row_lanes import reads_once, rows_below
 from akg.poly.row_order import keeps_rows, row_strip
 from akg.poly.scop import Scop
-from akg.poly.tile_order import TileOrder, distributed, sink, sink_blocked
+from akg.poly.tile_order import TileOrder, distributed, sink, sink_blocked, sink_within
 from akg.poly.tile_size import tile_sizes
 from akg.poly.tiling import FULL_TILES, TilePlan, Tiling, first_loops, in_order, split_loops, tiles_text, wavefronts_of
 from akg.poly.tree import LEAF, TILED, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
@@ -526,6 +526,12 @@ class _Mapper:
             self.thread(outer, threaded or _is_shared(outer))
             return _band_over(outer, sink_blocked(inside, rows, (*points, *lane_point), choice, block))
         self.thread(own, threaded or _is_shared(own))
+        count = self.reuse.sums_outside(choice) if not given else 0
+        inner = tuple([m for m in own if m.kind != "parallel"])
+        if count and inner and not self.lanes.trips(inner[0]) < 2:
+            self.decisions.note(f"{statement.name}: tiles inside of {count} loops of its sum: they read the same")
+            outer = [m for m in own if m.kind == "parallel"]
+            return _band_over(outer, sink_within(inside, inner, (*points, *lane_point), choice, count))
         return _band_over(own, sink(inside, (*points, *lane_point), choice))
 
 

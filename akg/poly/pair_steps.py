@@ -41,11 +41,14 @@ class _Layout:
         buffer: of constant shape.
         dimension: the one that steps move, in units of `stride` elements of it.
         stride: elements between steps.
+        overlaps: whether windows start anywhere: each element then has the one a step further on beside it, and the
+            copy twice the elements.
     """
 
     buffer: Buffer
     dimension: int
     stride: int
+    overlaps: bool
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -114,7 +117,7 @@ def _plan(nest: For, target: Target) -> _Plan | None:
     if any(len(sites(nest, b)) != len(found) for b in buffers):
         return None
     products = sum(prod([_most_trips(f) for f in one.around]) for one in found)
-    size = sum(prod(layout.shape) for layout in layouts)
+    size = sum(prod(layout.shape) * (dot.steps if layout.overlaps else 1) for layout in layouts)
     return _Plan(tuple(loops.values()), tuple(layouts), dot) if products >= LEAST_USES * size else None
 
 
@@ -170,7 +173,7 @@ def _factors(store: Store, target: Target) -> tuple[Load, Load] | None:
 
 
 def _steps_loop(one: _Sum, dot: Dot) -> For | None:
-    """The outermost loop of a sum that moves both operands, each elsewhere than to its next element."""
+    """The outermost loop of whole groups that moves both operands of a sum, elsewhere than to the next element."""
     vectors = [loop for loop in one.around if loop.kind == "vector"]
     if len(vectors) != 1 or vectors[0] is not one.around[-1] or vectors[0] in one.steps:
         return None
@@ -178,10 +181,10 @@ def _steps_loop(one: _Sum, dot: Dot) -> For | None:
         return None
     for loop in one.steps:
         steps = [_coefficient(load, loop.var) for load in one.loads]
-        if loop.kind == "serial" and all(steps):
-            trips = loop.const_trips or 0
-            is_whole = loop.begin is Const(0) and loop.step == 1 and trips % dot.steps == 0 and trips > 0
-            return loop if is_whole and all(step > 1 for step in steps) else None
+        trips = loop.const_trips or 0
+        is_whole = loop.begin is Const(0) and loop.step == 1 and trips % dot.steps == 0 and trips > 0
+        if loop.kind == "serial" and is_whole and all(step > 1 for step in steps):
+            return loop
     return None
 
 
@@ -207,11 +210,10 @@ def _layout(load: Load, loop: For, around: tuple[For, ...], dot: Dot) -> _Layout
         return None
     d, form = moved[0]
     stride = form.coefficient(loop.var)
-    layout = _Layout(load.buffer, d, stride)
-    if stride < 0 or layout.shape[d] % (stride * dot.steps):
-        return None
     low, high = _range_within(form, stride * dot.steps, loop, around)
-    return layout if low >= 0 and high < stride else None
+    layout = _Layout(load.buffer, d, stride, False)
+    is_apart = low >= 0 and high < stride and layout.shape[d] % (stride * dot.steps) == 0
+    return None if stride < 0 else layout if is_apart else replace(layout, overlaps=True)
 
 
 def _range_within(form: Affine, period: int, loop: For, around: tuple[For, ...]) -> tuple[int, int]:
@@ -264,7 +266,8 @@ def _paired(nest: For, plan: _Plan, fresh: Callable[[str], Var], in_parallel: bo
     result = rewrite_stmt(nest, rule)
     is_shared = not in_parallel and any(isinstance(s, For) and s.kind == "parallel" for s in walk(nest))
     for layout in reversed(plan.operands):
-        size, scope = prod(layout.shape), "local" if in_parallel else "global"
+        size = prod(layout.shape) * (dot.steps if layout.overlaps else 1)
+        scope = "local" if in_parallel else "global"
         copy = Buffer(fresh(f"{layout.buffer.name}_pairs").name, (Const(size),), dot.factors, scope)
         result = _over_copy(result, layout, copy, neighbours, dot)
         result = Alloc(copy, block(_fill(layout, copy, dot, is_shared, fresh), result))
@@ -280,6 +283,12 @@ def _over_copy(stmt: Stmt, layout: _Layout, copy: Buffer, neighbours: set[Var], 
         form = Affine.of(indices[d])
         assert form is not None
         form = form.without([n])
+        if layout.overlaps:
+            at = (*indices[:d], form.to_expr(), *indices[d + 1 :])
+            place = Const(0)
+            for index, size in zip(at, layout.shape, strict=True):
+                place = place * size + index
+            return copy, (simplify(place * dot.steps + n),)
         group = Affine({v: c for v, c in form.terms.items() if c % period == 0}, form.const // period * period)
         first, place = Const(0), (form - group).to_expr()
         for index, size in zip(indices[:d], layout.shape[:d], strict=True):
@@ -299,6 +308,8 @@ def _over_copy(stmt: Stmt, layout: _Layout, copy: Buffer, neighbours: set[Var], 
 
 def _fill(layout: _Layout, copy: Buffer, dot: Dot, is_shared: bool, fresh: Callable[[str], Var]) -> Stmt:
     """The loops that make a copy: over groups of steps, over the elements of one, over the steps of a group."""
+    if layout.overlaps:
+        return _fill_overlapping(layout, copy, dot, is_shared, fresh)
     d, period = layout.dimension, layout.stride * dot.steps
     before = [fresh("p") for _ in range(d)]
     group, element, n = fresh("g"), fresh("q"), fresh("n")
@@ -321,7 +332,37 @@ def _fill(layout: _Layout, copy: Buffer, dot: Dot, is_shared: bool, fresh: Calla
     stmt: Stmt = Store(copy, (simplify(place),), cast(source, dot.factors), fresh(f"{copy.name}_fill").name)
     stmt = For(n, Const(0), Const(dot.steps), stmt, "unroll")
     stmt = For(element, Const(0), Const(layout.each), stmt, "vector")
-    loops = [*zip(before, layout.shape[:d], strict=True), (group, layout.shape[d] // period)]
+    return _nest([*zip(before, layout.shape[:d], strict=True), (group, layout.shape[d] // period)], stmt, is_shared)
+
+
+def _fill_overlapping(
+    layout: _Layout, copy: Buffer, dot: Dot, is_shared: bool, fresh: Callable[[str], Var]
+) -> Stmt:  # fmt: skip
+    """The loops that put beside each element those some steps further on, the last ones where there are none."""
+    d, size = layout.dimension, layout.shape[layout.dimension]
+    before = [fresh("p") for _ in range(d)]
+    at, element, n = fresh("g"), fresh("q"), fresh("n")
+    behind = layout.shape[d + 1 :]
+    digits: list[Expr] = []
+    left = prod(behind)
+    for extent in behind:
+        rest = left // extent
+        high = binary("floordiv", element, Const(left)) if left < prod(behind) else Const(0)
+        digits.append(binary("floordiv", element, Const(rest)) - high * extent if rest > 1 else element - high * extent)
+        left = rest
+    source = Load(layout.buffer, (*before, binary("min", at + n * layout.stride, Const(size - 1)), *digits))
+    place: Expr = Const(0)
+    for var, extent in zip(before, layout.shape[:d], strict=True):
+        place = place * extent + var
+    place = ((place * size + at) * prod(behind) + element) * dot.steps + n
+    stmt: Stmt = Store(copy, (simplify(place),), cast(source, dot.factors), fresh(f"{copy.name}_fill").name)
+    stmt = For(n, Const(0), Const(dot.steps), stmt, "unroll")
+    stmt = For(element, Const(0), Const(prod(behind)), stmt, "vector")
+    return _nest([*zip(before, layout.shape[:d], strict=True), (at, size)], stmt, is_shared)
+
+
+def _nest(loops: list[tuple[Var, int]], stmt: Stmt, is_shared: bool) -> Stmt:
+    """Loops from 0 around a statement; threads share the outermost one of more than one iteration."""
     outermost = max(range(len(loops)), key=lambda k: (loops[k][1] > 1, -k))
     for k in reversed(range(len(loops))):
         var, size = loops[k]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -23,6 +23,8 @@ STREAM_LANES = 4096  # accumulators that stay in the first-level cache while row
 PANEL_SHARE = 3  # a panel may take this part of the second-level cache
 BLOCK_STEPS = 128
 EVEN_STEPS = 4  # that an instruction may take together
+ENOUGH_ROWS = 4  # multiply-adds for each vector that comes from the last cache: it gives one in as many cycles
+LEAST_STEP_BYTES = 112  # of a sum along a row, that are worth reading and writing its elements
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,9 +252,48 @@ class ReuseModel:
                 return trips // count
         return -(-trips // (blocks * BLOCK_STEPS)) * BLOCK_STEPS
 
+    def sums_outside(self, choice: Choice) -> int:
+        """How many of a sum's outer loops run outside of the loops over tiles; 0 where tiles may read all in turn.
+
+        If the operands of a long sum exceed the second-level cache, each tile reads them from further away. Tiles of
+        few rows wait for that, and those that read short pieces of rows. What all tiles read in one iteration of the
+        outer loops fits.
+        """
+        statement, vector = choice.statement, choice.vector
+        inside = [v for v in statement.iterators if not depends_on(statement.write, v)]
+        if vector is None or vector in inside or choice.packs or len(inside) < 2:
+            return 0
+        operands = [a for a in statement.reads if not is_accumulator(a, statement)]
+        narrow = min([a.buffer.dtype.itemsize_bytes for a in operands], default=4)
+        row_bytes = self.lanes.trips_of(statement, inside[-1]) * narrow  # one instruction takes several narrow steps
+        if any(v in choice.tiles for v in inside) or row_bytes < LEAST_STEP_BYTES:
+            return 0
+        trips = {v: self.lanes.trips_of(statement, v) for v in statement.iterators}
+        if max(trips.values()) >= UNKNOWN_TRIPS:
+            return 0
+        sizes = [_reach_bytes(a, statement.iterators, trips) for a in operands]
+        is_small = max(sizes) <= self.target.l2_bytes
+        tiles = prod([-(-n // choice.tiles.get(v, 1)) for v, n in trips.items() if v not in inside])
+        rows = prod([n for v, n in choice.tiles.items() if v is not vector])
+        width = choice.tiles.get(vector, trips[vector])
+        is_stream = all(stride(a, inside[-1]) == width for a in operands if stride(a, vector))
+        if is_small or tiles < 2 or (rows >= ENOUGH_ROWS and is_stream):
+            return 0
+        near = [v for v in statement.iterators if v not in inside[:-1]]
+        fits = sum(_reach_bytes(a, near, trips) for a in operands) * 2 <= self.target.l2_bytes
+        return len(inside) - 1 if fits else 0
+
     def rows_of_tile(self, trips: int) -> int:
         """Rows of a tile that several products inside it share."""
         return outer_product_tile(trips, UNKNOWN_TRIPS, self.target.lanes(32), self.target.vector_registers)[0]
+
+
+def _reach_bytes(access: Access, variables: Iterable[Var], trips: Mapping[Var, int]) -> int:
+    """Bytes that an access reads over some loops, where its subscripts do not overlap."""
+    count = prod([trips[v] for v in variables if depends_on(access, v)])
+    shape = access.buffer.const_shape
+    return min(count, UNKNOWN_TRIPS if shape is None else prod(shape)) * access.buffer.dtype.itemsize_bytes
+
 
 def _is_window(statement: Statement, inside: Var, v: Var) -> bool:
     """Whether the range of a loop moves with `v`: lanes or tiles along `v` would run over many windows for each."""

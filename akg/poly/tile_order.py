@@ -156,6 +156,28 @@ def sink_blocked(
     return Band(rows, True, sink(node, points, choice))
 
 
+def sink_within(
+    node: Node, tiles: tuple[Member, ...], points: tuple[Member, ...], choice: Choice, count: int
+) -> Node:
+    """Like `sink`, with the loops over tiles inside the first `count` loops of the sum: all tiles read what one reads.
+
+    Before: tiles { init; n, y, x { points } }
+    After: tiles { init }; n, y { tiles { x { points } } }
+    """
+    if isinstance(node, Sequence):
+        parts: list[Filter] = []
+        for f in node.children:
+            keep = frozenset(f.statements)
+            own = tuple([m.restricted(keep) for m in tiles])
+            inner = sink_within(f.child, own, tuple([p.restricted(keep) for p in points]), choice, count)
+            parts.append(Filter(f.statements, inner))
+        return Sequence(tuple(parts))
+    if isinstance(node, Band):
+        rest = Band(node.members[count:], node.permutable, node.child)
+        return Band((*node.members[:count], *tiles), True, sink(rest, points, choice))
+    return Band(tiles, True, sink(node, points, choice))
+
+
 def distributed(band: Band, children: tuple[Filter, ...]) -> Sequence:
     """Parallel loops around each child of their own, one band with the child's where that is one."""
     parts: list[Filter] = []

@@ -213,3 +213,25 @@ def test_products_whose_steps_would_not_be_constant_have_their_operand_written()
     assert len(result.groups) == 2
     a, c = (np.random.default_rng(0).standard_normal(s).astype(np.float32) for s in ((8, 16, 12), (96, 32)))
     assert_close(result(a, c), a.transpose(1, 0, 2).reshape(16, 96) @ c, terms=96)
+
+
+def test_sums_over_several_axes_keep_the_rows_of_large_operands():
+    """Only panels of a sum over one axis are turned on the way: lanes along a row that is taken apart would gather."""
+
+    def taps(image: te.Tensor, above: te.Tensor) -> te.Tensor:
+        axes = [te.reduce_axis(size, name=name) for size, name in zip(above.shape[:3], "nyx", strict=True)]
+        n, y, x = axes
+        return te.compute(
+            (2, 2, 4, 32), lambda i, j, c, f: te.sum(image[n, y + i, x + j, c] * above[n, y, x, f], axis=axes)
+        )
+
+    b = Builder()
+    image, above = b.input("image", (2, 13, 13, 4), "float32"), b.input("above", (2, 32, 12, 12), "float32")
+    turned = b.apply("permute_dims", above, (0, 2, 3, 1))
+    result = compile_graph(b.finish([b.node("taps", [image, turned], {}, kind="contraction", definition=taps)]))
+    assert next(g.outputs for g in result.groups) == (turned,)
+    rng = np.random.default_rng(0)
+    a, g = (rng.standard_normal(s).astype(np.float32) for s in ((2, 13, 13, 4), (2, 32, 12, 12)))
+    want = np.stack([np.stack([np.einsum("nyxc,nfyx->cf", a[:, i : i + 12, j : j + 12], g) for j in (0, 1)])
+                     for i in (0, 1)])  # fmt: skip
+    assert_close(result(a, g), want, terms=288)

@@ -73,3 +73,48 @@ def test_odd_channels_and_other_machines_have_none() -> None:
     plain = replace(WIDE, features=frozenset({"avx512f", "avx512bw"}))
     assert not copies(*convolution("bfloat16", *SHAPES[0]), plain)
     assert not copies(*convolution("float32", *SHAPES[0]), resolve_target("cpu"))
+
+
+def weights_gradient(
+    dtype: str, n: int, c: int, f: int, out: int, k: int, stride: int
+) -> tuple[te.Tensor, list[te.Tensor], int]:  # fmt: skip
+    """For each tap, products of channels summed over all places; the size of the padded image."""
+    size = (out - 1) * stride + k
+    image = te.placeholder((n, size, size, c), dtype, name="image")
+    above = te.placeholder((n, out, out, f), dtype, name="above")
+    wide = "int32" if dtype == "int8" else "float32"
+    b, y, x = te.reduce_axis(n, name="n"), te.reduce_axis(out, name="y"), te.reduce_axis(out, name="x")
+
+    def element(*at: Any) -> Any:
+        i, j, p, q = at
+        product = te.cast(image[b, y * stride + i, x * stride + j, p], wide) * te.cast(above[b, y, x, q], wide)
+        return te.sum(product, axis=(b, y, x))
+
+    return te.compute((k, k, c, f), element, name="taps"), [image, above], size
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_windows_that_overlap_have_copies_of_their_own(dtype: str, stride: int) -> None:
+    result, inputs, size = weights_gradient(dtype, 1, 8, 32, 30, 3, stride)
+    found = {s.buffer.name: s.buffer.const_shape for s in copies(result, inputs)}
+    assert found == {"image_pairs": (size * size * 8 * 2,), "above_pairs": (30 * 30 * 32,)}
+    rng = np.random.default_rng(8)
+    image, above = rng.integers(-4, 5, (1, size, size, 8)), rng.integers(-4, 5, (1, 30, 30, 32))
+    kind: Any = np.int8 if dtype == "int8" else pytest.importorskip("ml_dtypes").bfloat16
+    got = np.asarray(akg.build([result], inputs=inputs)(image.astype(kind), above.astype(kind))).astype(float)
+    last = 29 * stride + 1
+    for i, j in np.ndindex(3, 3):
+        window = image[:, i : i + last : stride, j : j + last : stride].astype(float)
+        np.testing.assert_array_equal(got[i, j], np.einsum("nyxc,nyxf->cf", window, above))
+
+
+def test_tiles_of_few_rows_run_inside_a_long_sum() -> None:
+    result, inputs, _ = weights_gradient("float32", 2, 3, 64, 112, 5, 2)
+    state = pipeline.start(lower_te([result], inputs=inputs), resolve_strategy("auto"), WIDE)
+    state = pipeline.run(state, (*pipeline.SCHEDULE, *pipeline.MAP), check=True)
+    assert "taps: tiles inside of 2 loops of its sum: they read the same" in state.decisions.lines
+    small = weights_gradient("float32", 2, 3, 64, 28, 5, 2)
+    state = pipeline.start(lower_te([small[0]], inputs=small[1]), resolve_strategy("auto"), WIDE)
+    state = pipeline.run(state, (*pipeline.SCHEDULE, *pipeline.MAP), check=True)
+    assert not any("tiles inside" in line for line in state.decisions.lines)

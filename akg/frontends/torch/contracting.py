@@ -106,11 +106,16 @@ def _to_weights(
 
     Lanes run along the more channels, which are laid out innermost for that; no windows are written. The other array
     stays as it is. Beside the lanes, rows of a tile run along the other channels, or along a window's row if that is
-    longer.
+    longer. For windows of one tap both arrays stay as they are, rows of places.
     """
     rank = len(stride)
     outs, kernel = shape_of(grad)[2:], shape_of(w)[2:]
     wide = x.dtype.compute
+    if set(kernel) == {1} and not any(padding):
+        if set(stride) != {1}:
+            stops = [(size - 1) * s + 1 for size, s in zip(outs, stride, strict=True)]
+            x = call.apply("slice", x, [0] * rank, stops, stride, axes=range(2, rank + 2))
+        return _to_channels(call, grad, x)
     is_wide = shape_of(x)[1] >= shape_of(grad)[1]  # lanes run along the input's channels
     channels = shape_of(grad)[1], shape_of(x)[1]
     rows = channels[0] if is_wide else channels[1]
@@ -150,3 +155,20 @@ def _to_weights(
 def _channels_last(x: Tensor) -> Tensor:
     """Images whose channels are innermost."""
     return te.compute((x.shape[0], *x.shape[2:], x.shape[1]), lambda n, *at: x[(n, at[-1], *at[:-1])])
+
+
+def _to_channels(call: Call, grad: Value, x: Value) -> Value:
+    """The gradient of weights between channels, (out, c, 1...): products of the rows of places of all images."""
+    wide, rank = x.dtype.compute, len(x.shape) - 2
+
+    def rows(grad: Tensor, x: Tensor) -> Tensor:
+        axes = [te.reduce_axis(x.shape[d], name=f"p{d}") for d in (0, *range(2, rank + 2))]
+
+        def element(f: Expr, c: Expr, *_: Expr) -> Expr:
+            n, *place = axes
+            product = te.cast(grad[(n, f, *place)], wide) * te.cast(x[(n, c, *place)], wide)
+            return te.cast(te.sum(product, axis=axes), x.dtype)
+
+        return te.compute((grad.shape[1], x.shape[1], *[1] * rank), element)
+
+    return call.define("conv_weights_gradient", rows, grad, x, kind="contraction")
