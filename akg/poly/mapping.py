@@ -36,7 +36,7 @@ from akg.poly.wavefront import POINTS, tile_skewed
 STRIP = 4096  # elements of a strip, at least, where the only parallel loop is also the vector loop
 NARROW_STRIP = 64
 STRIPS_PER_THREAD = 16  # at most: longer strips stream better
-BLOCK = 64  # lanes of a strip that is turned in registers are a multiple of this
+BLOCK = 64  # a strip that is turned in registers is a multiple of this
 BLOCK_STRIPS = 4  # per thread
 
 
@@ -466,14 +466,18 @@ class _Mapper:
         return Band((*members, replace(vector, kind="vector")), permutable, child)
 
     def blocked(self, members: list[Member], partner: int, vector: Member, band: Band, threaded: bool) -> Node:
-        """Lanes along two loops, for a backend that turns blocks in registers; strips of the lanes for the threads."""
+        """Lanes along two loops, for a backend that turns blocks in registers.
+
+        Threads that have no other loop share what is read contiguously, so that rows are written whole.
+        """
         across = replace(members.pop(partner), kind="vector")
-        strips = BLOCK_STRIPS * max(self.target.cores, 1)
-        size = max(-(-self.lanes.trips(vector) // (strips * BLOCK)), 1) * BLOCK
-        if self.lanes.trips(vector) >= UNKNOWN_TRIPS:
-            size = 4 * BLOCK
         self.decisions.note(f"blocks of {_name(across)} and {_name(vector)}: an access is contiguous along the former")
-        members.append(replace(vector, kind="serial", tile=size))
+        cores = max(self.target.cores, 1)
+        if not any(m.coincident and self.lanes.trips(m) >= 2 * max(cores, 2) for m in members):
+            trips, size = self.lanes.trips(across), 4 * BLOCK
+            if trips < UNKNOWN_TRIPS:
+                size = max(-(-trips // (BLOCK_STRIPS * cores * BLOCK)), 1) * BLOCK
+            members.append(replace(across, kind="serial", tile=size))
         self.thread(members, threaded)
         return Band((*members, across, vector), True, band.child)
 

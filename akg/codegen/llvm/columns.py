@@ -16,7 +16,8 @@ from akg.codegen.llvm.bounds import as_index, is_checked
 from akg.codegen.llvm.builder import Function, Lanes, Value
 from akg.codegen.llvm.control import counted_loop, trip_count
 from akg.codegen.llvm.memory import access
-from akg.codegen.llvm.transpose import always_read, lies_along, turn
+from akg.codegen.llvm.transpose import always_read, lies_along
+from akg.codegen.llvm.turn import turn
 from akg.codegen.llvm.types import in_memory, llvm_type, mangled
 from akg.codegen.llvm.vector import plan_vector
 from akg.ir.buffer import Buffer
