@@ -21,6 +21,7 @@ from akg.ir.rewrite import variables_of
 from akg.ir.text import to_text
 from akg.poly import isl
 from akg.poly.dependence import Dependence, Kind, is_accumulation
+from akg.poly.distances import distances, is_kept
 from akg.poly.domain import Model, model_of
 from akg.poly.scop import Access, Scop, Statement
 from akg.poly.tree import Band, Domain, Leaf, Member, Node, Sequence, Step, paths, statements_below
@@ -68,8 +69,10 @@ def prove(
     try:
         with isl.budget(BUDGET):
             check = _Check(model, tree, relax_reductions)
-            for dependence in _conflicts(model) if dependences is None else dependences:
+            for dependence in _conflicts(model, check.paths) if dependences is None else dependences:
                 checked += 1
+                if dependence is None:
+                    continue
                 found = check.run(dependence)
                 if found is not None:
                     return Legality("no", found[0], checked, found[1])
@@ -102,8 +105,8 @@ def _malformed(scop: Scop, tree: Domain) -> str | None:
     return fault
 
 
-def _conflicts(model: Model) -> Iterator[Dependence]:
-    """Every conflict in original order, once per pair of statements and of subscripts.
+def _conflicts(model: Model, chosen: dict[str, tuple[Step, ...]]) -> Iterator[Dependence | None]:
+    """Every conflict in original order, once per pair of statements and of subscripts; None where it is surely kept.
 
     The order comes from the original tree (isl's order of the time vectors), not from the loops.
     """
@@ -111,7 +114,13 @@ def _conflicts(model: Model) -> Iterator[Dependence]:
     statements = list(model.scop.statements.values())
     for source in statements:
         for sink in statements:
-            touching = list(_touching(source, sink))
+            touching: list[tuple[Kind, Access, Access]] = []
+            for kind, a, b in _touching(source, sink):
+                pairs = distances(source, sink, a, b, original)
+                if not is_kept(pairs, chosen[source.name], chosen[sink.name]):
+                    touching.append((kind, a, b))
+                elif pairs is not None:
+                    yield None
             before = _before(model, source, sink, original) if touching else None
             if before is None:
                 continue

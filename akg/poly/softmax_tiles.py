@@ -406,9 +406,14 @@ class _Emitter:
         return term if term.dtype is self.sums.dtype else Cast(term, self.sums.dtype)
 
     def softmax(self, row: Callable[[Var], Stmt]) -> Stmt:
-        """The rows of a tile; the weights of places behind the last row are 0 where they are stored apart."""
-        rows = self.loop("i", self.row_end(), row)
-        if self.weights is self.scores or not self.is_ragged:
+        """The rows of a tile; the weights of places behind the last row are 0 where they are stored apart.
+
+        Places behind the last row have scores, of a row of zeros, and are done with the others unless masks or biases
+        are read, which have no such row.
+        """
+        is_whole = all(load is self.found.score for load in loads_of(self.shifted))
+        rows = self.loop("i", Const(self.form.rows) if is_whole else self.row_end(), row)
+        if self.weights is self.scores or not self.is_ragged or is_whole:
             return rows
         zero = Const(0, self.weights.dtype)
         return block(rows, self.loop("i", self.form.rows, lambda i: self.loop("j", self.key_end(), lambda j: self.store(

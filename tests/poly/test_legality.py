@@ -7,14 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from akg.base.target import resolve_target
+from akg.driver import pipeline
 from akg.ir.affine import Affine
 from akg.poly import isl
 from akg.poly import legality as legality_module
 from akg.poly.dependence import annotate, dependences, is_accumulation
 from akg.poly.legality import Legality, prove
 from akg.poly.scop import Scop, extract_scop
+from akg.poly.strategy import resolve_strategy
 from akg.poly.tree import Band, Domain, Leaf, Member, Node, Sequence, map_tree, paths
 from tests.poly import kernels
+from tests.poly.nests import NESTS
 
 
 def scop_of(name: str) -> Scop:
@@ -191,3 +195,23 @@ def test_the_text_has_the_instances() -> None:
         "legal: no (a parallel loop carries a dependence: dimension 0 of a band (k))\n"
         "  anti S1[i=0, j=0, k=0] -> S1[i=0, j=0, k=1] at C[0, 0] (with M = 1, N = 1, K = 2)"
     )
+
+
+@pytest.mark.parametrize("strategy", ["original", "auto", "pluto"])
+def test_distances_of_stencils_need_no_sets(strategy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = pipeline.start(NESTS["jacobi_2d"].lower(), resolve_strategy(strategy), resolve_target())
+    pipeline.run(state, pipeline.SCHEDULE)
+    pipeline.run(state, [p for p in pipeline.MAP if p[0] == "map-cpu"])
+    dependences_known = prove(state.scop, state.tree, dependences(state.scop))
+    monkeypatch.setattr(legality_module, "_Check", _Unasked)
+    assert prove(state.scop, state.tree).answer == dependences_known.answer == "yes"
+
+
+class _Unasked:
+    """Says that what it is asked is violated."""
+
+    def __init__(self, model: object, tree: Domain, relax: bool) -> None:
+        self.paths = paths(tree)
+
+    def run(self, dependence: object) -> tuple[str, None]:
+        return f"{dependence} was not decided by its distances", None
