@@ -105,7 +105,7 @@ def _extreme(f: Function, op: str, a: Value, b: Value) -> Value:
     picked = choose(f, compare(f, "fcmp olt" if op == "min" else "fcmp ogt", a, b), a, b)
     if f.unit.is_finite or (a.is_const and "7FF8" not in a.text):
         return picked
-    return choose(f, compare(f, "fcmp uno", a, a), a, picked)
+    return choose(f, compare(f, "fcmp ord", a, a), picked, a)  # so that the choice is the mask of the instruction
 
 
 def _integer_division(f: Function, op: str, a: Value, b: Value) -> Value:

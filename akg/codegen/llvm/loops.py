@@ -14,6 +14,7 @@ from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.columns import emit_columns
 from akg.codegen.llvm.control import counted_loop, trip_count
 from akg.codegen.llvm.convert import convert
+from akg.codegen.llvm.flatten import flattened
 from akg.codegen.llvm.memory import store
 from akg.codegen.llvm.pairs import accumulate_pairs, emit_dot, emit_pairs, emit_run
 from akg.codegen.llvm.parallel import emit_parallel
@@ -108,6 +109,11 @@ def _tile_vectors(f: Function, stmt: Stmt) -> int:
 def emit_serial(f: Function, loop: For, trips: int | None) -> None:
     """One iteration after the other, or two by one instruction."""
     if emit_pairs(f, loop, trips) or emit_prefix(f, loop, trips):
+        return
+    flat = flattened(f, loop) if f.lanes is None else None
+    if flat is not None:
+        f.unit.note(f"{f.statement_of(flat)}: rows along {loop.var.name} are one row of {flat.end}")
+        emit_for(f, flat)
         return
     if trips is not None and trips <= MAX_UNROLLED and f.lanes is None:
         if trips * _instances(f, loop.body) <= MAX_INSTANCES and not _fills_registers(f, loop.body):

@@ -103,6 +103,8 @@ def updated(f: Function, update: Update, old: Value) -> Value:
     """The new value of a reduction; products in a sum's term are contracted to fused multiply-adds."""
     if update.op == "add" and update.dtype.is_float and f.unit.target.has_fma and _has_product(update.term):
         return _added(f, update.term, old, negated=False)
+    if update.op in ("min", "max"):  # the first one is tested for NaN: better not what the next iteration waits for
+        return combine(f, update.op, f.value(update.term), old)
     return combine(f, update.op, old, f.value(update.term))
 
 
