@@ -76,7 +76,7 @@ _UNARY: dict[str, Callable[[Array], Array]] = {"neg": np.negative, "abs": np.abs
 _CALLS: dict[str, Callable[..., Array]] = {
     "fma": _fma, "copysign": np.copysign, "sqrt": np.sqrt, "floor": np.floor, "ceil": np.ceil, "round": np.rint,
     "trunc": np.trunc, "ldexp": _ldexp, "exponent": _exponent, "significand": _significand,
-    "sixteenth": _sixteenth, "rarely": lambda a, c, b, _: np.where(c, b, a),
+    "sixteenth": _sixteenth, "rarely": lambda a, c, b, x, y: np.where(c, b, a),
 }  # fmt: skip
 
 

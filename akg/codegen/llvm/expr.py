@@ -119,7 +119,8 @@ def _emit_call(f: Function, node: Call) -> Value:
 
 def _emit_rarely(f: Function, node: Call) -> Value:
     """The usual value; behind a branch that no lane mostly takes, the other one."""
-    usual, is_rare, x = (f.value(node.args[k]) for k in (0, 1, 3))
+    usual, is_rare = f.value(node.args[0]), f.value(node.args[1])
+    known = {x: f.value(x) for x in node.args[3:]}
     lanes = max(usual.lanes, is_rare.lanes)
     slot = f.alloca(llvm_type(usual.dtype, lanes))
     f.line(f"store {f.splat(usual, lanes)}, ptr {slot}")
@@ -128,9 +129,10 @@ def _emit_rarely(f: Function, node: Call) -> Value:
         bits = f.here(f"bitcast {is_rare} to i{is_rare.lanes}")
         taken = Value(f.here(f"icmp ne i{is_rare.lanes} {bits}, 0"), bool_, 0, f.level)
     with f.branch(taken):
-        here = Var(f"rare{f.unit.unique()}", x.dtype)  # a value of this scope, so that nothing moves out of it
-        f.vars[here] = replace(x, level=f.level)
-        other = f.value(rewrite(node.args[2], lambda e: here if e is node.args[3] else None))
+        here = {x: Var(f"rare{f.unit.unique()}", x.dtype) for x in known}
+        for x, var in here.items():  # values of this scope, so that nothing moves out of it
+            f.vars[var] = replace(known[x], level=f.level)
+        other = f.value(rewrite(node.args[2], here.get))
         f.line(f"store {choose(f, is_rare, other, f.splat(usual, lanes))}, ptr {slot}")
     return Value(f.here(f"load {llvm_type(usual.dtype, lanes)}, ptr {slot}"), usual.dtype, lanes, f.level)
 

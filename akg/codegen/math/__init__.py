@@ -39,7 +39,8 @@ _RULES: dict[str, Callable[..., Expr]] = {
 _NATIVE_RULES: dict[str, Callable[..., Expr]] = {
     "exp": exponents.exp, "exp2": exponents.exp2, "sigmoid": exponents.sigmoid, "sinh": exponents.sinh,
     "cosh": exponents.cosh, "log": exponents.log, "log2": exponents.log2, "log10": exponents.log10,
-    "erf": special.erf_native, "pow": power.pow_native,
+    "erf": special.erf_native, "pow": power.pow_native, "log1p": exponents.log1p,
+    "asinh": exponents.asinh, "acosh": exponents.acosh, "atanh": exponents.atanh,
 }  # fmt: skip
 
 

@@ -137,9 +137,9 @@ def is_finite(x: Expr) -> Expr:
     return Binary("lt", absolute(x), Const(float("inf"), x.dtype))
 
 
-def rarely(value: Expr, is_rare: Expr, other: Expr, x: Expr) -> Expr:
-    """`other`, a function of `x`, where `is_rare` holds, else `value`; backends may branch around it."""
-    return Call("rarely", (value, is_rare, other, x), value.dtype)
+def rarely(value: Expr, is_rare: Expr, other: Expr, x: Expr, y: Expr | None = None) -> Expr:
+    """`other`, a function of `x` and `y`, where `is_rare` holds, else `value`; backends may branch around it."""
+    return Call("rarely", (value, is_rare, other, x, x if y is None else y), value.dtype)
 
 
 def widen(x: Expr) -> Expr:

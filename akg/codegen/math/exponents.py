@@ -12,10 +12,23 @@ import math
 
 from akg.base.dtype import float32
 from akg.codegen.math import coefficients as co
-from akg.codegen.math.build import absolute, at_least, at_most, choose, copysign, fma, format_of, horner, literal
+from akg.codegen.math import inverse, logarithm
+from akg.codegen.math.build import (
+    absolute,
+    at_least,
+    at_most,
+    choose,
+    copysign,
+    fma,
+    format_of,
+    horner,
+    literal,
+    rarely,
+    sqrt,
+)  # fmt: skip
 from akg.codegen.math.exponential import table
 from akg.codegen.math.logarithm import LN2, LOG2_E, LOG10_2, LOG10_E, log1p_correction, scaled
-from akg.ir.expr import Binary, Call, Expr
+from akg.ir.expr import Binary, Call, Expr, binary, unary
 
 NATIVE = frozenset({"ldexp", "exponent", "significand", "sixteenth"})
 
@@ -112,6 +125,48 @@ def log(x: Expr) -> Expr:
     """The natural logarithm."""
     e, f, correction = _split(x)
     return fma(e, LN2[0], f + fma(e, LN2[1], correction))
+
+
+def _log1p(x: Expr) -> Expr:
+    """``log(1 + x)`` for finite `x` above -1, 0 for both zeros: what 1 + x loses is added to the fraction."""
+    total = x + 1.0
+    m = Call("significand", (total,), x.dtype)
+    down = Call("exponent", (m,), x.dtype) - Call("exponent", (total,), x.dtype)
+    f = (m - 1.0) + ldexp(x - (total - 1.0), down)
+    return fma(down, -LN2[0], f + fma(down, -LN2[1], log1p_correction(f, co.LOG_WIDE_F32)))
+
+
+def _unless(is_usual: Expr, value: Expr, other: Expr, x: Expr) -> Expr:
+    return rarely(value, unary("not", is_usual), other, x)
+
+
+def log1p(x: Expr) -> Expr:
+    """``log(1 + x)``; sums that are not positive and finite are rare."""
+    value = choose(Binary("eq", x, literal(0.0, x)), x, _log1p(x), x)
+    is_usual = binary("and", Binary("gt", x, literal(-1.0, x)), Binary("lt", x, literal(2.0**100, x)))
+    return _unless(is_usual, value, logarithm.log1p(x), x)
+
+
+def asinh(x: Expr) -> Expr:
+    """asinh through log1p; arguments whose squares make 1 vanish are rare."""
+    y = absolute(x)
+    square = y * y
+    value = copysign(_log1p(y + square / (sqrt(square + 1.0) + 1.0)), x)
+    return _unless(Binary("lt", y, literal(inverse.far(x), x)), value, inverse.asinh(x), x)
+
+
+def acosh(x: Expr) -> Expr:
+    """acosh through log1p; so are they here, and those below 1."""
+    t = x - 1.0
+    is_usual = binary("and", Binary("ge", x, literal(1.0, x)), Binary("lt", x, literal(inverse.far(x), x)))
+    return _unless(is_usual, _log1p(t + sqrt(fma(t, t, t + t))), inverse.acosh(x), x)
+
+
+def atanh(x: Expr) -> Expr:
+    """atanh through log1p; arguments from 1 on are rare."""
+    y, one = absolute(x), literal(1.0, x)
+    value = copysign(_log1p((y + y) / (one - y)) * 0.5, x)
+    return _unless(Binary("lt", y, one), value, inverse.atanh(x), x)
 
 
 def log2(x: Expr) -> Expr:

@@ -6,9 +6,9 @@ import math
 
 from akg.base.dtype import float32
 from akg.codegen.math import coefficients as co
-from akg.codegen.math.build import absolute, choose, copysign, fma, horner, is_infinite, literal, sqrt
+from akg.codegen.math.build import absolute, choose, copysign, fma, horner, is_infinite, literal, rarely, sqrt
 from akg.codegen.math.logarithm import log1p
-from akg.ir.expr import Binary, Expr, binary
+from akg.ir.expr import Binary, Expr, binary, unary
 
 
 def _half_pi(x: Expr) -> tuple[float, float]:
@@ -18,7 +18,7 @@ def _half_pi(x: Expr) -> tuple[float, float]:
     return (1.5707963267948966, 6.123233995736766e-17)
 
 
-def _far(x: Expr) -> float:
+def far(x: Expr) -> float:
     """From here on, 1 more makes no difference to a logarithm."""
     return 2.0**26 if x.dtype is float32 else 2.0**56
 
@@ -45,7 +45,36 @@ def atan(x: Expr) -> Expr:
 
 
 def atan2(y: Expr, x: Expr) -> Expr:
-    """The angle of the point (x, y), with the special cases of C."""
+    """The angle of the point (x, y), with the special cases of C.
+
+    With one division: of the smaller by the larger one, or of their difference by their sum. Where the larger one is
+    zero, or so large that the sum may be infinite, or NaN, is rare.
+    """
+    a, b = absolute(y), absolute(x)
+    is_steep = Binary("gt", a, b)
+    small, large = choose(is_steep, b, a, x), choose(is_steep, a, b, x)
+    is_mid = Binary("gt", small, large * 0.41421356237309503)
+    t = choose(is_mid, small - large, small, x) / choose(is_mid, small + large, large, x)
+    z = t * t
+    rest = fma(t * z, horner(z, co.ATAN_F32 if x.dtype is float32 else co.ATAN_F64), t)
+    # the angle is a multiple of pi/4, and `rest` with a sign
+    half, half_rest = _half_pi(x)
+    is_left = Binary("lt", copysign(1.0, x), literal(0.0, x))
+    is_turned = binary("xor", is_steep, is_left)
+    start = choose(is_steep, half, choose(is_left, 2 * half, 0.0, x), x)
+    eighth = choose(is_mid, half / 2, 0.0, x)
+    start = start + choose(is_turned, -eighth, eighth, x)
+    value = copysign(start + fma(start, half_rest / half, choose(is_turned, -rest, rest, x)), y)
+    is_usual = binary("and", Binary("gt", large, literal(0.0, x)), Binary("lt", large, literal(_half_range(x), x)))
+    return rarely(value, unary("not", is_usual), _any_atan2(y, x), y, x)
+
+
+def _half_range(x: Expr) -> float:
+    """The sum of two smaller numbers is finite."""
+    return 2.0**126 if x.dtype is float32 else 2.0**1022
+
+
+def _any_atan2(y: Expr, x: Expr) -> Expr:
     a, b = absolute(y), absolute(x)
     is_steep = Binary("gt", a, b)
     small, large = choose(is_steep, b, a, x), choose(is_steep, a, b, x)
@@ -96,7 +125,7 @@ def acos(x: Expr) -> Expr:
 def asinh(x: Expr) -> Expr:
     """asinh through log1p; where 1 makes no difference as log(2x)."""
     y = absolute(x)
-    is_big = Binary("gt", y, literal(_far(x), x))
+    is_big = Binary("gt", y, literal(far(x), x))
     square = y * y
     grown = y + square / (sqrt(square + 1.0) + 1.0)
     return copysign(log1p(choose(is_big, y, grown, x)) + choose(is_big, math.log(2.0), 0.0, x), x)
@@ -104,7 +133,7 @@ def asinh(x: Expr) -> Expr:
 
 def acosh(x: Expr) -> Expr:
     """acosh through log1p; where 1 makes no difference as log(2x)."""
-    is_big = Binary("gt", x, literal(_far(x), x))
+    is_big = Binary("gt", x, literal(far(x), x))
     t = x - 1.0
     value = log1p(choose(is_big, x, t + sqrt(fma(t, t, t + t)), x)) + choose(is_big, math.log(2.0), 0.0, x)
     return choose(Binary("lt", x, literal(1.0, x)), math.nan, value, x)

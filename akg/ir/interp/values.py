@@ -145,7 +145,7 @@ def _sixteenth(x: np.float64) -> float:
 
 
 _FLOAT64: dict[str, Function] = {
-    "muladd": lambda a, b, c: a * b + c, "rarely": lambda a, c, b, _: b if c else a,
+    "muladd": lambda a, b, c: a * b + c, "rarely": lambda a, c, b, x, y: b if c else a,
     "erf": _erf, "sigmoid": _sigmoid, "fma": _fma, "rsqrt": lambda x: 1 / np.sqrt(x), "pow": np.power,
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh,
     "acosh": np.arccosh, "atanh": np.arctanh, "round": np.rint, "ldexp": _ldexp, "exponent": _exponent,
