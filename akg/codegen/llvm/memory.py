@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from akg.base.dtype import bool_, index
@@ -16,7 +16,9 @@ from akg.codegen.llvm.rows import load_row, row_of, wait_for_row, waiting_value
 from akg.codegen.llvm.subscript import linear, pointer_of
 from akg.codegen.llvm.types import constant, in_memory, llvm_type, mangled
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, Load
+from akg.ir.expr import Const, Expr, Load, Var
+from akg.ir.rewrite import substitute, uses
+from akg.ir.simplify import simplify
 
 MAX_SHUFFLED_STRIDE = 8  # of loads that are vectors and shuffles rather than gathers
 MAX_SLACK_STRIDE = 4  # of loads that may reach behind a temporary
@@ -97,6 +99,8 @@ def load(f: Function, node: Load) -> Value:
     known = waiting_value(f, node, row)
     if known is None and row is not None:
         known = load_row(f, node, place, row)
+    if known is None and inside is None:
+        known = _load_picked(f, node, place)
     if known is not None:
         return _as_bool(f, known, node)
     where = access(f, node.buffer, node.indices)
@@ -241,6 +245,55 @@ def _load_strided(f: Function, where: Access, node: Load, count: int) -> Value:
         order = ", ".join(f"i32 {min(lane, count - 1) * stride}" for lane in range(lanes))
         total = f.at(level, f"shufflevector {kind} {total}, {kind} poison, <{lanes} x i32> <{order}>")
     return Value(total, dtype, lanes, level)
+
+
+def _load_picked(f: Function, node: Load, place: Place) -> Value | None:
+    """Elements at distances that are known now: one or two vectors that cover them, and a shuffle; else None."""
+    if f.lanes is None or f.lanes.is_double or f.guard is not None or place.lanes or place.is_private:
+        return None
+    lanes, mask = f.lanes.count, f.lanes.mask
+    count = lanes if mask is None else _prefix(f, mask)
+    form = linear(f, place, node.indices)
+    if not count or split_lane(form, f.lanes.var)[0] is not None:
+        return None
+    moving = {key: c for key, c in form.items() if any(uses(factor, f.lanes.var) for factor in key)}
+    places = [_total(moving, {f.lanes.var: Const(lane)}) for lane in range(count)]
+    known = [at for at in places if at is not None]
+    if len(known) < count or max(known) - min(known) >= 2 * lanes:
+        return None
+    low, span = min(known), max(known) - min(known) + 1
+    base = {key: c for key, c in form.items() if key not in moving}
+    base[()] = base.get((), 0) + low
+    dtype, align = in_memory(node.dtype), node.buffer.dtype.itemsize_bytes
+    kind, element = llvm_type(dtype, lanes), llvm_type(dtype)
+    pointer, level = pointer_of(f, place, base, element)
+    level = max(level, f.barrier_level(node.buffer))
+    picks = [at - low for at in known] + [0] * (lanes - count)
+    parts = ["", "poison"]
+    if span < lanes:
+        parts[0] = _load_first(f, Access(pointer, 1, level, align), node, span)
+    else:
+        parts[0] = f.at(level, f"load {kind}, ptr {pointer}, align {align}")
+    if span > lanes:
+        behind = f.at(level, f"getelementptr inbounds {element}, ptr {pointer}, i64 {span - lanes}")
+        parts[1] = f.at(level, f"load {kind}, ptr {behind}, align {align}")
+        picks = [at if at < lanes else at - span + 2 * lanes for at in picks]
+    order = ", ".join(f"i32 {p}" for p in picks)
+    text = f.at(level, f"shufflevector {kind} {parts[0]}, {kind} {parts[1]}, <{lanes} x i32> <{order}>")
+    return Value(text, dtype, lanes, level)
+
+
+def _total(form: Polynomial, values: Mapping[Var, Expr]) -> int | None:
+    """The value of a polynomial whose variables are all known."""
+    total = 0
+    for key, coefficient in form.items():
+        for factor in key:
+            value = simplify(substitute(factor, values))
+            if not isinstance(value, Const):
+                return None
+            coefficient *= int(value)
+        total += coefficient
+    return total
 
 
 def _load_first(f: Function, where: Access, node: Load, count: int) -> str:
