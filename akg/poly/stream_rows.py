@@ -20,7 +20,7 @@ from akg.base.target import Target
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Load
-from akg.ir.rewrite import buffers_written, loads_of, map_children, substitute
+from akg.ir.rewrite import buffers_written, loads_of, map_children, substitute, variables_of
 from akg.ir.simplify import simplify
 from akg.ir.stmt import For, Prefetch, Stmt, Store, block, expressions
 
@@ -98,7 +98,8 @@ class _Placer:
             streams *= (loop.const_trips or 1) if loop.var in moving else 1
         row = lanes.max_trips
         row_bytes = LONG_ROW_BYTES if row is None else row * buffer.dtype.itemsize_bytes
-        used_once = all(loop.var in moving or loop.var in forms[-1].terms for loop in around)
+        bounds = {v for loop in around if loop.var in moving for e in (loop.begin, loop.end) for v in variables_of(e)}
+        used_once = all(loop.var in moving or loop.var in bounds or loop.var in forms[-1].terms for loop in around)
         if streams < LEAST_STREAMS or row_bytes < LONG_ROW_BYTES or not used_once or around[-1].var not in moving:
             return False
         return streams * row_bytes * CACHE_SHARE <= self.target.l2_bytes and exceeds(buffer, self.target.l2_bytes)
