@@ -148,7 +148,7 @@ def tile_time(
         chunks = -(-trips[vector] // lanes) * (steps // trips[vector])
         return number * (chunks * each + tile * lanes / 2)
     width = tiles.get(vector, trips[vector])
-    cost = max(_vector_load(a, vector, lanes) for a in operands if depends_on(a, vector))
+    cost = max((_vector_load(a, vector, lanes) for a in operands if depends_on(a, vector)), default=0.0)
     rows_of = [(v, s) for v, s in tiles.items() if v is not vector]
     row, rows = rows_of[0] if rows_of else (None, 1)
     time, count = 0.0, 0

@@ -343,6 +343,15 @@ def test_products(transpose_a, transpose_b, dtype):
     assert_close(run(desc, *given, c), (want + c.astype("float32")).astype(dtype), terms=6)
 
 
+def test_products_that_are_the_same_along_an_axis():
+    a, b = values((8, 1, 1, 7)), values((2, 8, 5, 7, 1), seed=1)
+    wide, out = tensor("w", (2, 8, 5, 2, 7)), tensor("out", (2, 8, 5, 2, 1))
+    first, second = tensor("a", a.shape), tensor("b", b.shape)
+    ops = [op("BroadcastTo", [first], wide, shape=[2, 8, 5, 2, 7]), op("BatchMatMul", [wide, second], out)]
+    got = run(document([first, second], ops, [out]), a, b)
+    assert_close(got, np.broadcast_to(a, (2, 8, 5, 2, 7)) @ b, terms=7)
+
+
 def convolved(x, w, stride, padding, dilation=(1, 1)):
     """NHWC by (out, kh, kw, c), in NumPy."""
     left, right, top, bottom = padding
