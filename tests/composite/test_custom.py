@@ -145,6 +145,11 @@ HOSTILE = {
     "star": HEAD + "    c[0, 0] = max(*a)\n    return c\n",
     "delete": HEAD + "    del a\n    return c\n",
     "not Python": "def f(a, b:\n",
+    "loop variable before its loop": HEAD + "    for i in range(4):\n        c[i, 0] = j\n"
+    "        for j in range(6):\n            c[i, j] = 1.0\n    return c\n",
+    "loop up to itself": HEAD + "    for j in range(j):\n        c[0, j] = a[0, j]\n    return c\n",
+    "loop up to data": HEAD + "    for i in range(4):\n        for j in range(exp(a[i, j])):\n"
+    "            c[i, j] = 1.0\n    return c\n",
     "limit of no type": HEAD + "    c[0, 0] = min_value('float99')\n    return c\n",
     "limit of nothing": HEAD + "    c[0, 0] = min_value()\n    return c\n",
     "two arguments": HEAD + "    c[0, 0] = rsqrt(a[0, 0], b[0])\n    return c\n",

@@ -49,18 +49,27 @@ def lower_tree(
     Raises:
         AkgError: AKG-E22x and AKG-E23x for what a script cannot say, at its place in the source.
     """
-    facts = Facts()
+    facts, mistake = Facts(), None
     for _ in range(8 * len(assigned_names(tree.body)) + 8):
         facts.changed = False
         lowering = _FunctionLowering(source, tree, facts, names, annotations)
         try:
             kernel = lowering.kernel(tree)
-        except AkgError:
+        except AkgError as error:
             if facts.changed:  # an assumption was wrong: what followed from it does not count
+                mistake = error
                 continue
             raise
         if not facts.changed:
             return kernel
+        mistake = None
+    if mistake is not None:  # a name that is used for what it cannot be stays without a type
+        raise mistake
+    if facts.awaited is not None:
+        source.fail(
+            facts.awaited, "AKG-E232", f"{facts.awaited.id!r} is read before it is assigned",
+            "a loop gives it values later, and none after it", f"start with {facts.awaited.id} = 0.0",
+        )  # fmt: skip
     raise InternalError(f"the types of the local names of {tree.name} do not settle")
 
 

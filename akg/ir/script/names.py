@@ -63,7 +63,7 @@ class NameLowering:
             )  # fmt: skip
         self.facts.put_in_memory(node.id)
         if fact.type is None:  # assigned later in a loop: the type comes with the next pass
-            self.facts.changed = True
+            self.facts.changed, self.facts.awaited = True, node
             return literal(0)
         return Value(Load(self.scalar_buffer(node.id), ()), fact.type.is_weak)
 

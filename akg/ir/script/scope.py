@@ -72,10 +72,17 @@ class Fact:
 
 @dataclass(slots=True)
 class Facts:
-    """What is known about the local names; `changed` if this pass learned something."""
+    """What is known about the local names.
+
+    Attributes:
+        names: by name.
+        changed: whether this pass learned something.
+        awaited: where a name is read whose type no pass has found yet.
+    """
 
     names: dict[str, Fact] = field(default_factory=dict)
     changed: bool = False
+    awaited: ast.Name | None = None
 
     def of(self, name: str) -> Fact:
         """The fact about `name`."""
