@@ -469,3 +469,13 @@ def test_short_loops_are_straight_code(check: Check) -> None:
     made = kernel(body, x, out, n, m)
     y = np.zeros(10, np.float32)
     check(made, random((12, 3)), y, 10, 3, rtol=tolerance(float32, 9))
+
+
+def test_half_a_vector_at_the_end_needs_no_mask(check: Check) -> None:
+    a, b = Buffer("A", consts(3, 40), float32), Buffer("B", consts(3, 40), float32)
+    body = loop(i, 3, loop(j, 40, Store(b, (i, j), Load(a, (i, j)) * 2.0, "S"), "vector"))
+    text = emit(kernel(body, a, b), replace(resolve_target("x86-64-v4"), cores=1)).text
+    assert "<16 x float>" in text
+    assert "<8 x float>" in text
+    assert "masked" not in text
+    check(kernel(body, a, b), random((3, 40)), random((3, 40)))

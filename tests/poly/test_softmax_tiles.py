@@ -13,6 +13,7 @@ from akg.base.dtype import dtype_of, tolerance
 from akg.base.target import Target
 from akg.driver import pipeline
 from akg.ir import stmt
+from akg.ir.buffer import Buffer
 from akg.ir.expr import Const
 from akg.ir.interp import interpret
 from akg.ir.lower import lower_te
@@ -155,3 +156,31 @@ def test_an_epilogue_of_the_result_joins() -> None:
     _, state = mapped([ops.relu(product)], inputs, LARGE)
     assert state.result is not None and form(state)
     assert len([s for s in stmt.walk(state.result.body) if isinstance(s, stmt.Store) and "divide" in s.name]) == 1
+
+
+@pytest.mark.parametrize(("rows", "most"), [(333, 336), (129, 132), (777, 792), (512, 512), (1000, 1008)])
+def test_little_is_left_behind_the_last_row(rows: int, most: int) -> None:
+    state = check_form((rows, 40), LARGE)
+    size = int(form(state).split("tiles of ")[1].split(" rows")[0])
+    assert -(-rows // size) * size <= most
+    scores = next(b for b in allocated(state) if b.name.endswith("_scores"))
+    width = int(scores.shape[1]) if isinstance(scores.shape[1], Const) else 0
+    assert rows <= width < rows + 48
+
+
+def check_form(shape: Shape, target: Target) -> pipeline.Compilation:
+    q, k, v = (te.placeholder(shape, "float32", name=n) for n in "qkv")
+    return mapped([ops.scaled_dot_product_attention(q, k, v)], [q, k, v], target)[1]
+
+
+def allocated(state: pipeline.Compilation) -> list[Buffer]:
+    assert state.body is not None
+    return [s.buffer for s in stmt.walk(state.body) if isinstance(s, stmt.Alloc)]
+
+
+def test_threads_share_the_heads_that_they_have_evenly() -> None:
+    q, k, v = (te.placeholder((2, 3, 40, 16), "float32", name=n) for n in "qkv")
+    state = mapped([ops.scaled_dot_product_attention(q, k, v)], [q, k, v], LARGE)[1]
+    assert state.body is not None
+    shared = [s for s in stmt.walk(state.body) if isinstance(s, stmt.For) and s.kind == "parallel"]
+    assert [s.const_trips for s in shared] == [2], "two batches for two cores, not three heads"
