@@ -48,6 +48,7 @@ from akg.poly.prepack import Prepack, bound_params
 from akg.poly.privatize import privatize
 from akg.poly.promote import promote_tiles
 from akg.poly.recurrence import split_recurrences
+from akg.poly.row_pipeline import pipeline_rows
 from akg.poly.row_sweep import sweep_rows
 from akg.poly.scan import NotRectangularError, scan
 from akg.poly.scop import Scop, extract_scop
@@ -326,6 +327,7 @@ def _carry(state: Compilation) -> None:
 def _jam(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.tile and state.strategy.vectorize:
+        state.body = pipeline_rows(state.body, _fresh_names(state), state.target, state.decisions.note)
         state.body = jam_rows(state.body, _fresh_names(state), state.target, state.decisions.note)
         state.body = overlap_rows(state.body, _fresh_names(state), state.decisions.note)
         state.body = sweep_rows(state.body, _fresh_names(state), state.target)
@@ -395,7 +397,7 @@ MAP: tuple[Pass, ...] = (
     ("pair-steps", "lay operands of narrow types out for instructions that take several steps of a sum", _pair),
     ("recur", "split linear recurrences along innermost loops into lanes and a short chain", _recur),
     ("carry", "keep what one iteration leaves for the next in registers", _carry),
-    ("jam", "run rows in groups, operands and overlapping windows read once, and windows row by row", _jam),
+    ("jam", "run rows in groups and passes in pipelines, windows row by row; read shared operands once", _jam),
     ("prefetch", "ask for what the next register tile or the next rows read before it is needed", _prefetch),
     ("simplify", "fold index arithmetic and drop empty loops", _finish),
 )

@@ -26,7 +26,7 @@ def join_reductions(body: Stmt) -> Stmt:
     body = map_children(body, join_reductions)
     if not isinstance(body, Block):
         return body
-    parts, k, is_changed = _flat(body), 0, False
+    parts, k, is_changed = flat(body), 0, False
     while k < len(parts):
         joined = next((new for first in range(k) if (new := _joined(parts, first, k)) is not None), None)
         if joined is None:
@@ -36,27 +36,27 @@ def join_reductions(body: Stmt) -> Stmt:
     return block(*parts) if is_changed else body
 
 
-def _flat(stmt: Stmt) -> list[Stmt]:
+def flat(stmt: Stmt) -> list[Stmt]:
     """The statements of a block, those of loops of one iteration among them."""
     if isinstance(stmt, Block):
-        return [inner for part in stmt.body for inner in _flat(part)]
+        return [inner for part in stmt.body for inner in flat(part)]
     if isinstance(stmt, For) and stmt.kind == "serial" and stmt.const_trips == 1:
-        return _flat(substitute_stmt(stmt.body, {stmt.var: stmt.begin}))
+        return flat(substitute_stmt(stmt.body, {stmt.var: stmt.begin}))
     return [stmt]
 
 
 @dataclass(frozen=True, slots=True)
-class _Effect:
+class Effect:
     """Arrays that a statement reads and writes."""
 
     reads: frozenset[Buffer]
     writes: frozenset[Buffer]
 
     @staticmethod
-    def of(stmt: Stmt) -> _Effect:
-        return _Effect(frozenset(buffers_read(stmt)), frozenset(buffers_written(stmt)))
+    def of(stmt: Stmt) -> Effect:
+        return Effect(frozenset(buffers_read(stmt)), frozenset(buffers_written(stmt)))
 
-    def meets(self, other: _Effect) -> bool:
+    def meets(self, other: Effect) -> bool:
         """Whether the two must keep their order."""
         return bool(self.writes & (other.reads | other.writes) or self.reads & other.writes)
 
@@ -71,12 +71,12 @@ def _joined(parts: list[Stmt], first: int, second: int) -> list[Stmt] | None:
     b = replace(b, var=a.var, body=substitute_stmt(b.body, {b.var: a.var}))
     if not _shares(a, b) or len(list(_stores(a))) + len(list(_stores(b))) > MAX_SUMS:
         return None
-    target, own = _Effect.of(a), _Effect.of(b)
+    target, own = Effect.of(a), Effect.of(b)
     before: list[Stmt] = []
     behind: list[Stmt] = []
     wanted = [own]
     for stmt in reversed(parts[first + 1 : second]):
-        effect = _Effect.of(stmt)
+        effect = Effect.of(stmt)
         if any(effect.meets(w) for w in wanted):
             if effect.meets(target):
                 return None
