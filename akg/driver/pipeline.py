@@ -37,6 +37,7 @@ from akg.poly.jam import jam_rows
 from akg.poly.lanes import LaneModel
 from akg.poly.legality import Legality, prove
 from akg.poly.mapping import Decisions, map_cpu
+from akg.poly.maxima import bound_exponentials
 from akg.poly.one_pass import join_reductions
 from akg.poly.pack import pack_constants, pack_operands
 from akg.poly.pack_lanes import pack_for_lanes
@@ -58,7 +59,7 @@ from akg.poly.skip_padding import skip_padding
 from akg.poly.softmax_tiles import tile_softmax_products
 from akg.poly.split_reduction import split_reductions
 from akg.poly.strategy import Strategy, noting, schedulers
-from akg.poly.stream_rows import prefetch_rows
+from akg.poly.stream_rows import prefetch_rows, prefetch_streams
 from akg.poly.tile_scan import scan_tiles
 from akg.poly.tree import Domain, Step, paths, tree_text
 from akg.poly.turn_rows import turn_rows
@@ -324,6 +325,11 @@ def _carry(state: Compilation) -> None:
         state.body = contract_products(state.body) if config.fast_math else state.body
 
 
+def _bound(state: Compilation) -> None:
+    assert state.body is not None
+    state.body = bound_exponentials(state.body)
+
+
 def _jam(state: Compilation) -> None:
     assert state.body is not None
     if state.strategy.tile and state.strategy.vectorize:
@@ -338,6 +344,7 @@ def _prefetch(state: Compilation) -> None:
     if state.strategy.tile:
         state.body = prefetch_tiles(state.body, _fresh_names(state), state.target)
         state.body = prefetch_rows(state.body, state.target)
+        state.body = prefetch_streams(state.body, state.target)
         state.body = prefetch_windows(state.body, _fresh_names(state), state.target)
         state.body = prefetch_panels(state.body, state.prepack.copies, state.target)
 
@@ -397,6 +404,7 @@ MAP: tuple[Pass, ...] = (
     ("pair-steps", "lay operands of narrow types out for instructions that take several steps of a sum", _pair),
     ("recur", "split linear recurrences along innermost loops into lanes and a short chain", _recur),
     ("carry", "keep what one iteration leaves for the next in registers", _carry),
+    ("maxima", "mark exponentials below maxima, which need no limit above", _bound),
     ("jam", "run rows in groups and passes in pipelines, windows row by row; read shared operands once", _jam),
     ("prefetch", "ask for what the next register tile or the next rows read before it is needed", _prefetch),
     ("simplify", "fold index arithmetic and drop empty loops", _finish),

@@ -15,9 +15,10 @@ Meaning:
     `reduction` whose address does not depend on the loop variable. A vector loop may be the whole body of another:
     lanes in two dimensions. *unroll* needs constant trip count; its
     iterations run in order. *block* and *thread* are a device's grid.
-  * ``Store`` with `reduction` "sum" | "prod" | "max" | "min" is an update: its value has the form
+  * ``Store`` with `reduction` "sum" | "prod" | "max" | "min" | "top" is an update: its value has the form
     ``combine(old element, term)`` with the old element as first operand; the instances of one such
-    statement may be reordered. Names of stores are unique in a kernel: they name the statements.
+    statement may be reordered. "top" is a maximum whose users do not care whether it takes notice of NaN.
+    Names of stores are unique in a kernel: they name the statements.
   * ``Alloc`` declares a temporary for its body. Its elements are uninitialised.
   * ``Prefetch`` asks for the line of a cache that an element lies in. It computes nothing, so that any place may leave
     it out, and the element need not exist. In a vector loop it is for the elements of all lanes.
@@ -38,7 +39,8 @@ from akg.ir.expr import Binary, Const, Expr, Var
 LoopKind = Literal["serial", "parallel", "vector", "unroll", "block", "thread"]
 Role = Literal["in", "out", "inout", "scalar", "size"]
 Constant = Literal["", "free", "fixed"]
-REDUCTIONS: dict[str, str] = {"sum": "add", "prod": "mul", "max": "max", "min": "min"}  # name -> Binary op
+# name -> Binary op
+REDUCTIONS: dict[str, str] = {"sum": "add", "prod": "mul", "max": "max", "min": "min", "top": "max"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -92,7 +92,8 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
 
     def body(a: Expr) -> Expr:
         # (1 + tanh(u)) / 2 = sigmoid(2 u)
-        return a * te.sigmoid(a * (2.0 * math.sqrt(2.0 / math.pi)) * (1.0 + 0.044715 * a * a))
+        slope = 2.0 * math.sqrt(2.0 / math.pi)
+        return a * te.sigmoid(a * te.fma(a * a, 0.044715 * slope, slope))
 
     return float_map("gelu", check_tensor(x, "x"), body)
 

@@ -14,19 +14,32 @@ at a time 0.65 of a plain read, eight 0.75, eight with prefetches into the secon
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import prod
 
 from akg.base.target import Target
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Load
-from akg.ir.rewrite import buffers_written, loads_of, map_children, substitute, variables_of
+from akg.ir.expr import Binary, Call, Const, Load, Unary
+from akg.ir.rewrite import (
+    buffers_read,
+    buffers_written,
+    loads_of,
+    map_children,
+    rewrite_stmt,
+    substitute,
+    variables_of,
+    walk_expr,
+)
 from akg.ir.simplify import simplify
-from akg.ir.stmt import For, Prefetch, Stmt, Store, block, expressions
+from akg.ir.stmt import For, Prefetch, Stmt, Store, block, expressions, walk
 
 LONG_ROW_BYTES = 4096  # a page: prefetchers follow a stream up to its end
 ROWS = 8  # streams at a time, of long rows
 LEAST_STREAMS = 4
+FAR_SHARE = 3 / 4  # of the last cache: what exceeds it comes from memory
+AHEAD_BYTES = 2048
+LEAST_WORK = 4  # operations for each array that is read or written
 CACHE_SHARE = 4  # what is asked for ahead may take this part of the second cache
 
 
@@ -49,6 +62,67 @@ def prefetch_rows(body: Stmt, target: Target) -> Stmt:
         target: whose second cache holds what is on its way.
     """
     return _Placer(target, buffers_written(body)).visit(body, ())
+
+
+def prefetch_streams(body: Stmt, target: Target) -> Stmt:
+    """`body` with prefetches along the rows of arrays from memory, where each vector is much arithmetic.
+
+    A loop that only moves data has many loads under way by itself. One with much arithmetic between its loads fills
+    the window of a processor with a few vectors, and is left to the processor's own prefetchers (gelu of 4096 x 4096
+    floats with a bias and a residual on a Zen 4 core: 7.6 ms, and 6.8 with prefetches).
+
+    Args:
+        body: the loops; those with lanes are innermost.
+        target: whose last cache tells what comes from memory.
+    """
+    buffers = {b for b in buffers_read(body) | buffers_written(body) if b.scope == "global"}
+    touched = sum(prod(b.const_shape or (0,)) * b.dtype.itemsize_bytes for b in buffers)
+    if touched <= FAR_SHARE * target.l3_bytes or any(isinstance(s, Prefetch) for s in walk(body)):
+        return body
+    written = buffers_written(body)
+
+    def visit(stmt: Stmt) -> Stmt | None:
+        if not isinstance(stmt, For) or stmt.kind != "vector" or any(isinstance(s, For) for s in walk(stmt.body)):
+            return None
+        loads = {load for s in walk(stmt.body) for e in expressions(s) for load in loads_of(e)}
+        streams = [x for x in loads if x.buffer not in written and _is_stream(x, stmt, target)]
+        if not streams or not is_laborious(stmt):
+            return None
+        return replace(stmt, body=block(stmt.body, *[_ahead(x) for x in sorted(streams, key=str)]))
+
+    return rewrite_stmt(body, visit)
+
+
+def is_laborious(lanes: For) -> bool:
+    """Whether the lanes of a loop compute for long beside what they read and write."""
+    stores = [s for s in walk(lanes.body) if isinstance(s, Store)]
+    read = {load.buffer for s in stores for load in loads_of(s.value) if load.indices}
+    return sum(map(_work, stores)) >= LEAST_WORK * (len(read) + len(stores))
+
+
+def _is_stream(load: Load, lanes: For, target: Target) -> bool:
+    """Whether lanes read neighbours of an array that no cache but the last holds, all of which is used once."""
+    forms = [Affine.of(i) for i in load.indices]
+    if load.buffer.scope != "global" or not exceeds(load.buffer, target.l2_bytes) or not forms or None in forms:
+        return False
+    last = forms[-1]
+    return (
+        last is not None
+        and last.coefficient(lanes.var) == 1
+        and all(form is not None and lanes.var not in form.terms for form in forms[:-1])
+    )
+
+
+def _ahead(load: Load) -> Prefetch:
+    """The line that lanes read a while later, in the next row where this one ends."""
+    *rows, last = load.indices
+    return Prefetch(load.buffer, (*rows, last + Const(AHEAD_BYTES // load.dtype.itemsize_bytes)), 1)
+
+
+def _work(store: Store) -> int:
+    """The operations of a store; a function is a dozen."""
+    nodes = [n for n in walk_expr(store.value) if isinstance(n, (Binary, Unary, Call))]
+    return sum(12 if isinstance(n, Call) and n.fn != "fma" else 1 for n in nodes)
 
 
 class _Placer:

@@ -112,3 +112,23 @@ def test_prefetches_change_nothing(shapes: Any, dtype: str) -> None:
     want = a.astype(np.float64) @ b.astype(np.float64)
     bound = tolerance(A.dtype, shapes[0][1]) * np.sqrt(shapes[0][1])
     np.testing.assert_allclose(np.asarray(kernel(a, b)).astype(np.float64), want, rtol=bound, atol=bound)
+
+
+@pytest.mark.parametrize(("define", "shapes", "wanted"), [
+    (ops.tanh, ((4096, 2048),), {"x0"}),
+    (lambda x, b, r: ops.add(ops.gelu(ops.add(x, b)), r), ((4096, 2048), (2048,), (4096, 2048)), {"x0", "x2"}),
+    (ops.tanh, ((1000, 1000),), set[str]()),  # the last cache holds it
+    (ops.add, ((4096, 2048), (4096, 2048)), set[str]()),  # little arithmetic
+])  # fmt: skip
+def test_long_arithmetic_asks_ahead(define: Define, shapes: Any, wanted: set[str]) -> None:
+    assert prefetched(loops_of(define, *shapes)) == wanted
+
+
+def test_lines_that_rows_share_are_written_once_beside_prefetches() -> None:
+    define: Define = lambda x: ops.tanh(x)  # noqa: E731
+    x = te.placeholder((3001, 1111), "float32", name="x")
+    kernel = akg.build([define(x)], inputs=[x], target=replace(CPU, l3_bytes=8 * MIB))
+    assert "prefetch" in kernel.source("loop") and "blend" in kernel.source("asm")
+    array = np.random.default_rng(2).uniform(-3, 3, (3001, 1111)).astype(np.float32)
+    bound = tolerance(float32, 1)
+    np.testing.assert_allclose(kernel(array), np.tanh(array.astype(np.float64)), rtol=bound, atol=bound)

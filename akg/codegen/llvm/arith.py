@@ -62,11 +62,11 @@ _FLOAT_PREDICATES = {"eq": "oeq", "ne": "une", "lt": "olt", "le": "ole", "gt": "
 
 
 def combine(f: Function, op: str, a: Value, b: Value, flags: str = "") -> Value:
-    """``a op b`` on values of one type."""
+    """``a op b`` on values of one type; "top" is a maximum that may lose NaN."""
     dtype = a.dtype
     if op in COMPARISONS:
         return compare(f, _predicate(op, dtype), a, b)
-    if op in ("min", "max"):
+    if op in ("min", "max", "top"):
         return _extreme(f, op, a, b)
     if dtype.is_float:
         if op in _FLOAT_OPS:
@@ -103,7 +103,7 @@ def _extreme(f: Function, op: str, a: Value, b: Value) -> Value:
         a, b = b, a
     # An ordered comparison picks b if either side is NaN: right if b is the one.
     picked = choose(f, compare(f, "fcmp olt" if op == "min" else "fcmp ogt", a, b), a, b)
-    if f.unit.is_finite or (a.is_const and "7FF8" not in a.text):
+    if f.unit.is_finite or op == "top" or (a.is_const and "7FF8" not in a.text):
         return picked
     return choose(f, compare(f, "fcmp ord", a, a), picked, a)  # so that the choice is the mask of the instruction
 

@@ -43,7 +43,7 @@ def split_update(stmt: Store) -> Update | None:
         old = old.a
     if not isinstance(old, Load) or old.buffer is not stmt.buffer or old.indices != stmt.indices:
         return None
-    return Update(op, value.a, value.b, value.dtype)
+    return Update("top" if stmt.reduction == "top" else op, value.a, value.b, value.dtype)
 
 
 def identity(op: str, dtype: DType) -> Value:
@@ -54,7 +54,7 @@ def identity(op: str, dtype: DType) -> Value:
     elif op == "add":
         value = -0.0 if dtype.is_float else 0
     elif dtype.is_float:
-        value = float("-inf") if op == "max" else float("inf")
+        value = float("-inf") if op in ("max", "top") else float("inf")
     elif dtype.kind == "uint":
         value = 0 if op == "max" else (1 << dtype.bits) - 1
     else:

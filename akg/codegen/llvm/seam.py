@@ -22,7 +22,7 @@ from akg.codegen.llvm.types import in_memory
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Expr
 from akg.ir.rewrite import loads_of, substitute
-from akg.ir.stmt import For, Kernel, Store, expressions, walk
+from akg.ir.stmt import Block, For, Kernel, Prefetch, Stmt, Store, expressions, walk
 
 LINE_BYTES = 64
 
@@ -38,7 +38,11 @@ def stored_once(kernel: Kernel) -> frozenset[Buffer]:
 def seam_of(f: Function, loop: For, store: Store, lanes: int) -> Seam | None:
     """Where the rows of a loop over lanes leave what does not fill a line; None if they cannot be put together."""
     dtype = in_memory(store.buffer.dtype)
-    if loop.body is not store or store.buffer not in f.unit.stored_once or lanes * dtype.itemsize_bytes != LINE_BYTES:
+    if (
+        _statements(loop.body) != [store]
+        or store.buffer not in f.unit.stored_once
+        or lanes * dtype.itemsize_bytes != LINE_BYTES
+    ):
         return None
     if is_checked(f, store.buffer, store.indices):
         return None
@@ -55,6 +59,11 @@ def seam_of(f: Function, loop: For, store: Store, lanes: int) -> Seam | None:
         f.allocas += [f"  store i64 0, ptr {found.address}", f"  store i32 0, ptr {found.count}"]
         f.seams[store.buffer] = found
     return found
+
+
+def _statements(body: Stmt) -> list[Stmt]:
+    parts = body.body if isinstance(body, Block) else (body,)
+    return [s for s in parts if not isinstance(s, Prefetch)]
 
 
 class Row:

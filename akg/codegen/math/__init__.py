@@ -25,6 +25,7 @@ def _rsqrt(x: Expr) -> Expr:
 
 _RULES: dict[str, Callable[..., Expr]] = {
     "exp": exponential.exp, "exp2": exponential.exp2, "expm1": exponential.expm1, "log": logarithm.log,
+    "exp_below": exponential.exp_below,
     "log2": logarithm.log2, "log10": logarithm.log10, "log1p": logarithm.log1p, "tanh": exponential.tanh,
     "sinh": exponential.sinh, "cosh": exponential.cosh, "erf": special.erf, "sigmoid": exponential.sigmoid,
     "sin": trigonometric.sin, "cos": trigonometric.cos, "tan": trigonometric.tan, "asin": inverse.asin,
@@ -37,7 +38,8 @@ _RULES: dict[str, Callable[..., Expr]] = {
 
 # The better expansions of machines that have the calls of `NATIVE`.
 _NATIVE_RULES: dict[str, Callable[..., Expr]] = {
-    "exp": exponents.exp, "exp2": exponents.exp2, "sigmoid": exponents.sigmoid, "sinh": exponents.sinh,
+    "exp": exponents.exp, "exp_below": exponents.exp_below, "exp2": exponents.exp2, "sigmoid": exponents.sigmoid,
+    "sinh": exponents.sinh,
     "cosh": exponents.cosh, "log": exponents.log, "log2": exponents.log2, "log10": exponents.log10,
     "erf": special.erf_native, "pow": power.pow_native, "log1p": exponents.log1p,
     "asinh": exponents.asinh, "acosh": exponents.acosh, "atanh": exponents.atanh,

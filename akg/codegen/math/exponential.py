@@ -102,6 +102,11 @@ def exp(x: Expr) -> Expr:
     return exp_clamped(at_most(at_least(x, t.low), t.high))
 
 
+def exp_below(x: Expr) -> Expr:
+    """``e**x`` where `x` is never positive."""
+    return exp_clamped(at_least(x, table(x).low))
+
+
 def exp2(x: Expr) -> Expr:
     """``2**x``."""
     kind = format_of(x)

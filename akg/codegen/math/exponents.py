@@ -53,12 +53,18 @@ def _exp_parts(x: Expr) -> tuple[Expr, Expr]:
     return horner(r, (1.0, 1.0, *t.exp)), n
 
 
-def _exp_sixteenths(x: Expr) -> tuple[Expr, Expr]:
-    """``(p, n)`` with ``exp(x) = p * 2**floor(n)`` in float32: the last bits of the sum that rounds n choose p."""
+def _exp_sixteenths(x: Expr, *, is_exact: bool = True) -> tuple[Expr, Expr]:
+    """``(p, n)`` with ``exp(x) = p * 2**floor(n)`` in float32: the last bits of the sum that rounds n choose p.
+
+    Where `x` is not exact, one part of ln(2) will do: it adds an error of ``3e-9 |x|``, and rounding `x` one of
+    ``6e-8 |x|``.
+    """
     t, magic = table(x), literal(format_of(x).round_magic / 16, x)
     shifted = fma(x, 1 / math.log(2.0), magic)
     n = shifted - magic
-    r = fma(n, -t.ln2[1], fma(n, -t.ln2[0], x))
+    r = fma(n, -t.ln2[0], x)
+    if is_exact:
+        r = fma(n, -t.ln2[1], r)
     power = Call("sixteenth", (shifted,), x.dtype)
     return fma(power, fma(r * r, horner(r, co.EXP_SIXTEENTH_F32), r), power), n
 
@@ -75,6 +81,12 @@ def exp_no_clamp(x: Expr) -> Expr:
     return ldexp(*_exp_parts(x))
 
 
+def exp_below(x: Expr) -> Expr:
+    """``e**x`` where `x` is a rounded difference that is never positive."""
+    x = at_least(x, table(x).low)
+    return ldexp(*(_exp_sixteenths(x, is_exact=False) if x.dtype is float32 else _exp_parts(x)))
+
+
 def exp2(x: Expr) -> Expr:
     """``2**x``: an infinite `x` leaves NaN as the fraction, which scaling by an infinite power overrides."""
     n = Call("round", (x,), x.dtype)
@@ -84,7 +96,8 @@ def exp2(x: Expr) -> Expr:
 def sigmoid(x: Expr) -> Expr:
     """``e**x / (1 + e**x)``, where the exponential cannot overflow."""
     t = table(x)
-    e = ldexp(*_exp_parts(at_most(at_least(x, t.low), 2 * t.saturated)))
+    limited = at_most(at_least(x, t.low), 2 * t.saturated)
+    e = ldexp(*(_exp_sixteenths(limited) if x.dtype is float32 else _exp_parts(limited)))
     return e / (e + 1.0)
 
 
