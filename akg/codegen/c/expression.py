@@ -35,7 +35,7 @@ _SUFFIXES = {
 }  # fmt: skip
 _SHORT = {"float16": "f16", "bfloat16": "bf16"}
 # Where the C library has another name than `akg.ir.expr`: round is to even.
-_LIBRARY = {"round": "rint"}
+_LIBRARY = {"exp_below": "exp", "round": "rint"}
 
 
 def at_least(text: Text, strength: int) -> str:
