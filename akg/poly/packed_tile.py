@@ -15,7 +15,16 @@ from akg.ir.affine import Affine
 from akg.ir.expr import Const, Var
 from akg.poly.access import depends_on, stride
 from akg.poly.lanes import LaneModel, is_accumulator
-from akg.poly.register_tile import BROADCAST, LATENCY_CYCLES, LOADS_PER_CYCLE, MULTIPLY_ADDS_PER_CYCLE, UNKNOWN_TRIPS
+from akg.poly.register_tile import (
+    BROADCAST,
+    LATENCY_CYCLES,
+    LINE_BYTES,
+    LOADS_PER_CYCLE,
+    MULTIPLY_ADDS_PER_CYCLE,
+    UNKNOWN_TRIPS,
+    crowding,
+    rows_in_cache,
+)
 from akg.poly.scop import Access, Statement
 
 MAX_ROWS = 28  # of a tile whose rows share cache lines
@@ -68,7 +77,8 @@ def packed_tile(model: LaneModel, statement: Statement, outer: list[Var], inside
         packing = sum(prod([int(s) for s in a.buffer.shape if isinstance(s, Const)]) for a in moving)
         packing = packing / model.lanes_of(statement) * PACK_CYCLES
         period = gcd(*[_period(a, vector) for a in moving])  # panels have to start at multiples of the width
-        for found in _tiles(model, trips[row], trips[vector], model.lanes_of(statement)):
+        capacity = capacity_of([a for a in operands if a not in moving], row)
+        for found in _tiles(model, trips[row], trips[vector], model.lanes_of(statement), capacity):
             rows, width, step, vectors = found
             if period % width:
                 continue
@@ -76,6 +86,12 @@ def packed_tile(model: LaneModel, statement: Statement, outer: list[Var], inside
             if best is None or time < best.time:
                 best = PackedTile(row, vector, rows, width, time)
     return best
+
+
+def capacity_of(operands: list[Access], row: Var) -> int:
+    """Rows of a tile whose lines, read in place, the first-level cache holds: of the operand that has the fewest."""
+    strides = [abs(stride(a, row)) * a.buffer.dtype.itemsize_bytes for a in operands if depends_on(a, row)]
+    return min([rows_in_cache(s) for s in strides if s > LINE_BYTES], default=UNKNOWN_TRIPS)
 
 
 def _is_packable(access: Access, vector: Var) -> bool:
@@ -93,7 +109,9 @@ def _period(access: Access, vector: Var) -> int:
     return gcd(*[c for f in forms for c in f.without([vector]).terms.values()])
 
 
-def _tiles(model: LaneModel, row_trips: int, lane_trips: int, lanes: int) -> list[tuple[int, int, float, int]]:
+def _tiles(
+    model: LaneModel, row_trips: int, lane_trips: int, lanes: int, capacity: int
+) -> list[tuple[int, int, float, int]]:
     """Rows and lanes of tiles that fit the registers, the time of a step of the whole space, and its vectors."""
     registers, found = model.target.vector_registers, list[tuple[int, int, float, int]]()
     for vectors in range(1, MAX_VECTORS + 1):
@@ -107,7 +125,7 @@ def _tiles(model: LaneModel, row_trips: int, lane_trips: int, lanes: int) -> lis
             for r, rn in _parts(row_trips, rows):
                 for w, wn in _parts(lane_trips, width):
                     v = -(-w // lanes)
-                    time += rn * wn * step_time(r, v, v, BROADCAST)
+                    time += rn * wn * (step_time(r, v, v, BROADCAST) + crowding(r, capacity))
                     count += rn * wn * r * v
             partial = sum(trips > size and trips % size > 0 for trips, size in ((row_trips, rows), (lane_trips, width)))
             found.append((rows, width, time * (1 + PARTIAL * partial), count))
@@ -126,9 +144,7 @@ def step_time(rows: int, vectors: int, vector_loads: float, row_load: float) -> 
     return max(rows * vectors / MULTIPLY_ADDS_PER_CYCLE, loads, LATENCY_CYCLES) + OVERLAP * loads
 
 
-def tile_time(
-    model: LaneModel, statement: Statement, inside: list[Var], vector: Var, tiles: dict[Var, int]
-) -> float:
+def tile_time(model: LaneModel, statement: Statement, inside: list[Var], vector: Var, tiles: dict[Var, int]) -> float:
     """Modelled cycles of a whole reduction with operands read in place; infinite for unknown extents."""
     trips = {v: model.trips_of(statement, v) for v in statement.iterators}
     if any(n >= UNKNOWN_TRIPS for n in trips.values()):
@@ -151,11 +167,13 @@ def tile_time(
     cost = max((_vector_load(a, vector, lanes) for a in operands if depends_on(a, vector)), default=0.0)
     rows_of = [(v, s) for v, s in tiles.items() if v is not vector]
     row, rows = rows_of[0] if rows_of else (None, 1)
+    in_place = [a for a in operands if not depends_on(a, vector)]
+    capacity = capacity_of(in_place, row) if row is not None else UNKNOWN_TRIPS
     time, count = 0.0, 0
     for r, rn in _parts(trips[row] if row is not None else 1, rows):
         for w, wn in _parts(trips[vector], width):
             v = -(-w // lanes)
-            time += rn * wn * step_time(r, v, v * cost, BROADCAST)
+            time += rn * wn * (step_time(r, v, v * cost, BROADCAST) + crowding(r, capacity))
             count += rn * wn * r * v
     return others * time + others / steps * count * STORE_CYCLES
 

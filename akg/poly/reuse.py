@@ -13,7 +13,7 @@ from akg.poly.access import depends_on, is_alone, stride
 from akg.poly.fuse import single_iterator
 from akg.poly.lanes import LaneModel, is_accumulator, var_of
 from akg.poly.pack import LEAST_ROWS, LEAST_TURNED_ROWS
-from akg.poly.packed_tile import LEAST_GAIN, packed_tile, tile_time
+from akg.poly.packed_tile import LEAST_GAIN, capacity_of, packed_tile, tile_time
 from akg.poly.register_tile import MAX_ROWS, MAX_VECTORS, UNKNOWN_TRIPS, inner_product_tile, outer_product_tile
 from akg.poly.scop import Access, Statement
 from akg.poly.stream_rows import LONG_ROW_BYTES, ROWS, is_one_stream
@@ -159,7 +159,10 @@ class ReuseModel:
             return self.stream(statement, vector, inside[0])
         row_trips = self.lanes.trips_of(statement, reused[-1]) if reused else 1
         fixed = given.get(reused[-1], 0) if reused else 0
-        rows, width = outer_product_tile(row_trips, self.lanes.trips_of(statement, vector), lanes, registers, fixed)
+        in_place = [a for a in operands if not depends_on(a, vector)]
+        capacity = capacity_of(in_place, reused[-1]) if reused else UNKNOWN_TRIPS
+        trips = self.lanes.trips_of(statement, vector)
+        rows, width = outer_product_tile(row_trips, trips, lanes, registers, fixed, capacity)
         tiles = {vector: width}
         if reused:
             tiles[reused[-1]] = rows

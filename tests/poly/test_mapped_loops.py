@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from akg import ops, te
 from akg.base.target import Target, resolve_target
 from akg.driver import pipeline
 from akg.driver.pipeline import Compilation
@@ -15,7 +16,7 @@ from akg.ir.interp import interpret
 from akg.ir.lower import lower_te
 from akg.ir.text import parse_kernel
 from akg.ir.verify import verify
-from akg.poly.register_tile import inner_product_tile, outer_product_tile
+from akg.poly.register_tile import inner_product_tile, outer_product_tile, rows_in_cache
 from akg.poly.strategy import resolve_strategy
 from akg.poly.tree import bands
 from bench import kernels as library
@@ -237,3 +238,18 @@ def test_wavefronts(name: str) -> None:
     interpret(state.result, *got, order="shuffle", seed=3)
     for key, value in written(kernel, got).items():
         assert_close(value, written(kernel, want)[key], "float64", 1000, key)
+
+
+def test_rows_a_page_apart_are_few() -> None:
+    assert rows_in_cache(4) == 512 and rows_in_cache(1024) == 32 and rows_in_cache(3 * 4096) == 8
+    rows, _ = outer_product_tile(61, 1024, 16, 32, capacity=rows_in_cache(4096))
+    assert rows <= 6 < outer_product_tile(61, 1024, 16, 32)[0]
+
+
+@pytest.mark.parametrize("k", [1024, 1040])
+def test_broadcasts_from_rows_a_page_apart(k: int) -> None:
+    """16 rows of W in one set of the first-level cache evict one another."""
+    x, y = te.placeholder((16, k), "float32", name="A"), te.placeholder((1024, k), "float32", name="B")
+    state = mapped(lowered(([ops.matmul(x, y, transpose_b=True)], [x, y])), target=replace(WIDE, l2_bytes=1 << 20))
+    streams = [line for line in state.decisions.lines if "i0:16 x i1:16" in line]
+    assert bool(streams) == (k % 1024 != 0)

@@ -28,6 +28,7 @@ from akg.ir.stmt import Alloc, Block, For, If, Prefetch, Stmt, Store, block, exp
 MAX_STRAIGHT = 8  # vectors in a loop that becomes straight-line code
 MAX_STRAIGHT_NODES = 1500  # and the size of that code
 MAX_BOUNDED = 4  # vectors in a loop of unknown but bounded extent that becomes straight-line code
+LEAST_BITS = 128  # of a vector that takes what fills no register
 MIN_STREAMED = 16  # vectors in a loop that bypasses the caches
 
 log = logger("codegen.llvm")
@@ -320,16 +321,15 @@ def _constant(f: Function, loop: For, plan: Plan, trips: int, sums: dict[str, li
         lane = Var(f"lane{lanes}")
         f.vars[lane] = _lane_numbers(lanes, 0)
         _chunk(f, loop, loop.begin + Const(k * lanes), Lanes(lane, lanes, None, sums, k))
-    if rest and 2 * rest == lanes and rest > 1 and not sums:  # half a register costs less, and needs no mask
-        lane = Var(f"lane{rest}")
-        f.vars[lane] = _lane_numbers(rest, 0)
-        _chunk(f, loop, loop.begin + Const(whole * lanes), Lanes(lane, rest, None, sums, whole))
-    elif rest:
-        lane = Var(f"lane{lanes}of{rest}")
-        f.vars[lane] = _lane_numbers(lanes, 0)
-        bits = ", ".join(f"i1 {'true' if k < rest else 'false'}" for k in range(lanes))
-        mask = Value(f"<{bits}>", bool_, lanes)
-        _chunk(f, loop, loop.begin + Const(whole * lanes), Lanes(lane, lanes, mask, sums, whole))
+    if not rest:
+        return
+    least = max(lanes * LEAST_BITS // f.unit.target.vector_bits, 2)
+    width = lanes if sums else max(1 << (rest - 1).bit_length(), least)  # a part of a register costs less
+    lane = Var(f"lane{width}" if rest == width else f"lane{width}of{rest}")
+    f.vars[lane] = _lane_numbers(width, 0)
+    bits = ", ".join(f"i1 {'true' if k < rest else 'false'}" for k in range(width))
+    mask = Value(f"<{bits}>", bool_, width) if rest < width else None
+    _chunk(f, loop, loop.begin + Const(whole * lanes), Lanes(lane, width, mask, sums, whole))
 
 
 def _steps(sums: dict[str, list[str]], lanes: int, is_double: bool) -> list[int]:
