@@ -30,6 +30,7 @@ from akg.poly.scop import Access, Statement
 MAX_ROWS = 28  # of a tile whose rows share cache lines
 MAX_VECTORS = 6
 OVERLAP = 0.1  # of the time of loads that multiply-adds do not hide
+FROM_SECOND_CACHE = 2.0  # what a vector costs that the first one does not hold, where rows are used again
 UNALIGNED = 2.0  # what a vector that may straddle cache lines costs of an aligned one
 PACK_CYCLES = 10.0  # for each vector that is packed
 TURN_CYCLES = 7.0  # for each vector of accumulators that is turned and stored
@@ -156,7 +157,11 @@ def tile_time(model: LaneModel, statement: Statement, inside: list[Var], vector:
     if vector in inside:
         extents = list(tiles.items())
         tile = prod([s for _, s in extents])
-        loads = sum(prod([s for v, s in extents if depends_on(a, v)]) for a in operands) * UNALIGNED
+        rows_of = [prod([s for v, s in extents if depends_on(a, v)]) for a in operands]
+        loads = sum(rows_of) * UNALIGNED
+        row_bytes = [r * a.buffer.dtype.itemsize_bytes for r, a in zip(rows_of, operands, strict=True)]
+        if sum(row_bytes) * trips[vector] > model.target.l1_bytes:
+            loads *= FROM_SECOND_CACHE
         number = prod([-(-trips[v] // s) for v, s in extents])
         each = max(tile / MULTIPLY_ADDS_PER_CYCLE, loads / LOADS_PER_CYCLE, LATENCY_CYCLES)
         each += OVERLAP * loads / LOADS_PER_CYCLE

@@ -19,7 +19,7 @@ from akg.codegen.llvm.memory import access
 from akg.codegen.llvm.transpose import always_read, lies_along
 from akg.codegen.llvm.turn import turn
 from akg.codegen.llvm.types import in_memory, llvm_type, mangled
-from akg.codegen.llvm.vector import plan_vector
+from akg.codegen.llvm.vector import plan_vector, rest_lanes
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, Var
 from akg.ir.rewrite import loads_of, substitute, substitute_stmt
@@ -91,11 +91,12 @@ def _emit(f: Function, tile: _Tile) -> None:
     f.columns = dict.fromkeys(waiting)
     for start in range(0, tile.width, tile.lanes):
         count = min(tile.lanes, tile.width - start)
+        width = tile.lanes if count == tile.lanes else rest_lanes(f, tile.inner, tile.lanes, count)
         for first in range(0, tile.rows, tile.lanes):
             rows = min(tile.lanes, tile.rows - first)
-            _read(f, tile, start, count, first, rows)
+            _read(f, tile, start, count, width, first, rows)
             for row in range(first, first + rows):
-                f.lanes = _lanes(f, tile.lanes, count)
+                f.lanes = _lanes(f, width, count)
                 at: dict[Var, Expr] = {
                     tile.outer.var: tile.outer.begin + Const(row),
                     tile.inner.var: tile.inner.begin + Const(start) + f.lanes.var,
@@ -125,7 +126,7 @@ def _lanes(f: Function, lanes: int, count: int) -> Lanes:
     return Lanes(var, lanes, Value(_first(count, lanes).partition("> ")[2], bool_, lanes))
 
 
-def _read(f: Function, tile: _Tile, start: int, count: int, first: int, rows: int) -> None:
+def _read(f: Function, tile: _Tile, start: int, count: int, width: int, first: int, rows: int) -> None:
     """Turn the operands that lie along the rows, so that statements find them as loaded already."""
     outer, inner, lanes = tile.outer, tile.inner, tile.lanes
     for load in tile.loads:
@@ -135,13 +136,23 @@ def _read(f: Function, tile: _Tile, start: int, count: int, first: int, rows: in
             place: dict[Var, Expr] = {outer.var: outer.begin + Const(first), inner.var: lane}
             found.append(_row(f, load, place, rows, lanes))
         turned = turn(f, found)
-        var = _lanes(f, lanes, count).var
+        var = _lanes(f, width, count).var
         for row in range(rows):
             at: dict[Var, Expr] = {
                 outer.var: outer.begin + Const(first + row), inner.var: inner.begin + Const(start) + var,
             }  # fmt: skip
             node = substitute(load, at)
-            f.remember(node, turned[row], turned[row].level, node)
+            value = _part(f, turned[row], width)
+            f.remember(node, value, value.level, node)
+
+
+def _part(f: Function, value: Value, width: int) -> Value:
+    """The first `width` lanes of a vector."""
+    if width == value.lanes:
+        return value
+    kind, picked = llvm_type(value.dtype, value.lanes), ", ".join(f"i32 {k}" for k in range(width))
+    text = f.at(value.level, f"shufflevector {value}, {kind} poison, <{width} x i32> <{picked}>")
+    return Value(text, value.dtype, width, value.level)
 
 
 def _row(f: Function, load: Load, values: dict[Var, Expr], rows: int, lanes: int) -> Value:

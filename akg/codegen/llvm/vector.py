@@ -21,7 +21,7 @@ from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Call, Const, Expr, Load, Select, Var
 from akg.ir.factor import common_factor
-from akg.ir.rewrite import buffers_written, loads_of, rewrite_stmt, substitute_stmt, uses, walk_expr
+from akg.ir.rewrite import buffers_read, buffers_written, loads_of, rewrite_stmt, substitute_stmt, uses, walk_expr
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Block, For, If, Prefetch, Stmt, Store, block, expressions, walk
 
@@ -323,13 +323,24 @@ def _constant(f: Function, loop: For, plan: Plan, trips: int, sums: dict[str, li
         _chunk(f, loop, loop.begin + Const(k * lanes), Lanes(lane, lanes, None, sums, k))
     if not rest:
         return
-    least = max(lanes * LEAST_BITS // f.unit.target.vector_bits, 2)
-    width = lanes if sums else max(1 << (rest - 1).bit_length(), least)  # a part of a register costs less
+    width = rest_lanes(f, loop, lanes, rest) if not sums else lanes
     lane = Var(f"lane{width}" if rest == width else f"lane{width}of{rest}")
     f.vars[lane] = _lane_numbers(width, 0)
     bits = ", ".join(f"i1 {'true' if k < rest else 'false'}" for k in range(width))
     mask = Value(f"<{bits}>", bool_, width) if rest < width else None
     _chunk(f, loop, loop.begin + Const(whole * lanes), Lanes(lane, width, mask, sums, whole))
+
+
+def rest_lanes(f: Function, loop: For, lanes: int, rest: int) -> int:
+    """Lanes of the vector for iterations that fill no register: half of one where they fill that, which needs no mask.
+
+    Of a tile in registers, which each step updates, they take the least part of a register: that costs less. All
+    that touch a tile have to agree on it, or its parts are put together at every step.
+    """
+    buffers = buffers_written(loop.body) | buffers_read(loop.body)
+    if not any(b.scope == "register" for b in buffers):
+        return rest if 2 * rest == lanes and rest > 1 else lanes
+    return max(1 << (rest - 1).bit_length(), lanes * LEAST_BITS // f.unit.target.vector_bits, 2)
 
 
 def _steps(sums: dict[str, list[str]], lanes: int, is_double: bool) -> list[int]:
