@@ -22,6 +22,7 @@ from akg.poly.tree import Band, Leaf, Member, Node, Sequence
 STREAM_LANES = 4096  # accumulators that stay in the first-level cache while rows stream by
 PANEL_SHARE = 3  # a panel may take this part of the second-level cache
 BLOCK_STEPS = 128
+TURNED_SUMS = 3  # what turning a sum costs of turning an element of an operand
 PAIR = 2  # steps that an instruction takes together wherever operands lie
 EVEN_STEPS = 4  # that an instruction may take together
 ENOUGH_ROWS = 4  # multiply-adds for each vector that comes from the last cache: it gives one in as many cycles
@@ -194,23 +195,27 @@ class ReuseModel:
         rows = [r for r in outer if r is not v and not depends_on(access, r)]
         if not all(self.lanes.is_fixed(statement, x) for x in (v, k, *rows)):
             return False
-        if len(rows) == 1 and self.is_one_tile(statement, access, rows[0]):
+        if len(rows) == 1 and self.is_one_tile(statement, access, rows[0], k):
             return False
         cores = max(self.target.cores, 1)
         panels = self.lanes.trips_of(statement, v) // (MAX_VECTORS * self.lanes.lanes_of(statement))
         least = LEAST_TURNED_ROWS * MAX_ROWS * (1 if panels >= 2 * cores else cores)  # threads may share the rows
         return any(self.lanes.trips_of(statement, r) >= least for r in rows)
 
-    def is_one_tile(self, statement: Statement, access: Access, row: Var) -> bool:
+    def is_one_tile(self, statement: Statement, access: Access, row: Var, k: Var) -> bool:
         """Whether all rows can be lanes of one tile, so that an operand along the sum is read once, where it lies.
 
-        Four steps an instruction are for panels only.
+        Then the sums are turned rather than the operand: its rows have to be longer. Four steps an instruction are for
+        panels only.
         """
+        rows = self.lanes.trips_of(statement, row)
+        if self.lanes.trips_of(statement, k) < TURNED_SUMS * rows:
+            return False
         others = [a.buffer.dtype for a in statement.reads if not is_accumulator(a, statement) and a is not access]
         dots = [packed_dot_of(self.target, access.buffer.dtype, other, self.target.lanes(32)) for other in others]
         if any(dot is not None and dot.steps > PAIR for dot in dots):
             return False
-        return self.lanes.trips_of(statement, row) <= MAX_VECTORS * self.lanes.lanes_of(statement)
+        return rows <= MAX_VECTORS * self.lanes.lanes_of(statement)
 
     def stream(self, statement: Statement, vector: Var, inside: Var) -> Choice:
         """A reduction that uses each element once: rows stream by in order, accumulators wait in the first cache."""

@@ -212,12 +212,14 @@ def _block(f: Function, tile: _Tile, store: Store, base: str, start: Expr, first
             tile.outer.var: tile.outer.begin + Const(first), tile.inner.var: tile.inner.begin + start + Const(k),
         }  # fmt: skip
         where = access(f, store.buffer, tuple([substitute(i, at) for i in store.indices]))
-        if columns == lanes:
-            f.line(f"store {value}, ptr {where.pointer}, align {where.align_bytes}")
+        width = max(1 << (columns - 1).bit_length(), 2)  # short rows are short stores, without a mask if they may
+        part = _part(f, value, width)
+        if columns == width:
+            f.line(f"store {part}, ptr {where.pointer}, align {where.align_bytes}")
             continue
-        name = f"llvm.masked.store.{mangled(dtype, lanes)}.p0"
-        callee = f.unit.declare(name, f"declare void @{name}({kind}, ptr, i32, <{lanes} x i1>)")
-        f.line(f"call void {callee}({value}, ptr {where.pointer}, i32 {where.align_bytes}, {_first(columns, lanes)})")
+        name = f"llvm.masked.store.{mangled(dtype, width)}.p0"
+        callee = f.unit.declare(name, f"declare void @{name}({part.type}, ptr, i32, <{width} x i1>)")
+        f.line(f"call void {callee}({part}, ptr {where.pointer}, i32 {where.align_bytes}, {_first(columns, width)})")
 
 
 def _shifted(f: Function, pointer: str, dtype: DType, offset: str) -> str:
