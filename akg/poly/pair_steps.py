@@ -223,12 +223,12 @@ def _range_within(form: Affine, period: int, loop: For, around: tuple[For, ...])
         if v is loop.var or c % period == 0:
             continue
         own = next((f for f in around if f.var is v), None)
-        if own is None or c < 0:
+        if own is None:
             return -1, period
         first, last = _least(own.begin), _least(own.begin) + (_most_trips(own) - 1) * own.step
         if _most_trips(own) == 0:
             return -1, period
-        low, high = low + c * first, high + c * last
+        low, high = low + min(c * first, c * last), high + max(c * first, c * last)
     return low, high
 
 
