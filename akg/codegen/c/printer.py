@@ -33,7 +33,7 @@ from akg.ir.stmt import (
 
 # A temporary of constant size up to this lives on the stack of its thread.
 STACK_BYTES = 1 << 16
-_OPENMP_REDUCTIONS = {"sum": "+", "prod": "*", "max": "max", "min": "min"}
+_OPENMP_REDUCTIONS = {"sum": "+", "prod": "*", "max": "max", "min": "min", "top": "max"}
 
 
 class CPrinter(ExpressionPrinter):
