@@ -27,7 +27,7 @@ from math import prod
 from akg.base.target import Target
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, Load, Var, binary
+from akg.ir.expr import Call, Const, Expr, Load, Var, binary
 from akg.ir.rewrite import (
     buffers_read,
     buffers_written,
@@ -37,6 +37,7 @@ from akg.ir.rewrite import (
     substitute,
     substitute_stmt,
     variables_of,
+    walk_expr,
 )
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Block, For, If, Prefetch, Stmt, Store, block, expressions, walk
@@ -177,7 +178,7 @@ def _is_pass(lanes: For, var: Var) -> bool:
 def _pays(loop: For, stages: list[_Stage], temporaries: list[Buffer], target: Target) -> bool:
     """Whether some pass waits for another, and the rows of all passes fit the first cache together.
 
-    What lies in a cache and shares operands with other rows is bound by loads, and is left to groups of rows.
+    Light passes over what lies in a cache are bound by its bandwidth, and are left to groups of rows.
     """
     joined = [s for s in stages if s.is_joined]
     stores = [s for s in walk(loop.body) if isinstance(s, Store)]
@@ -186,18 +187,13 @@ def _pays(loop: For, stages: list[_Stage], temporaries: list[Buffer], target: Ta
     reduced = [s for stage in joined[:-1] for s in walk(stage.lanes.body) if isinstance(s, Store)]
     if not any(s.reduction is not None for s in reduced) or joined[0].lanes.max_trips is None:
         return False
-    if _is_near(loop, target) and any(_is_shared(x, loop.var, s.lanes.var) for s in joined for x in _loads(s.lanes)):
+    nodes = [n for stage in joined for s in walk(stage.lanes) for e in expressions(s) for n in walk_expr(e)]
+    if _is_near(loop, target) and not any(isinstance(n, Call) and n.fn != "fma" for n in nodes):
         return False
     trips = joined[0].lanes.max_trips or 0
     rows = [b for s in joined for b in buffers_read(s.lanes) - {*temporaries} if b.shape]
     rows += [b for b in {*temporaries, *buffers_written(loop.body)} if b.shape]
     return trips * sum(b.dtype.itemsize_bytes for b in rows) <= target.l1_bytes
-
-
-def _is_shared(load: Load, row: Var, lane: Var) -> bool:
-    """Whether all rows read the same vectors."""
-    names = {v for i in load.indices for v in variables_of(i)}
-    return load.buffer.scope == "global" and lane in names and row not in names
 
 
 def _is_near(loop: For, target: Target) -> bool:
