@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from akg.base.dot import dot_of
 from akg.base.target import Target
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, Var, binary, cast, unary
@@ -33,10 +34,10 @@ from akg.ir.rewrite import (
     substitute_stmt,
 )
 from akg.ir.simplify import simplify
-from akg.ir.stmt import Alloc, Block, For, If, Prefetch, Stmt, Store, block
+from akg.ir.stmt import Alloc, Block, For, If, Prefetch, Stmt, Store, block, walk
 from akg.poly.contract import bounded_trips
 from akg.poly.flip_signs import ColumnSums
-from akg.poly.panel import Panel, panel_of, renamed, span_bytes
+from akg.poly.panel import Panel, other_factor, panel_of, renamed, span_bytes
 from akg.poly.prepack import Prepack
 
 LEAST_ROWS = 6  # tiles of rows that pay for a copy
@@ -107,7 +108,17 @@ def _pays(rows: For, panel: Panel, target: Target) -> bool:
         return (rows.const_trips or 0) >= LEAST_TURNED_ROWS
     if (rows.const_trips or 0) < LEAST_ROWS:
         return False
+    if _is_paired_later(panel, target):
+        return False
     return span_bytes(panel) * IN_PLACE_SHARE > target.l2_bytes
+
+
+def _is_paired_later(panel: Panel, target: Target) -> bool:
+    """Whether `akg.poly.pair_steps` lays both factors out: it needs them as they are."""
+    sums = [s for s in walk(panel.steps.body) if isinstance(s, Store) and s.reduction == "sum"]
+    factors = [panel.buffer, *[None if load is None else load.buffer for load in
+                               (other_factor(s, panel.buffer) for s in sums)]]  # fmt: skip
+    return bool(sums) and all(b is not None and dot_of(target, b.dtype, target.lanes(32)) for b in factors)
 
 
 def _ahead(
