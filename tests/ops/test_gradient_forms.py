@@ -62,7 +62,8 @@ def test_convolution_becomes_convolutions(padding: int) -> None:
     depths, ifs, divisions = shape_of_loops(gradients(ops.conv2d(x, w, padding=padding, dilation=2), x, w))
     assert (depths, ifs, divisions) == ([7, 7], 0, 0)
     depths, ifs, _ = shape_of_loops(gradients(ops.conv2d(x, w, padding=padding, stride=2), x, w))
-    assert (depths, ifs) == ([7, 7], 0)
+    split = 1 if padding == 0 else 0  # an axis whose phases are equally long is two loops
+    assert (depths, ifs) == ([7 + split, 7], 0)
 
 
 def test_strided_convolution_visits_only_what_it_needs() -> None:

@@ -10,7 +10,7 @@ from akg.codegen.llvm.reduction import split_update
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Expr, Load, Var, cast
 from akg.ir.rewrite import buffers_written, loads_of, rewrite_stmt, walk_expr
-from akg.ir.stmt import Alloc, Block, For, Stmt, Store, block, expressions, walk
+from akg.ir.stmt import REDUCTIONS, Alloc, Block, For, Stmt, Store, block, expressions, walk
 
 
 def promote_reductions(f: Function, loop: For) -> Stmt | None:
@@ -28,12 +28,12 @@ def promote_reductions(f: Function, loop: For) -> Stmt | None:
     renamed: dict[str, Store] = {}
     for stmt in chosen:
         update = split_update(stmt)
-        assert update is not None
+        assert update is not None and stmt.reduction is not None
         register = Buffer(f"{stmt.buffer.name}.r{f.unit.unique()}", (), update.dtype, "register")
         old = Load(stmt.buffer, stmt.indices)
         before.append(Store(register, (), cast(old, update.dtype), f"{stmt.name}.in"))
         after.append(Store(stmt.buffer, stmt.indices, cast(Load(register, ()), stmt.buffer.dtype), f"{stmt.name}.out"))
-        value = Binary(update.op, Load(register, ()), update.term)
+        value = Binary(REDUCTIONS[stmt.reduction], Load(register, ()), update.term)
         renamed[stmt.name] = replace(stmt, buffer=register, indices=(), value=value)
         registers.append(register)
     inner = rewrite_stmt(loop, lambda s: renamed.get(s.name) if isinstance(s, Store) else None)
