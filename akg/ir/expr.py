@@ -5,6 +5,7 @@
 
 Nodes are immutable and interned: structurally equal nodes are the same object, so ``is`` compares and
 dictionaries keyed by nodes are cheap. An expression is therefore a DAG; walk it with a memo table.
+
 Python operators build nodes through the functions of this file, which convert Python numbers, promote
 types and fold *integer* arithmetic on constants. Floating-point operands are never rearranged here.
 ``a == b`` builds a comparison; its truth value is identity, so nodes work as dictionary keys.
@@ -24,6 +25,7 @@ from weakref import WeakValueDictionary
 
 from akg.base.dtype import DType, bool_, dtype_of, float32, float64, index, int64, promote
 from akg.base.errors import AkgError
+from akg.ir.functions import CALLS, PREDICATE_CALLS
 from akg.ir.symbolic import Symbolic, check_held, interned
 
 if TYPE_CHECKING:
@@ -37,21 +39,6 @@ BITWISE = frozenset({"and", "or", "xor", "shl", "shr"})  # on bool: the logical 
 COMPARISONS = frozenset({"eq", "ne", "lt", "le", "gt", "ge"})
 BINARY_OPS = ARITHMETIC | BITWISE | COMPARISONS
 UNARY_OPS = frozenset({"neg", "not", "abs"})  # "not": logical on bool, bitwise on integers
-
-# Functions of float arguments with a float result of the same type ("fma" takes three).
-FLOAT_CALLS = frozenset({
-    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "tanh", "sinh", "cosh", "sin", "cos",
-    "tan", "asin", "acos", "atan", "atan2", "asinh", "acosh", "atanh", "erf", "sigmoid", "pow", "floor", "ceil",
-    "round", "trunc", "fma", "copysign", "ldexp",
-})  # fmt: skip
-PREDICATE_CALLS = frozenset({"isnan", "isinf", "isfinite"})  # float -> bool
-# What only later passes use: bits as another type of one width; a float taken apart as ``significand * 2**k`` with the
-# significand in [3/4, 3/2), 1 for 0 and inf, NaN for negative numbers; ``floor(log2(|x|))`` as a float, -inf for 0;
-# ``2**(k / 16)`` for k the last four bits of a float32; ``a * b + c`` with the product rounded or not; ``exp`` of a
-# rounded difference that is never positive; and ``rarely(a, c, b, x, y)``: b(x, y) where c holds, else a.
-BIT_CALLS = frozenset({"bitcast", "significand", "exponent", "sixteenth", "muladd", "exp_below", "rarely"})
-CALLS = FLOAT_CALLS | PREDICATE_CALLS | BIT_CALLS
-CALL_ARITY: dict[str, int] = {"atan2": 2, "pow": 2, "copysign": 2, "ldexp": 2, "fma": 3, "muladd": 3, "rarely": 5}
 
 
 class Expr(Symbolic):

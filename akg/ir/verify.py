@@ -16,10 +16,7 @@ from akg.ir.buffer import Buffer
 from akg.ir.expr import (
     ARITHMETIC,
     BITWISE,
-    CALL_ARITY,
     COMPARISONS,
-    FLOAT_CALLS,
-    PREDICATE_CALLS,
     Binary,
     Call,
     Cast,
@@ -31,6 +28,7 @@ from akg.ir.expr import (
     Unary,
     Var,
 )
+from akg.ir.functions import CALL_ARITY, FLOAT_CALLS, PREDICATE_CALLS
 from akg.ir.rewrite import walk_expr
 from akg.ir.stmt import REDUCTIONS, Alloc, Block, For, If, Kernel, Param, Prefetch, Stmt, Store
 from akg.ir.text import to_text

@@ -20,6 +20,8 @@ from akg.poly.scop import Access, Statement
 from akg.poly.tree import LEAF, Band, Filter, Leaf, Mark, Member, Node, Sequence
 from akg.poly.turn_rows import turns
 
+Members = tuple[Member, ...]
+
 IMBALANCE = 0.06  # of the threads' work that reading every panel once more is worth
 ROW_GROUP = 8  # tiles of rows that share what streams by
 
@@ -142,18 +144,14 @@ def sink_blocked(
     Before: rows { init; k { points } }
     After: rows { init }; block of k { rows { k { points } } }
     """
-    if isinstance(node, Sequence):
-        parts: list[Filter] = []
-        for f in node.children:
-            keep = frozenset(f.statements)
-            own = tuple([m.restricted(keep) for m in rows])
-            inner = sink_blocked(f.child, own, tuple([p.restricted(keep) for p in points]), choice, block)
-            parts.append(Filter(f.statements, inner))
-        return Sequence(tuple(parts))
-    if isinstance(node, Band):
-        blocks = tuple([replace(m, tile=block) for m in node.members])
-        return Band((*blocks, *rows), True, sink(node, points, choice))
-    return Band(rows, True, sink(node, points, choice))
+
+    def inside(part: Node, own: Members, here: Members) -> Node:
+        if not isinstance(part, Band):
+            return Band(own, True, sink(part, here, choice))
+        blocks = tuple([replace(m, tile=block) for m in part.members])
+        return Band((*blocks, *own), True, sink(part, here, choice))
+
+    return _in_parts(node, rows, points, inside)
 
 
 def sink_within(
@@ -164,18 +162,28 @@ def sink_within(
     Before: tiles { init; n, y, x { points } }
     After: tiles { init }; n, y { tiles { x { points } } }
     """
-    if isinstance(node, Sequence):
-        parts: list[Filter] = []
-        for f in node.children:
-            keep = frozenset(f.statements)
-            own = tuple([m.restricted(keep) for m in tiles])
-            inner = sink_within(f.child, own, tuple([p.restricted(keep) for p in points]), choice, count)
-            parts.append(Filter(f.statements, inner))
-        return Sequence(tuple(parts))
-    if isinstance(node, Band):
-        rest = Band(node.members[count:], node.permutable, node.child)
-        return Band((*node.members[:count], *tiles), True, sink(rest, points, choice))
-    return Band(tiles, True, sink(node, points, choice))
+
+    def inside(part: Node, own: Members, here: Members) -> Node:
+        if not isinstance(part, Band):
+            return Band(own, True, sink(part, here, choice))
+        rest = Band(part.members[count:], part.permutable, part.child)
+        return Band((*part.members[:count], *own), True, sink(rest, here, choice))
+
+    return _in_parts(node, tiles, points, inside)
+
+
+def _in_parts(
+    node: Node, loops: Members, points: Members, inside: Callable[[Node, Members, Members], Node]
+) -> Node:  # fmt: skip
+    """`inside` of each part of a sequence, with the loops and points of its statements."""
+    if not isinstance(node, Sequence):
+        return inside(node, loops, points)
+    parts: list[Filter] = []
+    for f in node.children:
+        keep = frozenset(f.statements)
+        own, here = (tuple([m.restricted(keep) for m in members]) for members in (loops, points))
+        parts.append(Filter(f.statements, _in_parts(f.child, own, here, inside)))
+    return Sequence(tuple(parts))
 
 
 def distributed(band: Band, children: tuple[Filter, ...]) -> Sequence:

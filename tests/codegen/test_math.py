@@ -23,7 +23,8 @@ from akg.codegen.llvm.backend import emit
 from akg.codegen.llvm.scaling import native_calls
 from akg.codegen.math import NATIVE, PRIMITIVES, expand
 from akg.ir.buffer import Buffer
-from akg.ir.expr import FLOAT_CALLS, PREDICATE_CALLS, Call, Const, Expr, Load, Var
+from akg.ir.expr import Call, Const, Expr, Load, Var
+from akg.ir.functions import FLOAT_CALLS, PREDICATE_CALLS
 from akg.ir.rewrite import walk_expr
 from akg.ir.stmt import For, Kernel, Param, Store
 from tests.codegen.conftest import Jit

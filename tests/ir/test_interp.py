@@ -10,7 +10,8 @@ from scipy import special
 from akg.base.dtype import BUFFER_DTYPES, bfloat16, bool_, float16, float32, float64, index, int8, int32, int64, uint8
 from akg.base.errors import InternalError
 from akg.ir.buffer import Buffer
-from akg.ir.expr import FLOAT_CALLS, PREDICATE_CALLS, Binary, Call, Cast, Const, Expr, Load, Select, Unary, Var
+from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Select, Unary, Var
+from akg.ir.functions import FLOAT_CALLS, PREDICATE_CALLS
 from akg.ir.interp import interpret, python_source
 from akg.ir.lower import lower_te
 from akg.ir.stmt import Alloc, Barrier, Block, For, If, Kernel, Param, Stmt, Store

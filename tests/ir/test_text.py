@@ -8,23 +8,8 @@ import pytest
 from akg.base.dtype import BUFFER_DTYPES, bool_, dtype_of, float16, float32, int32, int64, uint8
 from akg.base.errors import AkgError
 from akg.ir.buffer import Buffer
-from akg.ir.expr import (
-    BINARY_OPS,
-    BITWISE,
-    CALL_ARITY,
-    COMPARISONS,
-    FLOAT_CALLS,
-    PREDICATE_CALLS,
-    Binary,
-    Call,
-    Cast,
-    Const,
-    Expr,
-    Load,
-    Select,
-    Unary,
-    Var,
-)
+from akg.ir.expr import BINARY_OPS, BITWISE, COMPARISONS, Binary, Call, Cast, Const, Expr, Load, Select, Unary, Var
+from akg.ir.functions import CALL_ARITY, FLOAT_CALLS, PREDICATE_CALLS
 from akg.ir.lower import lower_te
 from akg.ir.stmt import Alloc, Barrier, Block, For, If, Kernel, Param, Prefetch, Stmt, Store
 from akg.ir.text import parse_kernel, to_text

@@ -9,7 +9,7 @@ import pytest
 import akg
 from akg import te
 from akg.base.errors import AkgError
-from akg.ir.expr import FLOAT_CALLS
+from akg.ir.functions import FLOAT_CALLS
 from akg.ir.te.tensor import Tensor
 from akg.ops.gradient.functions import DERIVATIVES
 from tests.ops.gradients import check_gradient, placeholder, uniform

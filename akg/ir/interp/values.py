@@ -16,7 +16,7 @@ import numpy as np
 
 from akg.base.dtype import DType, bool_, float32, index
 from akg.base.errors import InternalError
-from akg.ir.expr import FLOAT_CALLS, PREDICATE_CALLS
+from akg.ir.functions import FLOAT_CALLS, PREDICATE_CALLS
 
 Value = Any  # a NumPy scalar, int or bool: see above
 Function = Callable[..., Value]
@@ -81,7 +81,7 @@ def bitcast(source: DType, target: DType) -> Function:
 
 
 def function(name: str, dtype: DType) -> Function:
-    """A function of `akg.ir.expr.FLOAT_CALLS` or `PREDICATE_CALLS`, or a part of a float, on values of `dtype`.
+    """A function of `akg.ir.functions.FLOAT_CALLS` or `PREDICATE_CALLS`, or a part of a float, on values of `dtype`.
 
     float32 results are those of float64 functions, rounded once.
     """

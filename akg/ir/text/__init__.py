@@ -16,7 +16,7 @@
     expr     := operators of Python with Python's precedence, where a comparison's operands are no comparisons
     atom     := literal | name | name "[" exprs "]" | "$" number | "(" expr ")"
               | fn "(" exprs ")" | fn "." dtype "(" exprs ")"              the latter where `fn` does not imply the type
-    fn       := "min" | "max" | "abs" | "select" | a dtype (a cast) | a function of `akg.ir.expr.CALLS`
+    fn       := "min" | "max" | "abs" | "select" | a dtype (a cast) | a function of `akg.ir.functions.CALLS`
     literal  := 3 (index) | 3i32 | 3u8 | 0.5f32 | 0.5f64 | 0.5f16 | 0.5bf16 | inf_f32 | nan_f32 | True | False
     name     := identifier | JSON string (for a name that is no identifier, or a keyword where one could stand)
 

@@ -11,21 +11,8 @@ from typing import NoReturn, TypeVar, cast
 from akg.base.dtype import BUFFER_DTYPES, bool_, dtype_of, index
 from akg.base.errors import AkgError, Span, suggest
 from akg.ir.buffer import Buffer, Scope
-from akg.ir.expr import (
-    CALL_ARITY,
-    CALLS,
-    FLOAT_CALLS,
-    PREDICATE_CALLS,
-    Binary,
-    Call,
-    Cast,
-    Const,
-    Expr,
-    Load,
-    Select,
-    Unary,
-    Var,
-)
+from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Select, Unary, Var
+from akg.ir.functions import CALL_ARITY, CALLS, FLOAT_CALLS, PREDICATE_CALLS
 from akg.ir.stmt import (
     REDUCTIONS,
     Alloc,

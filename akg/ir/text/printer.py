@@ -9,21 +9,8 @@ from functools import lru_cache
 
 from akg.base.dtype import bool_, index
 from akg.ir.buffer import Buffer
-from akg.ir.expr import (
-    FLOAT_CALLS,
-    PREDICATE_CALLS,
-    Axis,
-    Binary,
-    Call,
-    Cast,
-    Const,
-    Expr,
-    Load,
-    Reduce,
-    Select,
-    Unary,
-    Var,
-)
+from akg.ir.expr import Axis, Binary, Call, Cast, Const, Expr, Load, Reduce, Select, Unary, Var
+from akg.ir.functions import FLOAT_CALLS, PREDICATE_CALLS
 from akg.ir.rewrite import walk_expr
 from akg.ir.stmt import Alloc, Barrier, Block, For, If, Kernel, Param, Prefetch, Stmt, Store
 from akg.ir.text.syntax import (
