@@ -181,6 +181,25 @@ class Unit:
         return found
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """An address that a loop moves: `pointer` is `base` plus the counter times `factor` elements, by `gep`."""
+
+    pointer: str
+    gep: str
+    base: str
+    factor: Value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Counter:
+    """A loop under construction: where its counter begins, the level of its body, and the addresses that it moves."""
+
+    begin: Value
+    level: int
+    steps: list[Step] = field(default_factory=list[Step])
+
+
 class Function:
     """One LLVM function under construction."""
 
@@ -192,6 +211,7 @@ class Function:
         self.memo: dict[Hashable, Any] = {}
         self.vars: dict[Var, Value] = {}
         self.multiples: dict[Var, int] = {}  # counters that are multiples of more than 1
+        self.counters: dict[Var, Counter] = {}  # of the loops around
         self.places: dict[Buffer, Place] = {}
         self.guard: Guard | None = None
         self.lanes: Lanes | None = None
@@ -208,7 +228,7 @@ class Function:
         self.rows_level = -1  # the level whose stores may wait
         self.columns: dict[Buffer, Value | None] = {}  # stores to these buffers wait here, to be turned
         self._readers: dict[Buffer, list[Hashable]] = {}
-        self._count = 0
+        self.count = 0  # of names so far
 
     def value(self, node: Expr) -> Value:
         """The value of an expression, computed now or before."""
@@ -253,8 +273,8 @@ class Function:
 
     def fresh(self, stem: str = "v") -> str:
         """A new local name without its sigil."""
-        self._count += 1
-        return f"{stem}{self._count}"
+        self.count += 1
+        return f"{stem}{self.count}"
 
     def line(self, text: str) -> None:
         """Append an instruction without a result to the innermost scope."""
@@ -262,8 +282,8 @@ class Function:
 
     def at(self, level: int, text: str) -> str:
         """Append an instruction to the scope of a level; the name of its result."""
-        self._count += 1
-        name = f"%v{self._count}"
+        self.count += 1
+        name = f"%v{self.count}"
         self.scopes[level].target.append(f"  {name} = {text}")
         return name
 

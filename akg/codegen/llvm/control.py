@@ -8,7 +8,8 @@ from math import gcd
 from akg.base.dtype import bool_
 from akg.codegen.llvm.address import Polynomial, added, polynomial, scaled
 from akg.codegen.llvm.arith import apply
-from akg.codegen.llvm.builder import Function, Lines, Value
+from akg.codegen.llvm.builder import Counter, Function, Lines, Value
+from akg.codegen.llvm.steps import LONG, close_steps, hidden
 from akg.ir.expr import Const
 from akg.ir.rewrite import buffers_written
 from akg.ir.stmt import For
@@ -34,18 +35,24 @@ def counted_loop(f: Function, loop: For, begin: Value, end: Value, body: Callabl
 
 def _loop(f: Function, loop: For, begin: Value, end: Value, body: Callable[[], None]) -> None:
     with f.scope("loop", frozenset(buffers_written(loop.body))) as scope:
+        first = f.count
         label, before, counter = f.fresh("loop"), f.label, "%" + f.fresh(f"{loop.var.name}.")
         f.line(f"br label %{label}")
         f.start(label)
         head: Lines = []
         scope.target.append(head)
         f.vars[loop.var] = Value(counter, begin.dtype, 0, f.level)
+        f.counters[loop.var] = own = Counter(begin, f.level)
         if isinstance(loop.begin, Const) and (unit := gcd(int(loop.begin), loop.step)) > 1:
             f.multiples[loop.var] = unit
         body()
         following = f.here(f"add nsw i64 {counter}, {loop.step}")
+        is_long = f.count - first > LONG
+        following = hidden(f, "i64", following) if is_long else following
+        head.append(f"  {counter} = phi i64 [ {begin.text}, %{before} ], [ {following}, %{f.label} ]")
+        head.extend(close_steps(f, own, counter, loop.step, before, is_long))
+        del f.counters[loop.var]
         again = f.here(f"icmp slt i64 {following}, {end.text}")
         after = f.fresh("done")
         f.line(f"br i1 {again}, label %{label}, label %{after}")
-        head.append(f"  {counter} = phi i64 [ {begin.text}, %{before} ], [ {following}, %{f.label} ]")
         f.start(after)
