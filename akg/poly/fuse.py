@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from akg.ir.affine import Affine
 from akg.ir.expr import Const, Expr, Var
-from akg.poly.access import GATHER, stride
+from akg.poly.access import GATHER, is_reused, stride
 from akg.poly.dependence import Dependence, signs
 from akg.poly.domain import model_of
 from akg.poly.scop import Scop
@@ -113,7 +113,7 @@ class _Fuser:
         if a is None or b is None or not (b.reduction or a.reduction):
             return False
         range_ = self.range(a)
-        if range_ is None or not _equal(range_, self.range(b)):
+        if range_ is None or not _equal(range_, self.range(b)) or self.are_products(first, second):
             return False
         if any(self.related(x, y) for part in between for x in first.statements for y in part.statements):
             return False
@@ -126,6 +126,10 @@ class _Fuser:
                 if any(any(signs(self.model, (d, d.wrapped), shared)) for d in found):
                     return False
         return connected
+
+    def are_products(self, *passes: Filter) -> bool:
+        """Whether each pass has a reduction that uses its operands again: each then wants registers for itself."""
+        return all(any(is_reused(self.scop.statements[n]) for n in part.statements) for part in passes)
 
     def related(self, a: str, b: str) -> list[Dependence]:
         """The dependences between two statements, either way."""

@@ -103,9 +103,13 @@ def tile_products(
         plan = next((p for p in plans if p.band.members[0].rows.keys() <= node.members[0].rows.keys()), None)
         return node if plan is None else Mark(TILED, builder.tiles(plan))
 
+    def lanes(node: Node) -> Node:
+        is_tiled = isinstance(node, Mark) and node.name == TILED
+        return replace(node, child=map_tree(node.child, builder.vectorised)) if is_tiled else node
+
     tiled = with_copies(tree, copies)
     tiled = annotate(split, replace(tiled, child=map_tree(tiled.child, visit)), found)
-    tiled = replace(tiled, child=map_tree(tiled.child, builder.vectorised))
+    tiled = replace(tiled, child=map_tree(tiled.child, lanes))  # now that it is known which loops are parallel
     if not prove(split, tiled, found):
         return None
     for plan in plans:
@@ -162,9 +166,9 @@ class _Planner:
         self.reuse = ReuseModel(self.lanes)
 
     def plan(self, band: Band) -> _Plan | None:
-        """How to tile a band; None for one with a parallel loop, or without products or nests that gain."""
+        """How to tile a band; None for one in whose order nothing is fixed, or without products or nests that gain."""
         members = band.members
-        if not is_box(members) or any(m.coincident for m in members):
+        if not is_box(members) or any(m.coincident for m in members) or all(m.reduction for m in members):
             return None
         if len(members) == 1:
             embedded = embed(self.scop, band, self.edges)

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from akg.base.target import Target
+from akg.ir.buffer import Buffer
+from akg.poly.access import depends_on
 from akg.poly.lane_choice import LaneChoice
 from akg.poly.lanes import LaneModel, var_of
 from akg.poly.outer_lanes import outer_lanes_pay
@@ -335,7 +337,11 @@ class _Mapper:
         children = band.child.children if isinstance(band.child, Sequence) else ()
         if not threaded and self.has_packed_tile(members, children):
             self.decisions.note(f"{', '.join(members[0].rows)}: apart, since a product packs an operand for its lanes")
-            return self.sequence(distributed(band, children), (), threaded)
+            return self.sequence(distributed(band, [(f,) for f in children]), (), threaded)
+        groups = self.groups_of_products(members, children)
+        if len(groups) > 1:
+            self.decisions.note(f"{', '.join(members[0].rows)}: {len(groups)} products apart: each has a register tile")
+            return self.sequence(distributed(band, groups), (), threaded)
         inner = [f for f in children if isinstance(f.child, Band)]
         last = members[-1]
         if self.options.vectorize and last.coincident and outer_lanes_pay(self.scop, self.lanes, last, band.child):
@@ -371,6 +377,38 @@ class _Mapper:
                 if choice is not None and choice.packs:
                     return any(var_of(m, choice.statement) in choice.tiles for m in own)
         return False
+
+    def groups_of_products(self, members: list[Member], children: tuple[Filter, ...]) -> list[tuple[Filter, ...]]:
+        """The children of parallel loops, in groups of one product at most whose register tile takes these loops.
+
+        What sets the accumulators of a product belongs to it, what follows to the one before.
+        """
+        if not (all(m.coincident and not m.directive for m in members) and is_box(tuple(members))):
+            return [children]
+        begins: list[int] = []
+        for at, part in enumerate(children):
+            written = self.accumulators(members, part)
+            while written and at and isinstance(children[at - 1].child, Leaf):
+                before = children[at - 1].statements
+                if not all(self.scop.statements[n].write.buffer in written for n in before):
+                    break
+                at -= 1
+            if written:
+                begins.append(at)
+        bounds = [0, *begins[1:], len(children)]
+        return [children[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+
+    def accumulators(self, members: list[Member], part: Filter) -> set[Buffer]:
+        """What a product in parallel loops adds up, where all loops inside are those of its sum; empty for others."""
+        if not isinstance(part.child, Band):
+            return set()
+        own = tuple([m.restricted(frozenset(part.statements)) for m in members])
+        choice = self.register_choice((*own, *part.child.members), part.child.child, 0)
+        if choice is None or choice.streams:
+            return set()
+        write = choice.statement.write
+        inside = [v for m in part.child.members if (v := var_of(m, choice.statement)) is not None]
+        return set() if any(depends_on(write, v) for v in inside) else {write.buffer}
 
     def outer_lanes(self, band: Band, threaded: bool) -> Node:
         """Lanes along the last member, around its recurrences; threads share vectors of it, or a loop outside."""

@@ -6,7 +6,7 @@ After:   band: panels of j, tiles of i { points { init }; k { points { update } 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from math import prod
 
@@ -186,14 +186,15 @@ def _in_parts(
     return Sequence(tuple(parts))
 
 
-def distributed(band: Band, children: tuple[Filter, ...]) -> Sequence:
-    """Parallel loops around each child of their own, one band with the child's where that is one."""
+def distributed(band: Band, groups: Iterable[tuple[Filter, ...]]) -> Sequence:
+    """Parallel loops around each group of children of their own, one band with a lone child's where that is one."""
     parts: list[Filter] = []
-    for part in children:
-        own = tuple([m.restricted(frozenset(part.statements)) for m in band.members])
-        inner = part.child
+    for group in groups:
+        names = tuple([n for part in group for n in part.statements])
+        own = tuple([m.restricted(frozenset(names)) for m in band.members])
+        inner = group[0].child if len(group) == 1 else Sequence(group)
         if isinstance(inner, Band):
-            parts.append(Filter(part.statements, Band((*own, *inner.members), True, inner.child)))
+            parts.append(Filter(names, Band((*own, *inner.members), True, inner.child)))
         else:
-            parts.append(Filter(part.statements, Band(own, True, inner)))
+            parts.append(Filter(names, Band(own, True, inner)))
     return Sequence(tuple(parts))
