@@ -335,7 +335,7 @@ class _Mapper:
         """A band around further bands: threads share its outermost parallel loop; what re-uses along it is tiled."""
         members, point = list(band.members), None
         children = band.child.children if isinstance(band.child, Sequence) else ()
-        if not threaded and self.has_packed_tile(members, children):
+        if self.has_packed_tile(members, children):
             self.decisions.note(f"{', '.join(members[0].rows)}: apart, since a product packs an operand for its lanes")
             return self.sequence(distributed(band, [(f,) for f in children]), (), threaded)
         groups = self.groups_of_products(members, children)

@@ -83,7 +83,7 @@ def pack_for_lanes(body: Stmt, fresh: Callable[[str], Var], prepack: Prepack | N
                 is_constant = prepack is not None and buffer in prepack.constants
                 body = (prepack.hoisted(packed, buffer, ()) if prepack and is_constant else None) or packed
                 if not isinstance(body, For):
-                    return body
+                    return pack_for_lanes(body, fresh, prepack)  # other operands of the nest
     return body
 
 
