@@ -48,7 +48,7 @@ class Profile:
 
 
 def inline_stages(stages: list[Stage], keep: frozenset[Buffer], *, rounded: bool = False) -> list[Stage]:
-    """`stages` without those that were inlined, each reduction once; `keep` are the outputs of the kernel.
+    """`stages` without those that were inlined, each of the others once; `keep` are the outputs of the kernel.
 
     With `rounded`, a 16-bit float that is not stored any more is rounded as the store would have done.
     """
@@ -73,7 +73,7 @@ def inline_stages(stages: list[Stage], keep: frozenset[Buffer], *, rounded: bool
             _inline_into(consumer, stage, rounded)
             for load in consumer.loads:
                 readers.setdefault(load.buffer, {})[consumer] = None
-    return kept
+    return merge_twins(kept, keep, elementwise=True)
 
 
 def _reads_assigned(stage: Stage, consumer: Stage, load: Load, assigned: Mapping[Buffer, int]) -> bool:

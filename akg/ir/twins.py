@@ -1,7 +1,8 @@
-"""Reductions that occur twice are computed once.
+"""What occurs twice is computed once.
 
-Definitions that are made from other definitions, as gradients are, repeat reductions that a part of the original
-has inside. Before: ``S[i] = sum_k(exp(X[i, k])); R[i] = sum_j(exp(X[i, j]))``. After: only S, read twice.
+Definitions that are made from other definitions repeat parts of them: gradients the reductions of what they derive,
+two convolutions of one image its padding.
+Before: ``S[i] = sum_k(exp(X[i, k])); R[i] = sum_j(exp(X[i, j]))``. After: only S, read twice.
 """
 
 from __future__ import annotations
@@ -14,11 +15,21 @@ from akg.ir.rewrite import rewrite
 from akg.ir.stage import Stage
 
 
-def merge_twins(stages: list[Stage], keep: frozenset[Buffer]) -> list[Stage]:
-    """`stages`, producers first, without reductions that an earlier one computes, too; those of `keep` stay."""
+def merge_twins(stages: list[Stage], keep: frozenset[Buffer], *, elementwise: bool = False) -> list[Stage]:
+    """`stages`, producers first, without reductions that an earlier one computes, too; those of `keep` stay.
+
+    With `elementwise`, the same for other stages: for what is computed into temporaries anyway.
+    """
+    updated = {stage.buffer for stage in stages if stage.is_update}
+
+    def starts_anew(stage: Stage) -> bool:
+        """Whether a stage starts anew for each element, and none goes on from it."""
+        fits = stage.combiner is not None or (elementwise and stage.target is None)
+        return fits and stage.scan is None and updated.isdisjoint(stage.outputs)
+
     candidates: dict[tuple[int, ...], list[Stage]] = {}
     for stage in stages:
-        if _is_plain(stage):
+        if starts_anew(stage):
             candidates.setdefault(_outline(stage), []).append(stage)
     if not any(len(group) > 1 for group in candidates.values()):
         return stages
@@ -32,7 +43,7 @@ def merge_twins(stages: list[Stage], keep: frozenset[Buffer]) -> list[Stage]:
     for stage in stages:
         if replaced:
             stage.change(lambda e: rewrite(e, rule))
-        if _is_plain(stage) and len(candidates[_outline(stage)]) > 1:
+        if starts_anew(stage) and len(candidates[_outline(stage)]) > 1:
             twin = first.setdefault(_canonical(stage), stage)
             pairs = list(zip(stage.outputs, twin.outputs, strict=True))
             if twin is not stage and all(b is None or (a is not None and b not in keep) for b, a in pairs):
@@ -42,14 +53,10 @@ def merge_twins(stages: list[Stage], keep: frozenset[Buffer]) -> list[Stage]:
     return result
 
 
-def _is_plain(stage: Stage) -> bool:
-    """Whether a stage is a reduction that starts anew for each element."""
-    return stage.combiner is not None and stage.scan is None and not stage.is_update
-
-
 def _outline(stage: Stage) -> tuple[int, ...]:
     """What twins agree on, quickly."""
-    return (id(stage.combiner), len(stage.axes), len(stage.reduce_axes), len(stage.values))
+    ends = [id(axis.end) for axis in (*stage.axes, *stage.reduce_axes)]
+    return (id(stage.combiner), len(stage.axes), len(stage.values), *ends)
 
 
 def _canonical(stage: Stage) -> tuple[Any, ...]:
@@ -63,4 +70,6 @@ def _canonical(stage: Stage) -> tuple[Any, ...]:
 
     bounds = [renamed(bound) for axis in (*stage.axes, *stage.reduce_axes) for bound in (axis.begin, axis.end)]
     condition = None if stage.condition is None else renamed(stage.condition)
-    return (len(stage.axes), stage.combiner, *[renamed(v) for v in stage.values], condition, *bounds)
+    place = None if stage.place is None else tuple([renamed(subscript) for subscript in stage.place])
+    kinds = [None if b is None else (b.dtype, b.shape) for b in stage.outputs]
+    return (len(stage.axes), stage.combiner, *[renamed(v) for v in stage.values], condition, place, *kinds, *bounds)

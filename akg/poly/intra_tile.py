@@ -104,8 +104,9 @@ def tile_products(
         return node if plan is None else Mark(TILED, builder.tiles(plan))
 
     def lanes(node: Node) -> Node:
-        is_tiled = isinstance(node, Mark) and node.name == TILED
-        return replace(node, child=map_tree(node.child, builder.vectorised)) if is_tiled else node
+        if not isinstance(node, Mark) or node.name != TILED:
+            return node
+        return replace(node, child=map_tree(node.child, builder.vectorised))
 
     tiled = with_copies(tree, copies)
     tiled = annotate(split, replace(tiled, child=map_tree(tiled.child, visit)), found)

@@ -16,6 +16,7 @@ All transformations move coincident members only, across which no dependence run
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Protocol
 
 from akg.base.target import Target
@@ -396,7 +397,7 @@ class _Mapper:
             if written:
                 begins.append(at)
         bounds = [0, *begins[1:], len(children)]
-        return [children[a:b] for a, b in zip(bounds, bounds[1:], strict=False)]
+        return [children[a:b] for a, b in pairwise(bounds)]
 
     def accumulators(self, members: list[Member], part: Filter) -> set[Buffer]:
         """What a product in parallel loops adds up, where all loops inside are those of its sum; empty for others."""

@@ -1,6 +1,9 @@
-"""Reductions that occur twice are computed once."""
+"""What occurs twice is computed once."""
 
-from akg import te
+import numpy as np
+
+import akg
+from akg import ops, te
 from akg.ir.lower import lower_te
 from akg.ir.stmt import Store, walk
 from akg.ir.te.tensor import Tensor
@@ -38,3 +41,27 @@ def test_outputs_stay() -> None:
     a = te.compute(4, lambda i: te.sum(x[i, k], axis=k), name="a")
     b = te.compute(4, lambda i: te.sum(x[i, k], axis=k), name="b")
     assert stores(a, b) == ["a", "b"]
+
+
+def test_paddings_are_merged() -> None:
+    x = te.placeholder((10,), name="x")
+
+    def padded(name: str) -> Tensor:
+        edge = te.compute(12, lambda i: te.if_then_else((i >= 1) & (i < 11), x[i - 1] * 2.0, 0.0), name=name)
+        k = te.reduce_axis(3, name=f"k_{name}")
+        return te.compute(10, lambda i: te.sum(edge[i + k] * float(len(name)), axis=k), name=f"sum_{name}")
+
+    found = [s.name for s in walk(lower_te((padded("a"), padded("bb"))).body) if isinstance(s, Store)]
+    assert [n for n in found if n in ("a", "bb")] == ["a"]
+
+
+def test_scattered_sums_keep_their_places() -> None:
+    x = te.placeholder((6,), name="x")
+    i = te.placeholder((6,), "int32", name="i")
+    j = te.placeholder((6,), "int32", name="j")
+    zero = te.placeholder((4,), name="zero")
+    a, b = ops.scatter_add(zero, i, x, axis=0), ops.scatter_add(zero, j, x, axis=0)
+    kernel = akg.build([te.compute(4, lambda k: a[k] - b[k], name="c")], inputs=[zero, x, i, j])
+    rows = np.array([0, 1, 2, 3, 0, 1], np.int32)
+    got = kernel(np.zeros(4, "f"), np.arange(6, dtype="f"), rows, rows[::-1].copy())
+    assert np.array_equal(got, np.bincount(rows, np.arange(6.0)) - np.bincount(rows[::-1], np.arange(6.0)))
