@@ -73,6 +73,7 @@ from akg.poly.wavefront import (
     vector_loops,
     vectorise_innermost,
 )
+from akg.poly.widen import widen_operands
 from akg.poly.window_rows import overlap_rows, prefetch_windows
 
 _log = logger("driver.pipeline")
@@ -292,6 +293,7 @@ def _pack(state: Compilation) -> None:
         state.body = turn_rows(state.body, _fresh_names(state), state.prepack.copies)
         state.body = pack_operands(state.body, _fresh_names(state), state.target, state.prepack.copies)
         state.body = pack_for_lanes(state.body, _fresh_names(state), state.prepack)  # what no panel serves
+        state.body = widen_operands(state.body, _fresh_names(state))
 
 
 def _promote(state: Compilation) -> None:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from akg.base.dot import dot_of
+from akg.base.dtype import float16, float32
 from akg.base.target import Target
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, Var, binary, cast, unary
@@ -39,6 +40,7 @@ from akg.poly.contract import bounded_trips
 from akg.poly.flip_signs import ColumnSums
 from akg.poly.panel import Panel, other_factor, panel_of, renamed, span_bytes
 from akg.poly.prepack import Prepack
+from akg.poly.widen import redirected
 
 LEAST_ROWS = 6  # tiles of rows that pay for a copy
 LEAST_TURNED_ROWS = 8  # the same where lanes along the operand have to be gathered in place
@@ -141,6 +143,11 @@ def _packed(
     shape = (Const(bound // group), Const(width), *([Const(group)] if dot is not None else []))
     dtype = panel.buffer.dtype if dot is None else dot.factors
     copy = Buffer(fresh(f"{panel.buffer.name}_panel").name, shape, dtype, "local")
+    widened = None
+    if dot is None and dtype is float16 and not is_ahead:
+        wide = Buffer(copy.name, shape, float32, "local")
+        widened = redirected(rows, panel.buffer, wide, lambda _: (simplify(steps.var - steps.begin), lanes.var))
+        copy = copy if widened is None else wide
     k, j = fresh(steps.var.name), fresh(lanes.var.name)
 
     def source(step: Expr) -> Load:
@@ -150,10 +157,12 @@ def _packed(
     name = fresh(f"{copy.name}_pack").name
     if dot is None:
         place = simplify(k - steps.begin)
-        fill: Stmt = Store(copy, (place, j), source(k), name)
+        fill: Stmt = Store(copy, (place, j), cast(source(k), copy.dtype), name)
         if not panel.is_turned and span_bytes(panel) > target.l2_bytes:
             fill = block(fill, Prefetch(panel.buffer, source(k + ROWS_AHEAD).indices, 2))
-        inner = replace_buffer(rows, panel.buffer, lambda _: (copy, (simplify(steps.var - steps.begin), lanes.var)))
+        inner = widened
+        if inner is None:
+            inner = replace_buffer(rows, panel.buffer, lambda _: (copy, (simplify(steps.var - steps.begin), lanes.var)))
         begin, end = steps.begin, steps.end
     else:
         n = fresh(f"{steps.var.name}_n")
