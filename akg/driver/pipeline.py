@@ -346,8 +346,8 @@ def _prefetch(state: Compilation) -> None:
     if state.strategy.tile:
         state.body = prefetch_tiles(state.body, _fresh_names(state), state.target)
         state.body = prefetch_rows(state.body, state.target)
-        state.body = prefetch_streams(state.body, state.target)
         state.body = prefetch_windows(state.body, _fresh_names(state), state.target)
+        state.body = prefetch_streams(state.body, state.target)
         state.body = prefetch_panels(state.body, state.prepack.copies, state.target)
 
 

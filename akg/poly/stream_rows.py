@@ -75,9 +75,7 @@ def prefetch_streams(body: Stmt, target: Target) -> Stmt:
         body: the loops; those with lanes are innermost.
         target: whose last cache tells what comes from memory.
     """
-    buffers = {b for b in buffers_read(body) | buffers_written(body) if b.scope == "global"}
-    touched = sum(prod(b.const_shape or (0,)) * b.dtype.itemsize_bytes for b in buffers)
-    if touched <= FAR_SHARE * target.l3_bytes or any(isinstance(s, Prefetch) for s in walk(body)):
+    if not exceeds_last_cache(body, target) or any(isinstance(s, Prefetch) for s in walk(body)):
         return body
     written = buffers_written(body)
 
@@ -85,6 +83,8 @@ def prefetch_streams(body: Stmt, target: Target) -> Stmt:
         if not isinstance(stmt, For) or stmt.kind != "vector" or any(isinstance(s, For) for s in walk(stmt.body)):
             return None
         loads = {load for s in walk(stmt.body) for e in expressions(s) for load in loads_of(e)}
+        if any(b.scope == "register" and b.shape for b in buffers_written(stmt)):
+            return None  # rows of windows, which are begun here and finished with the next ones
         streams = [x for x in loads if x.buffer not in written and _is_stream(x, stmt, target)]
         if not streams or not is_laborious(stmt):
             return None
@@ -93,9 +93,16 @@ def prefetch_streams(body: Stmt, target: Target) -> Stmt:
     return rewrite_stmt(body, visit)
 
 
-def is_laborious(lanes: For) -> bool:
-    """Whether the lanes of a loop compute for long beside what they read and write."""
-    stores = [s for s in walk(lanes.body) if isinstance(s, Store)]
+def exceeds_last_cache(body: Stmt, target: Target) -> bool:
+    """Whether the arrays that loops touch leave the last cache little of what it held before."""
+    buffers = {b for b in buffers_read(body) | buffers_written(body) if b.scope == "global"}
+    touched = sum(prod(b.const_shape or (0,)) * b.dtype.itemsize_bytes for b in buffers)
+    return touched > FAR_SHARE * target.l3_bytes
+
+
+def is_laborious(body: Stmt) -> bool:
+    """Whether the statements of a body compute for long beside what they read and write."""
+    stores = [s for s in walk(body) if isinstance(s, Store)]
     read = {load.buffer for s in stores for load in loads_of(s.value) if load.indices}
     return sum(map(_work, stores)) >= LEAST_WORK * (len(read) + len(stores))
 

@@ -28,13 +28,13 @@ def mapped(outputs: te.Tensor, inputs: list[te.Tensor], target: Target = HUGE) -
     return state.result, state.decisions.lines
 
 
-@pytest.mark.parametrize("rows", [8, 13, 18])
-def test_rows_that_overlap_run_four_at_a_time(rows: int) -> None:
+@pytest.mark.parametrize(("rows", "count"), [(8, 4), (13, 4), (15, 5), (19, 4)])
+def test_rows_that_overlap_run_several_at_a_time(rows: int, count: int) -> None:
     x, w = te.placeholder((5, 3, rows, 20), "float32", name="X"), te.placeholder((3, 1, 3, 3), "float32", name="W")
     y = ops.depthwise_conv2d(x, w, padding=1)
     kernel, notes = mapped(y, [x, w])
-    assert any("4 rows along" in line for line in notes)
-    assert any(isinstance(s, stmt.For) and s.step == 4 for s in stmt.walk(kernel.body))
+    assert any(f"{count} rows along" in line for line in notes)
+    assert any(isinstance(s, stmt.For) and s.step == count for s in stmt.walk(kernel.body))
     rng = np.random.default_rng(3)
     a, b = rng.standard_normal((5, 3, rows, 20), np.float32), rng.standard_normal((3, 1, 3, 3), np.float32)
     got = np.zeros((5, 3, rows, 20), np.float32)
@@ -71,6 +71,15 @@ def test_rows_of_large_arrays_are_asked_for_unless_they_are_read_one_by_one() ->
     x = te.placeholder((4, 4, 32, 96), "float32", name="X")
     kernel, _ = mapped(ops.max_pool2d(x, 3, stride=2, padding=1), [x], SMALL)
     assert not any(isinstance(s, stmt.Prefetch) for s in stmt.walk(kernel.body))
+
+
+def test_rows_read_one_by_one_are_asked_for_where_arrays_just_fill_the_last_cache() -> None:
+    for planes, l3_bytes, wanted in ((4, 1 << 16, {1}), (4, 1 << 17, set[int]()), (16, 1 << 16, set[int]())):
+        target = replace(SMALL, l3_bytes=l3_bytes)
+        x = te.placeholder((2, planes, 32, 24), "float32", name="X")
+        w = te.placeholder((planes, 1, 3, 3), "float32", name="W")
+        kernel, _ = mapped(ops.depthwise_conv2d(x, w, padding=1), [x, w], target)
+        assert {s.level for s in stmt.walk(kernel.body) if isinstance(s, stmt.Prefetch)} == wanted
 
 
 def test_lines_are_read_as_whole_vectors() -> None:
