@@ -30,7 +30,7 @@ from akg.ir.expr import Const, Expr, Load, Var
 from akg.ir.rewrite import buffers_read, buffers_written, loads_of, map_children, substitute, substitute_stmt
 from akg.ir.simplify import Ranges, simplify
 from akg.ir.stmt import Alloc, Block, For, Prefetch, Stmt, Store, block, expressions, walk
-from akg.poly.stream_rows import LONG_ROW_BYTES, exceeds, exceeds_last_cache, is_laborious
+from akg.poly.stream_rows import LONG_ROW_BYTES, exceeds, exceeds_last_cache, is_from_memory, is_laborious
 
 ROWS = range(4, 6)  # at a time
 SHARED = 0.5  # the part of its loads that a row must share with the one before
@@ -38,7 +38,6 @@ LINE_BYTES = 64
 AHEAD_BYTES = 16384  # from what is read to what is asked for: some pages on
 ONE_STREAM_AHEAD_BYTES = 6144
 MAX_LINES = 128  # asked for in one iteration
-CACHE_SHARE = 2  # arrays larger than this part of the last cache come from memory
 
 
 def overlap_rows(stmt: Stmt, fresh: Callable[[str], Var], note: Callable[[str], None]) -> Stmt:
@@ -147,8 +146,7 @@ def prefetch_windows(body: Stmt, fresh: Callable[[str], Var], target: Target) ->
         target: the machine and its caches.
     """
     written = buffers_written(body)
-    far_bytes = max(target.l3_bytes // CACHE_SHARE, target.l2_bytes)
-    is_far = exceeds_last_cache(body, target)
+    is_large = exceeds_last_cache(body, target)
 
     def visit(stmt: Stmt) -> Stmt:
         stmt = map_children(stmt, visit)
@@ -156,11 +154,11 @@ def prefetch_windows(body: Stmt, fresh: Callable[[str], Var], target: Target) ->
             return stmt
         hints: list[Stmt] = []
         for window in _windows(stmt, written):
-            is_near = not exceeds(window.load.buffer, far_bytes)
+            buffer = window.load.buffer
+            wanted = is_from_memory(buffer, target)
             if window.is_one_stream:
-                wanted = is_near and exceeds(window.load.buffer, target.l2_bytes) and is_far and is_laborious(stmt.body)
-            else:
-                wanted = not is_near
+                is_held_in_part = is_large and not wanted and exceeds(buffer, target.l2_bytes)
+                wanted = is_held_in_part and is_laborious(stmt.body)
             hint = _ahead(window, stmt, fresh) if wanted else None
             hints += [hint] if hint is not None else []
         return replace(stmt, body=block(*hints, stmt.body)) if hints else stmt

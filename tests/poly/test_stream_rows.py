@@ -52,6 +52,7 @@ def columns(x: Any) -> Any:
     (ops.matmul, ((64, 1, 100), (64, 100, 512)), 8, set[str]()),  # short rows from the last cache
     (ops.matmul, ((256, 4096), (4096, 256)), 4, set[str]()),  # everything is used again
     (columns, ((4096, 4096),), 8, {"x0"}),
+    (columns, ((3001, 1111),), 8, set[str]()),  # the last cache holds it
 ])  # fmt: skip
 def test_rows_at_a_time(define: Define, shapes: Any, rows: int, wanted: set[str]) -> None:
     body = loops_of(define, *shapes)
@@ -105,7 +106,7 @@ def test_shares_add_up(cores: int, threads: int) -> None:
 def test_prefetches_change_nothing(shapes: Any, dtype: str) -> None:
     """The last rows ask for some behind the end of the array."""
     A, B = (te.placeholder(shape, dtype, name=n) for shape, n in zip(shapes, "AB", strict=True))
-    kernel = akg.build([ops.matmul(A, B)], inputs=[A, B], target=replace(CPU, l2_bytes=256 * KIB))
+    kernel = akg.build([ops.matmul(A, B)], inputs=[A, B], target=replace(CPU, l2_bytes=256 * KIB, l3_bytes=MIB))
     assert "llvm.prefetch" in kernel.source("llvm")
     rng = np.random.default_rng(3)
     a, b = (rng.uniform(-1, 1, s).astype(np.float32).astype(A.dtype.numpy) for s in shapes)
