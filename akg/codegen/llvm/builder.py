@@ -138,6 +138,7 @@ class Unit:
         self.polynomials: dict[Expr, Polynomial] = {}
         self.checks = Checks()
         self.streamed: frozenset[Buffer] = frozenset()  # outputs that no cache will hold until they are read
+        self.staged: frozenset[Buffer] = frozenset()  # those whose short rows are put together on the stack
         self.stored_once: frozenset[Buffer] = frozenset()  # arrays that one statement writes and none reads
         self.notes: list[str] = []
         self.is_finite = False  # no value is NaN

@@ -23,7 +23,8 @@ def emit_module(kernel: Kernel, target: Target) -> tuple[str, Unit]:
     """The text of the LLVM module of a legalized kernel, and the unit that made it."""
     unit = Unit(target, EXPRESSIONS, STATEMENTS)
     unit.is_finite = config.fast_math
-    unit.streamed = streamed_buffers(kernel, target)
+    streamed = streamed_buffers(kernel, target)
+    unit.streamed, unit.staged = streamed.buffers, streamed.staged
     unit.stored_once = stored_once(kernel)
     _emit_entry(unit, kernel)
     width = f'"prefer-vector-width"="{target.vector_bits}"'

@@ -15,7 +15,7 @@ from akg.codegen.llvm.pairs import pairs_along
 from akg.codegen.llvm.reduction import SLOTS, Update, close_accumulators, open_accumulators, split_update
 from akg.codegen.llvm.rows import flush_rows
 from akg.codegen.llvm.seam import Row, seam_of
-from akg.codegen.llvm.streaming import streaming_store, unaligned_head
+from akg.codegen.llvm.streaming import MIN_STREAMED, streaming_store, unaligned_head
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
@@ -29,7 +29,6 @@ MAX_STRAIGHT = 8  # vectors in a loop that becomes straight-line code
 MAX_STRAIGHT_NODES = 1500  # and the size of that code
 MAX_BOUNDED = 4  # vectors in a loop of unknown but bounded extent that becomes straight-line code
 LEAST_BITS = 128  # of a vector that takes what fills no register
-MIN_STREAMED = 16  # vectors in a loop that bypasses the caches
 
 log = logger("codegen.llvm")
 
