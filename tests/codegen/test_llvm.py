@@ -307,6 +307,22 @@ def test_triangle(check: Check) -> None:
     check(kernel(body, x, y, n), random((130, 130), "float64"), np.zeros((130, 130)), 130)
 
 
+@pytest.mark.parametrize(("begin", "end", "in_turns"), [
+    (i, Const(130), True), (Const(0), i + 1, True),  # triangles
+    (binary("max", i - 3, 0), binary("min", i + 4, 130), False),  # a band, cut off at both ends
+    (binary("max", i - 100, 0), binary("min", i + 100, 130), False), (binary("max", i - 60, 0), i + 1, True),
+])  # fmt: skip
+def test_threads_take_turns_where_their_pieces_would_differ(
+    begin: Expr, end: Expr, in_turns: bool, check: Check, host: Target
+) -> None:
+    x, y = Buffer("X", consts(130, 130), float64), Buffer("Y", consts(130, 130), float64)
+    store = Store(y, (i, j), Load(x, (i, j)) * 2.0, "S0")
+    body = loop(i, 130, loop(j, end, store, "vector", begin=begin), "parallel")
+    check(kernel(body, x, y), random((130, 130), "float64"), np.zeros((130, 130)))
+    text = emit(kernel(body, x, y), replace(host, cores=2)).text
+    assert ("atomicrmw add" in text) is in_turns
+
+
 def test_lu_in_place(check: Check) -> None:
     a = Buffer("A", (n, n), float64)
     i2, j2 = Var("i2"), Var("j2")
