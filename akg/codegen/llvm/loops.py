@@ -28,7 +28,7 @@ from akg.codegen.llvm.staging import staged
 from akg.codegen.llvm.subscript import row_major_strides
 from akg.codegen.llvm.transpose import emit_blocks
 from akg.codegen.llvm.types import in_memory, llvm_type
-from akg.codegen.llvm.vector import emit_vector
+from akg.codegen.llvm.vector import emit_tile, emit_vector
 from akg.codegen.llvm.workspace import SLACK_BYTES, is_on_stack, uses_heap
 from akg.codegen.subscripts import depends_on_data
 from akg.ir.buffer import Buffer
@@ -135,6 +135,8 @@ def emit_serial(f: Function, loop: For, trips: int | None) -> None:
 def _unroll(f: Function, loop: For, trips: int | None) -> None:
     if trips is None:
         raise InternalError(f"unrolled loop over {loop.var.name} has no constant trip count")
+    if f.lanes is None and emit_tile(f, loop, trips):
+        return
     apart = isinstance(loop.body, For) and loop.body.kind == "unroll" and _fills_registers(f, loop.body)
     for k in range(trips):
         position = loop.begin + Const(k * loop.step)

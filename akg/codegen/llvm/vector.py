@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 
 from akg.base.dtype import bool_, index, int32
 from akg.base.trace import logger
@@ -21,7 +23,16 @@ from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Call, Const, Expr, Load, Select, Var
 from akg.ir.factor import common_factor
-from akg.ir.rewrite import buffers_read, buffers_written, loads_of, rewrite_stmt, substitute_stmt, uses, walk_expr
+from akg.ir.rewrite import (
+    buffers_read,
+    buffers_written,
+    loads_of,
+    rewrite_stmt,
+    substitute,
+    substitute_stmt,
+    uses,
+    walk_expr,
+)  # fmt: skip
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Block, For, If, Prefetch, Stmt, Store, block, expressions, walk
 
@@ -29,6 +40,7 @@ MAX_STRAIGHT = 8  # vectors in a loop that becomes straight-line code
 MAX_STRAIGHT_NODES = 1500  # and the size of that code
 MAX_BOUNDED = 4  # vectors in a loop of unknown but bounded extent that becomes straight-line code
 LEAST_BITS = 128  # of a vector that takes what fills no register
+NOTHING: Mapping[Var, Expr] = MappingProxyType({})
 
 log = logger("codegen.llvm")
 
@@ -196,7 +208,7 @@ def emit_vector(f: Function, loop: For, trips: int | None) -> bool:
         log.debug("%s: loop over %s stays serial", f.name, loop.var.name)
         return False
     if trips is not None:
-        plan = replace(plan, lanes=min(plan.lanes, max(2, 1 << (trips - 1).bit_length())))
+        plan = replace(plan, lanes=_fitting(plan.lanes, trips))
     loop, factors = _factored(loop, plan.sums)
     if plan.is_pure_reduction and f.guard is None and pairs_along(f, plan.sums, loop.var, plan.lanes):
         plan = replace(plan, is_double=True)
@@ -303,10 +315,9 @@ def _joined(f: Function, loop: For, plan: Plan, row: Row, begin: Value, end: Val
 def _constant(f: Function, loop: For, plan: Plan, trips: int, sums: dict[str, list[str]]) -> None:
     lanes = plan.lanes
     whole, rest = trips // lanes, trips % lanes
-    chunks = whole + (rest > 0)
-    first = whole
-    if chunks > 1 and (chunks > MAX_STRAIGHT or chunks * plan.nodes > MAX_STRAIGHT_NODES):
-        first = 0
+    first = 0
+    if not _is_short(whole + (rest > 0), plan):
+        first = whole
         begin = as_index(f, f.value(loop.begin))
         done = 0
         for step in _steps(sums, lanes, plan.is_double):
@@ -316,18 +327,69 @@ def _constant(f: Function, loop: For, plan: Plan, trips: int, sums: dict[str, li
                 stop = apply(f, index, "add {t} {0}, {1}", begin, Value(str(done + size), index, 0, 0, True))
                 _main(f, loop, plan, start, stop, step, sums)
             done += size
-    for k in range(first):
-        lane = Var(f"lane{lanes}")
-        f.vars[lane] = _lane_numbers(lanes, 0)
-        _chunk(f, loop, loop.begin + Const(k * lanes), Lanes(lane, lanes, None, sums, k))
-    if not rest:
-        return
-    width = rest_lanes(f, loop, lanes, rest) if not sums else lanes
-    lane = Var(f"lane{width}" if rest == width else f"lane{width}of{rest}")
-    f.vars[lane] = _lane_numbers(width, 0)
-    bits = ", ".join(f"i1 {'true' if k < rest else 'false'}" for k in range(width))
-    mask = Value(f"<{bits}>", bool_, width) if rest < width else None
-    _chunk(f, loop, loop.begin + Const(whole * lanes), Lanes(lane, width, mask, sums, whole))
+    for base, vector in _straight(f, loop, lanes, trips, sums)[first:]:
+        _chunk(f, loop, base, vector)
+
+
+def _straight(f: Function, loop: For, lanes: int, trips: int, sums: dict[str, list[str]]) -> list[tuple[Expr, Lanes]]:
+    """The vectors of a loop of constant extent, each with where it starts; the last one may be under a mask."""
+    whole, rest = trips // lanes, trips % lanes
+    lane = Var(f"lane{lanes}")
+    f.vars[lane] = _lane_numbers(lanes, 0)
+    vectors = [(loop.begin + Const(k * lanes), Lanes(lane, lanes, None, sums, k)) for k in range(whole)]
+    if rest:
+        width = rest_lanes(f, loop, lanes, rest) if not sums else lanes
+        lane = Var(f"lane{width}" if rest == width else f"lane{width}of{rest}")
+        f.vars[lane] = _lane_numbers(width, 0)
+        bits = ", ".join(f"i1 {'true' if k < rest else 'false'}" for k in range(width))
+        mask = Value(f"<{bits}>", bool_, width) if rest < width else None
+        vectors.append((loop.begin + Const(whole * lanes), Lanes(lane, width, mask, sums, whole)))
+    return vectors
+
+
+def emit_tile(f: Function, outer: For, trips: int) -> bool:
+    """Emit an unrolled loop over a vector loop, planned once; False, with nothing emitted, for others.
+
+    Conditions around the vector loop have to be decided by the iteration.
+    """
+    inner, condition = outer.body, None
+    if isinstance(inner, If) and inner.orelse is None:
+        inner, condition = inner.then, inner.cond
+    if not isinstance(inner, For) or inner.kind != "vector" or inner.step != 1:
+        return False
+    count = inner.const_trips
+    parts = inner.body.body if isinstance(inner.body, Block) else (inner.body,)
+    if count is None or count < 2 or uses(inner.begin, outer.var) or not all(isinstance(s, Store) for s in parts):
+        return False
+    if any(isinstance(n, Select) for s in parts for e in expressions(s) for n in walk_expr(e)):
+        return False
+    plan = plan_vector(f, inner)
+    if plan is None or plan.sums or count >= MIN_STREAMED * plan.lanes:
+        return False
+    lanes = _fitting(plan.lanes, count)
+    if not _is_short(-(-count // lanes), plan):
+        return False
+    places: list[dict[Var, Expr]] = [{outer.var: outer.begin + Const(k * outer.step)} for k in range(trips)]
+    if condition is not None:
+        holds = [simplify(substitute(condition, place)) for place in places]
+        if not all(isinstance(one, Const) for one in holds):
+            return False
+        places = [place for place, one in zip(places, holds, strict=True) if one]
+    vectors = _straight(f, inner, lanes, count, {})
+    for place in places:
+        for base, vector in vectors:
+            _chunk(f, inner, base, vector, place)
+    return True
+
+
+def _fitting(lanes: int, trips: int) -> int:
+    """The lanes of a vector that a loop of constant extent fills."""
+    return min(lanes, max(2, 1 << (trips - 1).bit_length()))
+
+
+def _is_short(chunks: int, plan: Plan) -> bool:
+    """Whether so many vectors are written out one after the other."""
+    return chunks <= 1 or (chunks <= MAX_STRAIGHT and chunks * plan.nodes <= MAX_STRAIGHT_NODES)
 
 
 def rest_lanes(f: Function, loop: For, lanes: int, rest: int) -> int:
@@ -391,13 +453,13 @@ def _main(f: Function, loop: For, plan: Plan, start: Value, stop: Value, step: i
     counted_loop(f, replace(loop, var=counter, step=step), start, stop, body, runs=False)
 
 
-def _chunk(f: Function, loop: For, base: Expr, lanes: Lanes) -> None:
-    """The body for one vector of iterations that starts at `base`."""
+def _chunk(f: Function, loop: For, base: Expr, lanes: Lanes, around: Mapping[Var, Expr] = NOTHING) -> None:
+    """The body for one vector of iterations that starts at `base`, in an iteration of what is `around`."""
     f.lanes = lanes
     if loop.var in f.from_data:
         f.from_data.add(lanes.var)
     f.rows_level = f.level if _is_straight(loop.body) else -1
-    f.emit(substitute_stmt(loop.body, {loop.var: base + lanes.var}))
+    f.emit(substitute_stmt(loop.body, {**around, loop.var: base + lanes.var}))
     flush_rows(f)
     f.lanes, f.rows_level = None, -1
 
