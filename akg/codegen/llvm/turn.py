@@ -6,12 +6,12 @@ bits.
 
 from __future__ import annotations
 
-from akg.base.dtype import DType, int8, int16, int32, int64
+from akg.base.dtype import DType, float64, int8, int16, int32
 from akg.codegen.llvm.builder import Function, Value
-from akg.codegen.llvm.types import llvm_type
+from akg.codegen.llvm.types import llvm_type, mangled
 
 UNIT_BITS = 128  # within which interleaving is one instruction
-_INTEGERS = {8: int8, 16: int16, 32: int32, 64: int64}
+_TYPES = {8: int8, 16: int16, 32: int32, 64: float64}  # of pieces of so many bits
 
 
 def turn(f: Function, rows: list[Value]) -> list[Value]:
@@ -28,7 +28,7 @@ def turn(f: Function, rows: list[Value]) -> list[Value]:
     # parts[p][c], unit q of each m elements: column q * unit + c of the rows from p * unit
     exchanged: list[list[Value]] = []
     for c in range(unit):
-        across = [part[c] for part in parts]
+        across = [_fenced(f, part[c]) for part in parts]
         exchanged.append(_exchanged(f, across, unit * bits) if m == n else _turned_units(f, across, m, bits, unit))
     return [_cast(f, across[q], dtype) for q in range(m // unit) for across in exchanged]
 
@@ -42,7 +42,7 @@ def _joined(f: Function, parts: list[Value]) -> Value:
 
 def _pair(f: Function, a: Value, b: Value) -> Value:
     """Two vectors side by side."""
-    wide = _INTEGERS[min(a.lanes * a.dtype.bits, 64)]
+    wide = _TYPES[min(a.lanes * a.dtype.bits, 64)]
     return _shuffle(f, a, b, list(range(2 * a.lanes * a.dtype.bits // wide.bits)), wide)
 
 
@@ -65,7 +65,7 @@ def _turned_units(f: Function, rows: list[Value], unit: int, bits: int, size: in
 def _interleaved(f: Function, a: Value, b: Value, bits: int, pieces: int) -> list[Value]:
     """Pieces of so many bits of two vectors by turns: of the lower half of each unit of `pieces`, and of the upper."""
     count = a.lanes * a.dtype.bits // bits
-    wide = _INTEGERS[min(bits, 64)]  # the widest element that shuffles have
+    wide = _TYPES[min(bits, 64)]  # the widest element that shuffles have
     parts = bits // wide.bits
     halves: list[Value] = []
     for start in (0, pieces // 2):
@@ -78,7 +78,7 @@ def _interleaved(f: Function, a: Value, b: Value, bits: int, pieces: int) -> lis
 def _exchanged(f: Function, vectors: list[Value], unit_bits: int) -> list[Value]:
     """Unit q of vector p becomes unit p of vector q: the even units of two vectors, and the odd ones, and so on."""
     count, parts = len(vectors), vectors
-    wide = _INTEGERS[min(unit_bits, 64)]
+    wide = _TYPES[min(unit_bits, 64)]
     groups = [parts]
     for _ in range(count.bit_length() - 1):
         halves: list[list[Value]] = []
@@ -93,11 +93,25 @@ def _exchanged(f: Function, vectors: list[Value], unit_bits: int) -> list[Value]
 
 
 def _shuffle(f: Function, a: Value, b: Value, picks: list[int], dtype: DType) -> Value:
-    """Elements of an integer type picked from two vectors: wider than the vectors' own, they are less work for LLVM."""
+    """Elements of a type picked from two vectors: wider than the vectors' own, they are less work for LLVM."""
     a, b = _cast(f, a, dtype), _cast(f, b, dtype)
+    if a.text == b.text == "poison":  # of rows that are not there
+        return Value("poison", dtype, len(picks), max(a.level, b.level))
     level, order = max(a.level, b.level), ", ".join(f"i32 {k}" for k in picks)
     text = f.at(level, f"shufflevector {a}, {b}, <{len(picks)} x i32> <{order}>")
     return Value(text, dtype, len(picks), level)
+
+
+def _fenced(f: Function, value: Value) -> Value:
+    """The same value, where 64 bits move together; LLVM does not look through it for shuffles that are one.
+
+    There are none, and the search is half of its time for a block.
+    """
+    if value.dtype is not float64 or value.text == "poison":
+        return value
+    name = f"llvm.arithmetic.fence.{mangled(float64, value.lanes)}"
+    callee = f.unit.declare(name, f"declare {value.type} @{name}({value.type})")
+    return Value(f.at(value.level, f"call {value.type} {callee}({value})"), float64, value.lanes, value.level)
 
 
 def _cast(f: Function, value: Value, dtype: DType) -> Value:
