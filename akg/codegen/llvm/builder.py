@@ -229,7 +229,8 @@ class Function:
         self.rows_level = -1  # the level whose stores may wait
         self.columns: dict[Buffer, Value | None] = {}  # stores to these buffers wait here, to be turned
         self._readers: dict[Buffer, list[Hashable]] = {}
-        self.count = 0  # of names so far
+        self.accesses = 0  # to memory, so far
+        self._count = 0
 
     def value(self, node: Expr) -> Value:
         """The value of an expression, computed now or before."""
@@ -274,8 +275,8 @@ class Function:
 
     def fresh(self, stem: str = "v") -> str:
         """A new local name without its sigil."""
-        self.count += 1
-        return f"{stem}{self.count}"
+        self._count += 1
+        return f"{stem}{self._count}"
 
     def line(self, text: str) -> None:
         """Append an instruction without a result to the innermost scope."""
@@ -283,8 +284,8 @@ class Function:
 
     def at(self, level: int, text: str) -> str:
         """Append an instruction to the scope of a level; the name of its result."""
-        self.count += 1
-        name = f"%v{self.count}"
+        self._count += 1
+        name = f"%v{self._count}"
         self.scopes[level].target.append(f"  {name} = {text}")
         return name
 

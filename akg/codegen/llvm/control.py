@@ -35,7 +35,7 @@ def counted_loop(f: Function, loop: For, begin: Value, end: Value, body: Callabl
 
 def _loop(f: Function, loop: For, begin: Value, end: Value, body: Callable[[], None]) -> None:
     with f.scope("loop", frozenset(buffers_written(loop.body))) as scope:
-        first = f.count
+        first = f.accesses
         label, before, counter = f.fresh("loop"), f.label, "%" + f.fresh(f"{loop.var.name}.")
         f.line(f"br label %{label}")
         f.start(label)
@@ -47,7 +47,7 @@ def _loop(f: Function, loop: For, begin: Value, end: Value, body: Callable[[], N
             f.multiples[loop.var] = unit
         body()
         following = f.here(f"add nsw i64 {counter}, {loop.step}")
-        is_long = f.count - first > LONG
+        is_long = f.accesses - first > LONG
         following = hidden(f, "i64", following) if is_long else following
         head.append(f"  {counter} = phi i64 [ {begin.text}, %{before} ], [ {following}, %{f.label} ]")
         head.extend(close_steps(f, own, counter, loop.step, before, is_long))

@@ -50,6 +50,7 @@ def access(f: Function, buffer: Buffer, indices: tuple[Expr, ...], *, inside: bo
     place = f.places.get(buffer)
     if place is None:
         raise InternalError(f"buffer {buffer.name} is used outside its allocation")
+    f.accesses += 1
     form = linear(f, place, indices)
     stride: int | None = 0
     if f.lanes is not None:

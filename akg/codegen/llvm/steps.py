@@ -13,7 +13,7 @@ from akg.codegen.llvm.address import Key, term
 from akg.codegen.llvm.builder import Counter, Function, Step, Value, index_value
 from akg.ir.expr import Var
 
-LONG = 150  # values in a loop that steps its addresses itself
+LONG = 16  # accesses in a loop above which it steps its addresses itself
 MAX_COUNTERS = 6  # addresses that do; more would take too many registers
 
 
