@@ -45,6 +45,7 @@ class Strip:
         size: the number of values if it is constant and full, else 0.
         extent: the number of values.
         in_registers: whether the points of the tile are unrolled or lanes of a register tile.
+        limit: the values that exist, one at least; None if all do.
     """
 
     base: Affine
@@ -52,6 +53,7 @@ class Strip:
     size: int
     extent: Expr
     in_registers: bool = False
+    limit: Expr | None = None
 
     @property
     def last(self) -> Affine:
@@ -95,7 +97,8 @@ class State:
         rows = tuple([r for r in self.rows if r not in settled])
         state = replace(self, rows=rows, strips={**self.strips, iterator: strip})
         atom = _atom(iterator.name)  # the last value of a partial strip is not known
-        sure = [r.form for r in settled if strip.size or r.form.coefficient(atom) > 0]
+        is_full = strip.size and strip.limit is None
+        sure = [r.form for r in settled if is_full or r.form.coefficient(atom) > 0]
         return replace(state, facts=state._learnt([_worst(state, f, [iterator]) for f in sure]))
 
     def _learnt(self, forms: list[Affine]) -> tuple[Affine, ...]:

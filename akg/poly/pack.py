@@ -23,7 +23,7 @@ from akg.base.dot import dot_of
 from akg.base.dtype import float16, float32
 from akg.base.target import Target
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, Load, Var, binary, cast, unary
+from akg.ir.expr import Const, Expr, Load, Select, Var, binary, cast, unary
 from akg.ir.neighbours import in_steps
 from akg.ir.rewrite import (
     buffers_read,
@@ -40,6 +40,7 @@ from akg.poly.contract import bounded_trips
 from akg.poly.flip_signs import ColumnSums
 from akg.poly.panel import Panel, other_factor, panel_of, renamed, span_bytes
 from akg.poly.prepack import Prepack
+from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.widen import redirected
 
 LEAST_ROWS = 6  # tiles of rows that pay for a copy
@@ -62,11 +63,12 @@ def pack_operands(
         kept: operands that are panels already.
         around: loops outside of `body`.
     """
-    if isinstance(body, For) and body.kind == "serial" and (body.const_trips or 0) >= LEAST_DOT_ROWS:
+    if isinstance(body, For) and body.kind == "serial" and _tiles(body) >= LEAST_DOT_ROWS:
         for buffer in sorted(buffers_read(body) - buffers_written(body) - kept, key=lambda b: b.name):
             panel = panel_of(body, buffer, target, around)
             if panel is not None and _pays(body, panel, target):
-                return _packed(body, panel, fresh, target)
+                packed = _packed(body, panel, fresh, target)
+                return packed if body.const_trips else If(binary("lt", body.begin, body.end), packed)
     inside = (*around, body) if isinstance(body, For) else around
     return map_children(body, lambda inner: pack_operands(inner, fresh, target, kept, inside))
 
@@ -102,13 +104,19 @@ def pack_constants(
     return map_children(body, lambda inner: pack_constants(inner, fresh, target, prepack, inside))
 
 
+def _tiles(rows: For) -> int:
+    """Tiles of rows at least; of a symbolic number, whole ones run only where there are enough (`akg.poly.scan`)."""
+    is_chosen = isinstance(rows.end, Select) and rows.end.b is rows.begin
+    return UNKNOWN_TRIPS if is_chosen else rows.const_trips or 0
+
+
 def _pays(rows: For, panel: Panel, target: Target) -> bool:
     """Whether reading a copy saves more than making it."""
     if panel.dot is not None:
         return True
     if panel.is_turned:
-        return (rows.const_trips or 0) >= LEAST_TURNED_ROWS
-    if (rows.const_trips or 0) < LEAST_ROWS:
+        return _tiles(rows) >= LEAST_TURNED_ROWS
+    if _tiles(rows) < LEAST_ROWS:
         return False
     if _is_paired_later(panel, target):
         return False

@@ -13,6 +13,7 @@ from akg.ir.expr import Binary, Cast, Const, Expr, Load, Var
 from akg.ir.rewrite import rewrite_stmt, substitute_stmt, variables_of
 from akg.ir.stmt import Block, For, If, Stmt, Store, walk
 from akg.poly.contract import bounded_trips, sites
+from akg.poly.register_tile import UNKNOWN_TRIPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +36,10 @@ class Panel:
 
 
 def span_bytes(panel: Panel) -> int:
-    """How far the steps reach in memory; 0 if that is symbolic."""
+    """How far the steps reach in memory; far if that is symbolic."""
     shape = panel.buffer.const_shape
     if shape is None or panel.steps.max_trips is None:
-        return 0
+        return UNKNOWN_TRIPS
     total = panel.steps.max_trips * panel.buffer.dtype.itemsize_bytes
     for size in shape[panel.row + 1 :]:
         total *= size

@@ -192,8 +192,6 @@ class _Promoter:
             if not isinstance(part, For) or part.kind not in ("serial", "unroll", "vector"):
                 continue
             guards = [s.cond for s in walk(part) if isinstance(s, If)]
-            if not self.store_guards.issuperset(guards):
-                continue
             for buffer in _stored(part):
                 if buffer.scope == "register" or (buffer.scope == "local" and not buffer.shape):
                     continue
@@ -209,7 +207,7 @@ class _Promoter:
                         continue
                 elif part.kind == "vector":
                     continue  # a vector reduction into one element: the backend keeps its own lanes
-                scaled = _scaled(part, buffer) if len(own) == len(found) else None
+                scaled = _scaled(part, buffer, self.store_guards) if len(own) == len(found) else None
                 if guards and scaled is None:
                     continue
                 if scaled is not None:
@@ -256,18 +254,20 @@ class _Promoter:
         def zero(near: tuple[Expr, ...], far: tuple[Expr, ...]) -> Stmt:
             return Store(small, near, Const(0, small.dtype), self.fresh(f"{buffer.name}_zero").name)
 
+        def places(near: tuple[Expr, ...]) -> dict[Var, Expr]:
+            return {v: near[k] for k, d in enumerate(tile.kept) if (v := scaled.moved[d]) is not None}
+
         def add(near: tuple[Expr, ...], far: tuple[Expr, ...]) -> Stmt:
-            places = {v: near[k] for k, d in enumerate(tile.kept) if (v := scaled.moved[d]) is not None}
             total: Expr = Load(small, near)
             if scaled.factor is not None:
-                total = binary("mul", substitute(scaled.factor, places), total)
+                total = binary("mul", substitute(scaled.factor, places(near)), total)
             name = self.fresh(f"{buffer.name}_out").name
-            result: Stmt = Store(buffer, far, binary("add", Load(buffer, far), total), name)
-            for guard in scaled.guards:
-                result = If(substitute(guard, places), result)
-            return result
+            return Store(buffer, far, binary("add", Load(buffer, far), total), name)
 
-        group: Stmt = Alloc(small, block(self.over(tile, zero), inner, self.over(tile, add)))
+        def guards(near: tuple[Expr, ...]) -> list[Expr]:
+            return [substitute(guard, places(near)) for guard in scaled.guards]
+
+        group: Stmt = Alloc(small, block(self.over(tile, zero), inner, self.over(tile, add, guards)))
         loop = scaled.loop
         return group if loop.const_trips else If(binary("lt", loop.begin, loop.end), group)
 
@@ -281,17 +281,32 @@ class _Promoter:
 
         return self.over(tile, store)
 
-    def over(self, tile: _Tile, store: Callable[[tuple[Expr, ...], tuple[Expr, ...]], Stmt]) -> Stmt:
-        """A store for every element of a tile, from its subscripts in registers and in memory."""
+    def over(
+        self, tile: _Tile, store: Callable[[tuple[Expr, ...], tuple[Expr, ...]], Stmt],
+        guards: Callable[[tuple[Expr, ...]], list[Expr]] = lambda near: [],
+    ) -> Stmt:  # fmt: skip
+        """A store for every element of a tile, from its subscripts in registers and in memory.
+
+        Guards, made from those in registers, are inside of the lanes only where they depend on these.
+        """
         kept = tile.kept
         at = {d: self.fresh("r") for d in kept}
-        stmt = store(tuple([at[d] for d in kept]), tuple([b.to_expr() + at.get(d, 0) for d, b in enumerate(tile.base)]))
-        for d in reversed(kept):
-            if d == tile.lane:
-                stmt = For(at[d], Const(0), tile.lane_end, stmt, "vector")
-            else:
-                stmt = For(at[d], Const(0), Const(tile.extents[d]), stmt, "unroll")
+        near = tuple([at[d] for d in kept])
+        stmt = store(near, tuple([b.to_expr() + at.get(d, 0) for d, b in enumerate(tile.base)]))
+        by_lane = [g for g in guards(near) if tile.lane >= 0 and uses(g, at[tile.lane])]
+        stmt = _guarded(by_lane, stmt)
+        if tile.lane >= 0:
+            stmt = For(at[tile.lane], Const(0), tile.lane_end, stmt, "vector")
+        stmt = _guarded([g for g in guards(near) if g not in by_lane], stmt)
+        for d in reversed([d for d in kept if d != tile.lane]):
+            stmt = For(at[d], Const(0), Const(tile.extents[d]), stmt, "unroll")
         return stmt
+
+
+def _guarded(guards: list[Expr], stmt: Stmt) -> Stmt:
+    for guard in guards:
+        stmt = If(guard, stmt)
+    return stmt
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,7 +314,7 @@ class _Scaled:
     """A loop without the factor that all terms of its sum share, and without guards that only stores need.
 
     Attributes:
-        loop: with the factor and the guards left out.
+        loop: with the factor and such guards left out.
         factor: over the loops around and those that move the tile; None for one.
         guards: over the same.
         moved: the loop inside that moves along each dimension, None if there is no such.
@@ -311,8 +326,11 @@ class _Scaled:
     moved: tuple[Var | None, ...]
 
 
-def _scaled(loop: For, buffer: Buffer) -> _Scaled | None:
-    """A loop that does nothing to `buffer` but sum up terms with a common factor or under guards, without these."""
+def _scaled(loop: For, buffer: Buffer, store_guards: frozenset[Expr]) -> _Scaled | None:
+    """A loop that does nothing to `buffer` but sum up terms with a common factor or under guards.
+
+    It is left without the factor, and without guards that only stores need.
+    """
     stores = [s for s in walk(loop) if isinstance(s, Store) and s.buffer is buffer]
     store = stores[0]
     value = store.value
@@ -340,7 +358,7 @@ def _scaled(loop: For, buffer: Buffer) -> _Scaled | None:
     def rule(stmt: Stmt) -> Stmt | None:
         if isinstance(stmt, Store) and stmt.name == store.name:
             return rest
-        return stmt.then if isinstance(stmt, If) else None
+        return stmt.then if isinstance(stmt, If) and stmt.cond in store_guards else None
 
     inner = rewrite_stmt(loop, rule)
     assert isinstance(inner, For)

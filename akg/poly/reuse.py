@@ -261,13 +261,14 @@ class ReuseModel:
         packed = [dtype if dot is None else dot.factors for dtype, dot in zip(along, dots, strict=True)]
         panel_bytes = trips * choice.tiles[vector] * max([dtype.itemsize_bytes for dtype in packed], default=1)
         share = 1 if any(dots) else PANEL_SHARE  # several steps an instruction: a block's sums cost more beside them
-        if trips >= UNKNOWN_TRIPS or panel_bytes * share <= self.target.l2_bytes:
+        if panel_bytes * share <= self.target.l2_bytes:
             return 0
         rows = [self.lanes.trips_of(statement, v) // size for v, size in choice.tiles.items() if v is not vector]
-        are_few = not any(LEAST_ROWS <= n < UNKNOWN_TRIPS // MAX_ROWS for n in rows)
-        if are_few and not self.lanes.is_free_along(statement, vector):
-            return BLOCK_STEPS  # few rows use a panel where it is
+        if not any(n >= LEAST_ROWS for n in rows) and not self.lanes.is_free_along(statement, vector):
+            return BLOCK_STEPS if trips < UNKNOWN_TRIPS else 0  # few rows use a panel where it is
         whole = self.target.l2_bytes // (PANEL_SHARE * panel_bytes // trips)  # steps of a panel that stays in cache
+        if trips >= UNKNOWN_TRIPS:
+            return max(whole // BLOCK_STEPS, 1) * BLOCK_STEPS
         blocks = -(-trips // max(whole, BLOCK_STEPS))  # each reads and writes all sums: few, and equal
         for count in range(blocks, blocks + blocks // 2 + 1):
             if trips % (count * EVEN_STEPS) == 0:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from akg.ir.affine import Affine
-from akg.ir.expr import Binary, Const, Expr, Var, binary
+from akg.ir.expr import Binary, Const, Expr, Var, binary, select
 from akg.ir.rewrite import rewrite
 from akg.ir.simplify import simplify
 from akg.ir.stmt import For, If, LoopKind, Stmt, Store, block
@@ -24,6 +24,7 @@ from akg.poly.tree import Band, Domain, Filter, Mark, Member, Node, Sequence, ba
 __all__ = ["NotRectangularError", "scan"]
 
 REMAINDER_LANES = 16  # lanes at a time in the symbolic remainder of a vector tile
+LEAST_ROWS = 6  # tiles of a symbolic number of rows that pay for whole tiles of their own, whose operands are packed
 REGISTER_LANES = 128  # a vector loop of more lanes than this is no register tile: its extent may be anything
 
 States = dict[str, State]
@@ -128,7 +129,8 @@ class _Scanner:
         if member.skew:
             raise NotRectangularError("a wavefront of tiles")
         if member.tile:
-            return self.tile(member, states, inner, _register_kinds(band, position), _is_block(band, position))
+            kinds = _register_kinds(band, position)
+            return self.tile(member, states, inner, kinds, _is_block(band, position), not _sums_in_lanes(band))
         return self.point(member, states, inner)
 
     # -- points -----------------------------------------------------------------------------------------
@@ -166,6 +168,8 @@ class _Scanner:
             bound = state.bind(iterator, simplify(value), settled)
             rows, free = bound.guards()
             found = list(rows)
+            if strip is not None and strip.limit is not None:
+                found.append(binary("or", binary("lt", var, Const(1)), binary("lt", var, strip.limit)))
             if len(states) == 1:
                 self.of_stores.update(c for c, row in rows.items() if bound.may_read_outside(row))
             if conditions is None:
@@ -178,15 +182,25 @@ class _Scanner:
 
     # -- tiles ------------------------------------------------------------------------------------------
 
-    def tile(self, member: Member, states: States, inner: _Inner, kinds: _Kinds, blocks: bool) -> Stmt:
-        """Loops over tiles; where there are `blocks` of register tiles inside, full ones run apart too."""
+    def tile(
+        self, member: Member, states: States, inner: _Inner, kinds: _Kinds, blocks: bool, masked: bool
+    ) -> Stmt:
+        """Loops over tiles; where there are `blocks` of register tiles inside, full ones run apart too.
+
+        A symbolic number of rows, fewer than those of a register tile, may be one that is `masked`.
+        """
         joint = _joint(member, states, kinds)
         size, begin, end = member.tile, joint.begin, joint.end
         name = joint.iterators[next(iter(states))].name + "_t"
         found: set[LoopKind] = {k for some in kinds.values() for k in some}
 
-        def body(base: Expr, extent: Expr, ends: list[Expr], *, full: bool) -> Stmt:
-            """What runs for one strip: a constant number of values from `base`, or up to the least of `ends`."""
+        is_masked = masked and "unroll" in found and _sums_rows(member, states)
+
+        def body(base: Expr, extent: Expr, ends: list[Expr], *, full: bool, limit: Expr | None = None) -> Stmt:
+            """What runs for one strip: a constant number of values from `base`, or up to the least of `ends`.
+
+            Of a constant number, only as many as `limit` says may exist, one at least.
+            """
             new: States = {}
             for key, state in states.items():
                 iterator = joint.iterators[key]
@@ -198,7 +212,8 @@ class _Scanner:
                     state, form = state.form(simplify(stop + origin))
                     forms.append(form)
                 count = int(extent) if isinstance(extent, Const) else 0
-                strip = Strip(start, tuple(forms) or (start + count,), count, simplify(extent), bool(kinds.get(key)))
+                last = tuple(forms) or (start + count,)
+                strip = Strip(start, last, count, simplify(extent), bool(kinds.get(key)), limit)
                 range_ = joint.ranges[key]
                 new[key] = state.strip(iterator, strip, range_.full_settled if full else range_.settled)
             return inner(new)
@@ -220,6 +235,9 @@ class _Scanner:
             count = simplify(stop - start)
             if isinstance(count, Const) and int(count) <= size:
                 return body(start, count, [], full=full) if int(count) > 0 else block()
+            if full and is_masked:
+                var = self.fresh(name)
+                return For(var, start, stop, body(var, Const(size), [], full=True, limit=simplify(stop - var)), kind, size)
             step = 1 if "unroll" in found else min(REMAINDER_LANES, size) if found else size
             return loop(start, stop, step, kind, whole=False, full=full)
 
@@ -253,6 +271,8 @@ class _Scanner:
         if not _is_size(span) and not _implied(states, span):
             span = binary("max", span, Const(0))
         stop = simplify(start + span - binary("mod", span, Const(size)))
+        if is_masked and not joint.splits and not isinstance(span, Const):  # a few rows run where they are
+            stop = select(binary("ge", span, Const(LEAST_ROWS * size)), stop, start)
         parts.append(loop(start, stop, size, member.kind, whole=True, full=True))
         parts.append(rest(stop, end, member.kind, full=not joint.splits))
         return block(*parts)
@@ -309,6 +329,17 @@ def _ends(
 def _in_registers(member: Member, strip: Strip | None) -> bool:
     """Whether a point loop runs over a whole strip, since its iterations are places in registers."""
     return strip is not None and strip.in_registers and not member.tile and member.kind in ("unroll", "vector")
+
+
+def _sums_in_lanes(band: Band) -> bool:
+    """Whether lanes run along a sum in a band or below it."""
+    nests = [band, *bands(band.child)]
+    return any(m.kind == "vector" and not m.coincident for nest in nests for m in nest.members)
+
+
+def _sums_rows(member: Member, states: States) -> bool:
+    """Whether a member is for rows of tiles of sums, which `akg.poly.promote` keeps in registers under conditions."""
+    return member.coincident and all(s.statement.store.reduction in (None, "sum") for s in states.values())
 
 
 def _guarded(conditions: list[Expr], body: Stmt) -> Stmt:

@@ -146,12 +146,16 @@ def sink_blocked(
     """
 
     def inside(part: Node, own: Members, here: Members) -> Node:
-        if not isinstance(part, Band):
-            return Band(own, True, sink(part, here, choice))
+        if not isinstance(part, Band):  # it only sets sums: nothing is gained by writing rows out
+            return Band(own, True, sink(part, tuple([_rolled(m) for m in here]), choice))
         blocks = tuple([replace(m, tile=block) for m in part.members])
         return Band((*blocks, *own), True, sink(part, here, choice))
 
     return _in_parts(node, rows, points, inside)
+
+
+def _rolled(member: Member) -> Member:
+    return replace(member, kind="serial") if member.kind == "unroll" else member
 
 
 def sink_within(
