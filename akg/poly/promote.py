@@ -30,6 +30,7 @@ from akg.ir.rewrite import (
 from akg.ir.stmt import Alloc, Block, For, If, Stmt, Store, block, expressions, walk
 from akg.poly.contract import Site, sites
 from akg.poly.disjoint import are_apart
+from akg.poly.masks import masks_of, place_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,20 +208,23 @@ class _Promoter:
                         continue
                 elif part.kind == "vector":
                     continue  # a vector reduction into one element: the backend keeps its own lanes
-                scaled = _scaled(part, buffer, self.store_guards) if len(own) == len(found) else None
-                if guards and scaled is None:
+                masks = () if self.store_guards.issuperset(guards) else masks_of(part, buffer)
+                if masks is None or (masks and len(own) < len(found)):
+                    continue
+                scaled = _scaled(part, buffer) if len(own) == len(found) and not masks else None
+                if guards and scaled is None and not masks:
                     continue
                 if scaled is not None:
                     group = self.summed(scaled, buffer, tile)
                     return self.promote_in([*parts[:position], group, *parts[position + 1 :]])
                 first, last = position, position
                 if len(own) == len(found):
-                    while first > 0 and _joins(parts[first - 1], buffer, tile):
+                    while first > 0 and _joins(parts[first - 1], buffer, tile, masks):
                         first -= 1
-                    while last + 1 < len(parts) and _joins(parts[last + 1], buffer, tile):
+                    while last + 1 < len(parts) and _joins(parts[last + 1], buffer, tile, masks):
                         last += 1
                 others = {s.indices for s in found if s not in own}
-                group = self.promoted(parts[first : last + 1], buffer, tile, others)
+                group = self.promoted(parts[first : last + 1], buffer, tile, others, masks)
                 return self.promote_in([*parts[:first], group, *parts[last + 1 :]])
         return parts
 
@@ -230,16 +234,21 @@ class _Promoter:
         distinct = {s.indices: s for s in others}.values()
         return all(are_apart(self.around, self.conditions, a, b) for a in tiles for b in distinct)
 
-    def promoted(self, parts: list[Stmt], buffer: Buffer, tile: _Tile, others: set[tuple[Expr, ...]]) -> Stmt:
-        """The parts between copies of the tile into registers and out; `others` are subscripts that miss it."""
+    def promoted(
+        self, parts: list[Stmt], buffer: Buffer, tile: _Tile, others: set[tuple[Expr, ...]], masks: tuple[Expr, ...]
+    ) -> Stmt:
+        """The parts between copies of the tile into registers and out; `others` are subscripts that miss it.
+
+        Only elements for which all `masks` hold are copied.
+        """
         small, access = _register(buffer, tile, self.fresh(f"{buffer.name}_r").name)
 
         def place(indices: tuple[Expr, ...]) -> tuple[Buffer, tuple[Expr, ...]]:
             return (buffer, indices) if indices in others else (small, access(indices))
 
         inner = [replace_buffer(p, buffer, place) for p in parts]
-        copy_in = None if _overwrites(parts[0], buffer) else self.copy(buffer, small, tile, to_register=True)
-        copy_out = self.copy(buffer, small, tile, to_register=False)
+        copy_in = None if _overwrites(parts[0], buffer) else self.copy(buffer, small, tile, masks, to_register=True)
+        copy_out = self.copy(buffer, small, tile, masks, to_register=False)
         group: Stmt = Alloc(small, block(copy_in, *inner, copy_out))
         alone = parts[0] if len(parts) == 1 else None
         if isinstance(alone, For) and not alone.const_trips:  # touch nothing where the loop runs no iteration
@@ -271,7 +280,9 @@ class _Promoter:
         loop = scaled.loop
         return group if loop.const_trips else If(binary("lt", loop.begin, loop.end), group)
 
-    def copy(self, buffer: Buffer, small: Buffer, tile: _Tile, *, to_register: bool) -> Stmt:
+    def copy(
+        self, buffer: Buffer, small: Buffer, tile: _Tile, masks: tuple[Expr, ...], *, to_register: bool
+    ) -> Stmt:
         name = self.fresh(f"{buffer.name}_{'in' if to_register else 'out'}").name
 
         def store(near: tuple[Expr, ...], far: tuple[Expr, ...]) -> Stmt:
@@ -279,7 +290,11 @@ class _Promoter:
                 return Store(small, near, Load(buffer, far), name)
             return Store(buffer, far, Load(small, near), name)
 
-        return self.over(tile, store)
+        def guards(near: tuple[Expr, ...]) -> list[Expr]:
+            at: dict[Var, Expr] = {place_in(d): near[k] for k, d in enumerate(tile.kept)}
+            return [substitute(mask, at) for mask in masks]
+
+        return self.over(tile, store, guards)
 
     def over(
         self, tile: _Tile, store: Callable[[tuple[Expr, ...], tuple[Expr, ...]], Stmt],
@@ -314,7 +329,7 @@ class _Scaled:
     """A loop without the factor that all terms of its sum share, and without guards that only stores need.
 
     Attributes:
-        loop: with the factor and such guards left out.
+        loop: with the factor and the guards left out.
         factor: over the loops around and those that move the tile; None for one.
         guards: over the same.
         moved: the loop inside that moves along each dimension, None if there is no such.
@@ -326,11 +341,8 @@ class _Scaled:
     moved: tuple[Var | None, ...]
 
 
-def _scaled(loop: For, buffer: Buffer, store_guards: frozenset[Expr]) -> _Scaled | None:
-    """A loop that does nothing to `buffer` but sum up terms with a common factor or under guards.
-
-    It is left without the factor, and without guards that only stores need.
-    """
+def _scaled(loop: For, buffer: Buffer) -> _Scaled | None:
+    """A loop that does nothing to `buffer` but sum up terms with a common factor or under guards, without these."""
     stores = [s for s in walk(loop) if isinstance(s, Store) and s.buffer is buffer]
     store = stores[0]
     value = store.value
@@ -358,7 +370,7 @@ def _scaled(loop: For, buffer: Buffer, store_guards: frozenset[Expr]) -> _Scaled
     def rule(stmt: Stmt) -> Stmt | None:
         if isinstance(stmt, Store) and stmt.name == store.name:
             return rest
-        return stmt.then if isinstance(stmt, If) and stmt.cond in store_guards else None
+        return stmt.then if isinstance(stmt, If) else None
 
     inner = rewrite_stmt(loop, rule)
     assert isinstance(inner, For)
@@ -390,18 +402,18 @@ def has_if(stmt: Stmt) -> bool:
     return any(isinstance(s, If) for s in walk(stmt))
 
 
-def _joins(part: Stmt, buffer: Buffer, tile: _Tile) -> bool:
-    """Whether `part` touches `buffer`, and only on the tile."""
-    if not isinstance(part, (For, Store)) or has_if(part):
+def _joins(part: Stmt, buffer: Buffer, tile: _Tile, masks: tuple[Expr, ...]) -> bool:
+    """Whether `part` touches `buffer`, and only on the tile, under the same masks."""
+    if not isinstance(part, (For, Store)) or (has_if(part) and not masks):
         return False
     own = _common_tile(sites(part, buffer))
-    return own is not None and own.same(tile)
+    return own is not None and own.same(tile) and (not masks or masks_of(part, buffer) == masks)
 
 
 def _overwrites(part: Stmt, buffer: Buffer) -> bool:
     """Whether `part` sets the whole tile before anything reads it: plain stores under unroll and vector loops."""
-    while isinstance(part, For) and part.kind in ("unroll", "vector"):
-        part = part.body
+    while (isinstance(part, For) and part.kind in ("unroll", "vector")) or isinstance(part, If):
+        part = part.then if isinstance(part, If) else part.body
     if not isinstance(part, Store) or part.buffer is not buffer:
         return False
     return not any(load.buffer is buffer for e in expressions(part) for load in loads_of(e))

@@ -194,7 +194,7 @@ class _Scanner:
         name = joint.iterators[next(iter(states))].name + "_t"
         found: set[LoopKind] = {k for some in kinds.values() for k in some}
 
-        is_masked = masked and "unroll" in found and _sums_rows(member, states)
+        is_masked = masked and "unroll" in found and member.coincident
 
         def body(base: Expr, extent: Expr, ends: list[Expr], *, full: bool, limit: Expr | None = None) -> Stmt:
             """What runs for one strip: a constant number of values from `base`, or up to the least of `ends`.
@@ -237,7 +237,8 @@ class _Scanner:
                 return body(start, count, [], full=full) if int(count) > 0 else block()
             if full and is_masked:
                 var = self.fresh(name)
-                return For(var, start, stop, body(var, Const(size), [], full=True, limit=simplify(stop - var)), kind, size)
+                inside = body(var, Const(size), [], full=True, limit=simplify(stop - var))
+                return For(var, start, stop, inside, kind, size)
             step = 1 if "unroll" in found else min(REMAINDER_LANES, size) if found else size
             return loop(start, stop, step, kind, whole=False, full=full)
 
@@ -335,11 +336,6 @@ def _sums_in_lanes(band: Band) -> bool:
     """Whether lanes run along a sum in a band or below it."""
     nests = [band, *bands(band.child)]
     return any(m.kind == "vector" and not m.coincident for nest in nests for m in nest.members)
-
-
-def _sums_rows(member: Member, states: States) -> bool:
-    """Whether a member is for rows of tiles of sums, which `akg.poly.promote` keeps in registers under conditions."""
-    return member.coincident and all(s.statement.store.reduction in (None, "sum") for s in states.values())
 
 
 def _guarded(conditions: list[Expr], body: Stmt) -> Stmt:
