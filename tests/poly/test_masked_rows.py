@@ -1,7 +1,5 @@
 """Products with a symbolic number of rows: whole register tiles, and one tile of rows under conditions."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
@@ -64,7 +62,7 @@ def test_other_sums_than_products() -> None:
 
 def test_conditions_that_read_memory_are_no_masks() -> None:
     @akg.script
-    def gated(A: akg.Tensor["n", 64, "float32"], G: akg.Tensor["n", "int32"], C: akg.Tensor["n", "float32"]):
+    def gated(A: akg.Tensor["n", 64, "float32"], G: akg.Tensor["n", "int32"], C: akg.Tensor["n", "float32"]):  # noqa: F821
         n = A.shape[0]
         for i in range(n):
             for k in range(64):
