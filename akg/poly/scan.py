@@ -193,7 +193,6 @@ class _Scanner:
         size, begin, end = member.tile, joint.begin, joint.end
         name = joint.iterators[next(iter(states))].name + "_t"
         found: set[LoopKind] = {k for some in kinds.values() for k in some}
-
         is_masked = masked and "unroll" in found and member.coincident
 
         def body(base: Expr, extent: Expr, ends: list[Expr], *, full: bool, limit: Expr | None = None) -> Stmt:
@@ -201,21 +200,8 @@ class _Scanner:
 
             Of a constant number, only as many as `limit` says may exist, one at least.
             """
-            new: States = {}
-            for key, state in states.items():
-                iterator = joint.iterators[key]
-                outer, shift = state.strips.get(iterator), _shift(member, key)
-                origin = Const(-shift) if outer is None else state.expr(outer.base)
-                state, start = state.form(simplify(base + origin))
-                forms: list[Affine] = []
-                for stop in ends:
-                    state, form = state.form(simplify(stop + origin))
-                    forms.append(form)
-                count = int(extent) if isinstance(extent, Const) else 0
-                last = tuple(forms) or (start + count,)
-                strip = Strip(start, last, count, simplify(extent), bool(kinds.get(key)), limit)
-                range_ = joint.ranges[key]
-                new[key] = state.strip(iterator, strip, range_.full_settled if full else range_.settled)
+            new = {key: _stripped(key, state, member, joint, kinds, base, extent, ends, limit, full=full)
+                   for key, state in states.items()}  # fmt: skip
             return inner(new)
 
         def strip_at(at: Expr, step: int, stop: Expr, *, full: bool) -> Stmt:
@@ -277,6 +263,26 @@ class _Scanner:
         parts.append(loop(start, stop, size, member.kind, whole=True, full=True))
         parts.append(rest(stop, end, member.kind, full=not joint.splits))
         return block(*parts)
+
+
+def _stripped(
+    key: str, state: State, member: Member, joint: _Joint, kinds: _Kinds, base: Expr, extent: Expr, ends: list[Expr],
+    limit: Expr | None, *, full: bool,
+) -> State:  # fmt: skip
+    """The state of a statement inside of one strip of a tiled member."""
+    iterator = joint.iterators[key]
+    outer, shift = state.strips.get(iterator), _shift(member, key)
+    origin = Const(-shift) if outer is None else state.expr(outer.base)
+    state, start = state.form(simplify(base + origin))
+    forms: list[Affine] = []
+    for stop in ends:
+        state, form = state.form(simplify(stop + origin))
+        forms.append(form)
+    count = int(extent) if isinstance(extent, Const) else 0
+    last = tuple(forms) or (start + count,)
+    strip = Strip(start, last, count, simplify(extent), bool(kinds.get(key)), limit)
+    range_ = joint.ranges[key]
+    return state.strip(iterator, strip, range_.full_settled if full else range_.settled)
 
 
 def _joint(member: Member, states: States, kinds: _Kinds) -> _Joint:
