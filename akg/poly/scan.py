@@ -182,9 +182,7 @@ class _Scanner:
 
     # -- tiles ------------------------------------------------------------------------------------------
 
-    def tile(
-        self, member: Member, states: States, inner: _Inner, kinds: _Kinds, blocks: bool, masked: bool
-    ) -> Stmt:
+    def tile(self, member: Member, states: States, inner: _Inner, kinds: _Kinds, blocks: bool, masked: bool) -> Stmt:
         """Loops over tiles; where there are `blocks` of register tiles inside, full ones run apart too.
 
         A symbolic number of rows, fewer than those of a register tile, may be one that is `masked`.
@@ -257,12 +255,18 @@ class _Scanner:
         span = simplify(joint.full_end - start)
         if not _is_size(span) and not _implied(states, span):
             span = binary("max", span, Const(0))
-        stop = simplify(start + span - binary("mod", span, Const(size)))
-        if is_masked and not joint.splits and not isinstance(span, Const):  # a few rows run where they are
-            stop = select(binary("ge", span, Const(LEAST_ROWS * size)), stop, start)
+        stop = _end_of_whole(start, span, size, is_masked and not joint.splits)
         parts.append(loop(start, stop, size, member.kind, whole=True, full=True))
         parts.append(rest(stop, end, member.kind, full=not joint.splits))
         return block(*parts)
+
+
+def _end_of_whole(start: Expr, span: Expr, size: int, masked: bool) -> Expr:
+    """Where whole tiles end; a symbolic number of rows that is small is left to tiles that are `masked`."""
+    stop = simplify(start + span - binary("mod", span, Const(size)))
+    if not masked or isinstance(span, Const):
+        return stop
+    return select(binary("ge", span, Const(LEAST_ROWS * size)), stop, start)
 
 
 def _stripped(
