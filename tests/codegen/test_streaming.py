@@ -15,7 +15,7 @@ from akg.codegen.llvm.backend import emit
 from akg.codegen.llvm.streaming import streamed_buffers
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Load, Var, binary
-from akg.ir.stmt import For, Kernel, Param, Store, block
+from akg.ir.stmt import For, Kernel, Param, Stmt, Store, block
 from tests.codegen.conftest import Jit
 
 MIB = 1 << 20
@@ -136,3 +136,47 @@ def test_short_rows_go_by_way_of_the_stack(shape: Any, dtype: str, size: int, st
         np.testing.assert_array_equal(out, want)
         assert np.all(memory[: 16 + offset] == -7)
         assert np.all(memory[16 + offset + want.size :] == -7)
+
+
+@pytest.mark.parametrize("define", [ops.softmax, ops.log_softmax, ops.rms_norm, ops.layer_norm])
+@pytest.mark.parametrize("length", [272, 259, 320, 1000])
+def test_pipelines_that_stream(define: Define, length: int, host: Target) -> None:
+    """Passes side by side, of which the last one streams: rows share lines, wherever the output begins."""
+    rows = 150
+    target = replace(host, l2_bytes=1 << 14, l3_bytes=1 << 17, cores=1)
+    x = te.placeholder((rows, length), "float32", name="x")
+    kernel = akg.build([define(x)], inputs=[x], target=target)
+    if target.arch == "x86_64":
+        assert "nontemporal" in kernel.source("llvm")
+    values = np.random.default_rng(length).uniform(-4, 4, (rows, length)).astype(np.float32)
+    wanted = akg.build([define(x)], inputs=[x], target=replace(host, l3_bytes=1 << 30))(values)
+    for offset in (0, 4, 5, 15):
+        memory = np.full(rows * length + 40, -7, np.float32)
+        begin = -memory.ctypes.data % 64 // 4 + offset
+        y = memory[begin : begin + rows * length].reshape(rows, length)
+        kernel(values, out=y)
+        np.testing.assert_allclose(y, wanted, rtol=1e-5, atol=1e-6)
+        assert np.all(memory[:begin] == -7)
+        assert np.all(memory[begin + rows * length :] == -7)
+
+
+@pytest.mark.parametrize("is_streamed", [True, False])
+def test_what_waits_is_not_written_over_what_is_newer(is_streamed: bool, jit: Jit, host: Target) -> None:
+    """The ends of rows wait for the next rows, unless other statements write the same elements."""
+    i, j = Var("i"), Var("j")
+    shape = (Const(40), Const(300))
+    x, y = Buffer("x", shape, float32), Buffer("y", shape, float32)
+    rows = For(j, Const(0), shape[1], Store(y, (i, j), Load(x, (i, j)), "S0"), "vector")
+    last = Store(y, (i, Const(299)), Const(5.0, float32), "S1")
+    second: Stmt = For(j, Const(0), shape[1], Store(y, (i, j), Const(5.0, float32), "S1"), "vector")
+    body = For(i, Const(0), shape[0], block(rows, second if is_streamed else last))
+    kernel = Kernel(f"again{is_streamed}", (Param(x, "in"), Param(y, "out")), body)
+    code = jit.load(emit(kernel, replace(host, l2_bytes=1 << 12, l3_bytes=1 << 14)), kernel)
+    values = np.random.default_rng(5).uniform(-1, 1, (40, 300)).astype(np.float32)
+    memory = np.zeros(40 * 300 + 32, np.float32)
+    for offset in range(4):
+        got = memory[offset : offset + 40 * 300].reshape(40, 300)
+        assert code(values, got) == 0
+        wanted = values.copy()
+        wanted[:, (slice(None) if is_streamed else 299)] = 5
+        np.testing.assert_array_equal(got, wanted)

@@ -46,6 +46,8 @@ def depth(state: pipeline.Compilation) -> int:
     (ops.softmax, ((64, 100),), 3),
     (ops.softmax, ((97, 33),), 3),  # the last chunk is short
     (ops.log_softmax, ((80, 50),), 3),
+    (ops.softmax, ((3000, 100),), 3),  # from memory, rows that are no whole lines
+    (ops.log_softmax, ((300, 1000),), 3),
     (ops.rms_norm, ((70, 64),), 0),  # light passes over what lies in a cache
     (ops.rms_norm, ((9000, 64),), 2),
     (lambda x: ops.layer_norm(x), ((2001, 300),), 3),  # a first pass over fewer elements
@@ -87,3 +89,17 @@ def test_one_loop_has_all_passes_and_asks_for_the_next_rows() -> None:
     assert hint.buffer.name == "x0"
     near = state_of(ops.softmax, replace(SMALL, l3_bytes=1 << 26), (4096, 64))
     assert near.body is not None and not any(isinstance(s, Prefetch) for s in walk(near.body))
+
+
+@pytest.mark.parametrize(("define", "length", "loops"), [
+    (ops.softmax, 64, 1), (ops.softmax, 1024, 1),
+    (ops.softmax, 100, 2),  # the temporary begins elsewhere in each row
+    (ops.softmax, 992, 2), (ops.log_softmax, 992, 2),  # the next rows begin a little behind, but for whole pages
+    (ops.log_softmax, 100, 1), (ops.layer_norm, 992, 1),
+])  # fmt: skip
+def test_last_pass_that_disturbs_the_others(define: Define, length: int, loops: int) -> None:
+    state = state_of(define, SMALL, ((1 << 19) // length, length))
+    assert state.body is not None
+    (choice,) = [s for s in walk(state.body) if isinstance(s, If) and s.orelse is not None]
+    lanes = [s for s in walk(choice.then) if isinstance(s, For) and s.max_trips == length]
+    assert len(lanes) == loops

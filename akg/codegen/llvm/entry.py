@@ -9,7 +9,7 @@ from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.builder import Function, Place, Unit, Value
 from akg.codegen.llvm.expr import EXPRESSIONS
 from akg.codegen.llvm.loops import STATEMENTS
-from akg.codegen.llvm.seam import stored_once
+from akg.codegen.llvm.seam import only_written, partly_joined
 from akg.codegen.llvm.streaming import fence, streamed_buffers
 from akg.codegen.llvm.subscript import row_major_strides
 from akg.codegen.llvm.types import argument_type
@@ -21,12 +21,10 @@ from akg.ir.stmt import Kernel
 
 def emit_module(kernel: Kernel, target: Target) -> tuple[str, Unit]:
     """The text of the LLVM module of a legalized kernel, and the unit that made it."""
-    unit = Unit(target, EXPRESSIONS, STATEMENTS)
-    unit.is_finite = config.fast_math
-    streamed = streamed_buffers(kernel, target)
-    unit.streamed, unit.staged = streamed.buffers, streamed.staged
-    unit.stored_once = stored_once(kernel)
-    _emit_entry(unit, kernel)
+    may_join = only_written(kernel)
+    unit = _emit_unit(kernel, target, may_join)
+    if partly := partly_joined(kernel, unit.joined):
+        unit = _emit_unit(kernel, target, may_join - partly)
     width = f'"prefer-vector-width"="{target.vector_bits}"'
     if "sve" in target.features and target.vector_bits > 128:  # vectors of this size are registers of SVE
         width += f" vscale_range({target.vector_bits // 128},{target.vector_bits // 128})"
@@ -37,6 +35,16 @@ def emit_module(kernel: Kernel, target: Target) -> tuple[str, Unit]:
         "",
     ]).lstrip()  # fmt: skip
     return text, unit
+
+
+def _emit_unit(kernel: Kernel, target: Target, may_join: frozenset[Buffer]) -> Unit:
+    unit = Unit(target, EXPRESSIONS, STATEMENTS)
+    unit.is_finite = config.fast_math
+    streamed = streamed_buffers(kernel, target)
+    unit.streamed, unit.staged = streamed.buffers, streamed.staged
+    unit.only_written = may_join
+    _emit_entry(unit, kernel)
+    return unit
 
 
 def _emit_entry(unit: Unit, kernel: Kernel) -> None:

@@ -25,6 +25,7 @@ from akg.codegen.llvm.promote import promote_reductions
 from akg.codegen.llvm.quads import emit_quad
 from akg.codegen.llvm.reduction import emit_lane_reduction, split_update, updated
 from akg.codegen.llvm.staging import staged
+from akg.codegen.llvm.streaming import aligned_like_output
 from akg.codegen.llvm.subscript import row_major_strides
 from akg.codegen.llvm.transpose import emit_blocks
 from akg.codegen.llvm.types import in_memory, llvm_type
@@ -211,7 +212,7 @@ def emit_alloc(f: Function, stmt: Alloc) -> None:
     elif buffer.scope == "register":
         f.places[buffer] = _stack_place(f, buffer, _padded(buffer), 0, True)
     elif is_on_stack(buffer):
-        f.places[buffer] = _stack_place(f, buffer, buffer.shape, 0, False)
+        f.places[buffer] = aligned_like_output(f, stmt, _stack_place(f, buffer, buffer.shape, 0, False))
     else:
         f.places[buffer] = replace(f.workspace[buffer], born=f.level)
     f.emit(stmt.body)

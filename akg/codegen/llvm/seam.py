@@ -10,7 +10,7 @@ end.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
 from akg.base.dtype import bool_, index, int32
@@ -18,7 +18,7 @@ from akg.codegen.llvm.arith import apply, choose
 from akg.codegen.llvm.bounds import is_checked
 from akg.codegen.llvm.builder import Function, Seam, Value
 from akg.codegen.llvm.memory import access, masked_store
-from akg.codegen.llvm.types import in_memory
+from akg.codegen.llvm.types import in_memory, llvm_type
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Expr
 from akg.ir.rewrite import loads_of, substitute
@@ -27,38 +27,53 @@ from akg.ir.stmt import Block, For, Kernel, Prefetch, Stmt, Store, expressions, 
 LINE_BYTES = 64
 
 
-def stored_once(kernel: Kernel) -> frozenset[Buffer]:
-    """The arrays that a single statement writes, and no statement reads."""
-    stores = [s for s in walk(kernel.body) if isinstance(s, Store)]
+def only_written(kernel: Kernel) -> frozenset[Buffer]:
+    """The arrays that no statement reads."""
     read = {load.buffer for s in walk(kernel.body) for e in expressions(s) for load in loads_of(e)}
-    written = [s.buffer for s in stores]
-    return frozenset(b for b in written if written.count(b) == 1 and b not in read)
+    return frozenset({s.buffer for s in walk(kernel.body) if isinstance(s, Store)} - read)
+
+
+def partly_joined(kernel: Kernel, joined: Mapping[Buffer, set[str]]) -> frozenset[Buffer]:
+    """The arrays that other statements write than those whose rows are joined.
+
+    What waits may be older than what such a statement has written in its place.
+    """
+    stores = [s for s in walk(kernel.body) if isinstance(s, Store)]
+    return frozenset(s.buffer for s in stores if s.buffer in joined and s.name not in joined[s.buffer])
 
 
 def seam_of(f: Function, loop: For, store: Store, lanes: int) -> Seam | None:
     """Where the rows of a loop over lanes leave what does not fill a line; None if they cannot be put together."""
     dtype = in_memory(store.buffer.dtype)
-    if (
-        _statements(loop.body) != [store]
-        or store.buffer not in f.unit.stored_once
-        or lanes * dtype.itemsize_bytes != LINE_BYTES
-    ):
+    if store.buffer not in f.unit.only_written or lanes * dtype.itemsize_bytes != LINE_BYTES:
         return None
-    if is_checked(f, store.buffer, store.indices):
+    if is_checked(f, store.buffer, store.indices) or _stores_to(loop, store.buffer) != [store]:
         return None
-    for load in {load for e in expressions(store) for load in loads_of(e)}:
-        if not load.buffer.shape:
-            continue
-        place = f.places.get(load.buffer)  # lanes before the beginning of a row must not be read
-        if place is None or place.lanes or place.is_private or place.is_stack or place.has_slack:
-            return None
+    f.unit.joined.setdefault(store.buffer, set()).update(f.unit.stands_for.get(store.name, {store.name}))
     found = f.seams.get(store.buffer)
     if found is None:
-        kind = Value("", dtype, lanes).type
+        kind = Value("", dtype, 2 * lanes).type  # with room behind the line
         found = Seam(f.alloca(kind), f.alloca("i64", 8), f.alloca("i32", 4), dtype, lanes)
         f.allocas += [f"  store i64 0, ptr {found.address}", f"  store i32 0, ptr {found.count}"]
         f.seams[store.buffer] = found
     return found
+
+
+def _stores_to(loop: For, buffer: Buffer) -> list[Store]:
+    return [s for s in walk(loop.body) if isinstance(s, Store) and s.buffer is buffer]
+
+
+def may_begin_before(f: Function, loop: For, store: Store) -> bool:
+    """Whether the lanes of a row's first line that belong to others may be computed, too."""
+    if _statements(loop.body) != [store]:
+        return False
+    for load in {load for e in expressions(store) for load in loads_of(e)}:
+        if not load.buffer.shape:
+            continue
+        place = f.places.get(load.buffer)
+        if place is None or place.lanes or place.is_private or place.is_stack or place.has_slack:
+            return False
+    return True
 
 
 def _statements(body: Stmt) -> list[Stmt]:
@@ -97,16 +112,26 @@ class Row:
         return _compared(self.f, "sge", self.seam.lanes, self.before)
 
     @contextmanager
-    def beginning(self) -> Generator[None]:
-        """Stores of the row's first line, of which nothing waits after that."""
-        f = self.f
+    def beginning(self, begins_before: bool) -> Generator[None]:
+        """Stores of the row's first line, of which nothing waits after that.
+
+        Args:
+            begins_before: the lanes are those of the line; else they begin with the row.
+        """
+        f, slot = self.f, self.seam.slot
 
         def store(value: Value, pointer: str, mask: Value) -> None:
             with f.branch(self._fits):
-                old = Value(f.here(f"load {value.type}, ptr {self.seam.slot}"), value.dtype, value.lanes, f.level)
+                line = pointer
+                if not begins_before:
+                    place = f.here(f"getelementptr {llvm_type(value.dtype)}, ptr {slot}, {self.before}")
+                    f.line(f"store {value}, ptr {place}, align {value.dtype.itemsize_bytes}")
+                    line = f.here(f"inttoptr i64 {f.here(f'load i64, ptr {self.seam.address}')} to ptr")
+                whole = Value(f.here(f"load {value.type}, ptr {slot}"), value.dtype, value.lanes, f.level)
+                if begins_before:
+                    whole = choose(f, mask, value, whole)
                 f.unit.declarations.setdefault("!0", "!0 = !{i32 1}")
-                both = choose(f, mask, value, old)
-                f.line(f"store {both}, ptr {pointer}, align {LINE_BYTES}, !nontemporal !0")
+                f.line(f"store {whole}, ptr {line}, align {LINE_BYTES}, !nontemporal !0")
             with f.branch(apply(f, bool_, "xor {t} {0}, true", self._fits)):
                 masked_store(f, value, pointer, self.seam.dtype.itemsize_bytes, mask)
 

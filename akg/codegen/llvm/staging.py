@@ -142,5 +142,7 @@ def _chunk(f: Function, rows: _Rows, begin: Expr, count: int) -> Stmt:
     row, column = Var(f"{buffer.name}.row{number}"), Var(f"{buffer.name}.column{number}")
     value = Load(stage, (row, column))
     copy = Store(buffer, (*rows.before, simplify(first + row), column), value, f"{buffer.name}.copy{number}")
+    stores = [s for s in walk(loop.body) if isinstance(s, Store)]
+    f.unit.stands_for[copy.name] = frozenset([s.name for s in stores if s.buffer is buffer])
     lanes = For(column, Const(0), Const(rows.width), copy, "vector")
     return Alloc(stage, block(inner, For(row, Const(0), Const(count), lanes)))

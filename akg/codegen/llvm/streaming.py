@@ -8,19 +8,19 @@ to the first aligned element (arrays from NumPy are rarely aligned to more than 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from akg.base.dtype import bool_, index
 from akg.base.target import Target
 from akg.codegen.llvm.address import added, scaled
 from akg.codegen.llvm.arith import apply
-from akg.codegen.llvm.builder import Function, Value
+from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.memory import access, linear
-from akg.codegen.llvm.seam import write_waiting
+from akg.codegen.llvm.seam import LINE_BYTES, write_waiting
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Expr, Load
-from akg.ir.rewrite import substitute, walk_expr
-from akg.ir.stmt import For, If, Kernel, Stmt, Store, expressions, sub_statements, walk
+from akg.ir.expr import Const, Expr, Load
+from akg.ir.rewrite import buffers_written, substitute, walk_expr
+from akg.ir.stmt import Alloc, For, If, Kernel, Stmt, Store, expressions, sub_statements, walk
 
 DEFAULT_BYTES = 32 << 20  # of the last cache, where its size is not known
 MIN_STREAMED = 16  # vectors in a loop that bypasses the caches
@@ -137,6 +137,28 @@ def unaligned_head(f: Function, loop: For, store: Store, lanes: int, begin: Valu
     left = apply(f, index, "sub {t} {0}, {1}", end, begin)
     fewer = f.here(f"icmp slt i64 {count}, {left.text}")
     return Value(f.here(f"select i1 {fewer}, i64 {count}, i64 {left.text}"), index, 0, f.level)
+
+
+def aligned_like_output(f: Function, stmt: Alloc, place: Place) -> Place:
+    """The place of a row on the stack, moved to where rows of an output begin in their lines, if all do alike.
+
+    That is an output which one loop over lanes streams, beside stores to the row. Its whole lines are whole lines of
+    the row then. Other vectors of it would be loaded from two stores of the row before, which may still wait for stores
+    around the caches.
+    """
+    row = stmt.buffer
+    if not row.shape or not f.unit.streamed:
+        return place
+    loops = [s for s in walk(stmt.body) if isinstance(s, For) and s.kind == "vector"]
+    beside = {b for loop in loops if row in (written := buffers_written(loop)) for b in written & f.unit.streamed}
+    for out in beside:
+        shape, size_bytes = out.const_shape, out.dtype.itemsize_bytes
+        alike = shape and Const(shape[-1]) is row.shape[-1] and size_bytes == row.dtype.itemsize_bytes
+        if len(beside) == 1 and shape and alike and shape[-1] * size_bytes % LINE_BYTES == 0 and out in f.places:
+            address = f.here(f"ptrtoint ptr {f.places[out].pointer} to i64")
+            inside = f.here(f"and i64 {address}, {LINE_BYTES - 1}")
+            return replace(place, pointer=f.here(f"getelementptr i8, ptr {place.pointer}, i64 {inside}"))
+    return place
 
 
 def fence(f: Function) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
@@ -16,7 +17,7 @@ from akg.codegen.llvm.control import counted_loop
 from akg.codegen.llvm.pairs import pairs_along
 from akg.codegen.llvm.reduction import SLOTS, Update, close_accumulators, open_accumulators, split_update
 from akg.codegen.llvm.rows import flush_rows
-from akg.codegen.llvm.seam import Row, seam_of
+from akg.codegen.llvm.seam import Row, may_begin_before, seam_of
 from akg.codegen.llvm.streaming import MIN_STREAMED, streaming_store, unaligned_head
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.affine import Affine
@@ -282,34 +283,34 @@ def _streaming(
     """Up to the first aligned vector under a mask, then around the caches."""
     begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
     seam = None if loop.const_trips is None else seam_of(f, loop, store, plan.lanes)
-    if seam is not None:
-        _joined(f, loop, plan, Row(f, seam, loop, store, loop.begin), begin, end)
-        return
-    sums = open_accumulators(f, updates, plan.lanes, 1)
-    head = unaligned_head(f, loop, store, plan.lanes, begin, end)
-    _masked(f, loop, plan, begin, head, sums)
-    start = apply(f, index, "add {t} {0}, {1}", begin, head)
+    row = None if seam is None else Row(f, seam, loop, store, loop.begin)
     f.streaming, f.has_streamed = store.buffer, True
-    _symbolic(f, loop, plan, start, end, sums)
+    if row is not None and may_begin_before(f, loop, store):
+        _whole_lines(f, loop, plan, row, begin, end)
+    else:
+        sums = open_accumulators(f, updates, plan.lanes, 1)
+        head = unaligned_head(f, loop, store, plan.lanes, begin, end)
+        with row.beginning(False) if row is not None else nullcontext():
+            _masked(f, loop, plan, begin, head, sums)
+        start = apply(f, index, "add {t} {0}, {1}", begin, head)
+        with row.end() if row is not None else nullcontext():
+            _symbolic(f, loop, plan, start, end, sums)
+        close_accumulators(f, plan.sums, sums, plan.lanes, factors)
     f.streaming = None
-    close_accumulators(f, plan.sums, sums, plan.lanes, factors)
 
 
-def _joined(f: Function, loop: For, plan: Plan, row: Row, begin: Value, end: Value) -> None:
-    """The same where the lines at both ends are put together with those of other rows."""
+def _whole_lines(f: Function, loop: For, plan: Plan, row: Row, begin: Value, end: Value) -> None:
+    """The same where the row's first line is computed whole."""
     lanes = plan.lanes
-    f.has_streamed = True
-    with row.beginning(), f.branch(apply(f, bool_, "icmp sgt {t} {0}, 0", row.before)):
+    with row.beginning(True), f.branch(apply(f, bool_, "icmp sgt {t} {0}, 0", row.before)):
         lane, base = Var(f"lane{lanes}t{f.unit.unique()}"), Var(f"{loop.var.name}.head{f.unit.unique()}")
         f.vars[base] = apply(f, index, "sub {t} {0}, {1}", begin, row.before)
         mask = row.lanes
         f.vars[lane] = _lane_numbers(lanes, mask.level)
         _chunk(f, loop, base, Lanes(lane, lanes, mask, {}))
     missing = apply(f, index, "and {t} {0}, {1}", apply(f, index, "sub {t} 0, {0}", row.before), index_value(lanes - 1))
-    f.streaming = row.buffer
     with row.end():
         _symbolic(f, loop, plan, apply(f, index, "add {t} {0}, {1}", begin, missing), end, {})
-    f.streaming = None
 
 
 def _constant(f: Function, loop: For, plan: Plan, trips: int, sums: dict[str, list[str]]) -> None:

@@ -17,8 +17,9 @@ STACK_LIMIT_BYTES = 64 * 1024
 ALIGN_BYTES = 64
 LARGE_BYTES = 1 << 20  # blocks from here on gain from huge pages, and from the memory of the last call
 MARK = "akg_large_blocks"  # a symbol of modules that may ask for such blocks: loaders can provide another malloc
-# Behind a temporary that may be read: lanes that are off lie up to four vectors of stride 4 behind, phases one more.
-SLACK_BYTES = 1280
+# Behind a temporary that may be read: lanes that are off lie up to four vectors of stride 4 behind, phases one more,
+# and a row may begin anywhere in its first line.
+SLACK_BYTES = 1344
 
 
 def is_on_stack(buffer: Buffer) -> bool:
