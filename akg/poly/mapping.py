@@ -39,6 +39,7 @@ from akg.poly.wavefront import POINTS, tile_skewed
 STRIP = 4096  # elements of a strip, at least, where the only parallel loop is also the vector loop
 NARROW_STRIP = 64
 STRIPS_PER_THREAD = 16  # at most: longer strips stream better
+LEAST_SHARED_ROWS = 16  # that a product shares with what comes before or after it: fewer are one tile of its own
 BLOCK = 64  # a strip that is turned in registers is a multiple of this
 BLOCK_STRIPS = 4  # per thread
 
@@ -343,6 +344,10 @@ class _Mapper:
         if len(groups) > 1:
             self.decisions.note(f"{', '.join(members[0].rows)}: {len(groups)} products apart: each has a register tile")
             return self.sequence(distributed(band, groups), (), threaded)
+        groups = self.groups_of_rows(members, children)
+        if len(groups) > 1:
+            self.decisions.note(f"{', '.join(members[0].rows)}: products apart: {_name(members[-1])} is all their rows")
+            return self.sequence(distributed(band, groups), (), threaded)
         inner = [f for f in children if isinstance(f.child, Band)]
         last = members[-1]
         if self.options.vectorize and last.coincident and outer_lanes_pay(self.scop, self.lanes, last, band.child):
@@ -350,7 +355,7 @@ class _Mapper:
         written_out = rows_below(self.lanes, last, band.child) if self.options.vectorize else None
         if written_out is not None:
             return self.lanes_of_rows(members[:-1], last, band.permutable, written_out, threaded)
-        if self.options.tile and last.coincident and self.lanes.trips(last) >= 16:
+        if self.options.tile and last.coincident and self.lanes.trips(last) >= LEAST_SHARED_ROWS:
             tile = self.reuse.rows_of_tile(self.lanes.trips(last))
             if any(self.wants_rows(f, (replace(last, kind="unroll"),)) for f in inner):
                 tile *= self.tiles.row_group(replace(last, tile=tile))
@@ -398,6 +403,20 @@ class _Mapper:
                 begins.append(at)
         bounds = [0, *begins[1:], len(children)]
         return [children[a:b] for a, b in pairwise(bounds)]
+
+    def groups_of_rows(self, members: list[Member], children: tuple[Filter, ...]) -> list[tuple[Filter, ...]]:
+        """The children of parallel loops over a few rows, with products that use operands again along these alone."""
+        last = replace(members[-1], kind="unroll")
+        is_few = self.options.tile and 1 < self.lanes.trips(last) < LEAST_SHARED_ROWS
+        if not is_few or not (all(m.coincident and not m.directive for m in members) and is_box(tuple(members))):
+            return [children]
+        groups: list[tuple[Filter, ...]] = [()]
+        for part in children:
+            if isinstance(part.child, Band) and self.wants_rows(part, (last,)):
+                groups += [(part,), ()]
+            else:
+                groups[-1] += (part,)
+        return [g for g in groups if g]
 
     def accumulators(self, members: list[Member], part: Filter) -> set[Buffer]:
         """What a product in parallel loops adds up, where all loops inside are those of its sum; empty for others."""
