@@ -335,6 +335,7 @@ class _Mapper:
 
     def imperfect(self, band: Band, threaded: bool) -> Node:
         """A band around further bands: threads share its outermost parallel loop; what re-uses along it is tiled."""
+        band = self.products_apart(band)
         members, point = list(band.members), None
         children = band.child.children if isinstance(band.child, Sequence) else ()
         if self.has_packed_tile(members, children):
@@ -383,6 +384,20 @@ class _Mapper:
                 if choice is not None and choice.packs:
                     return any(var_of(m, choice.statement) in choice.tiles for m in own)
         return False
+
+    def products_apart(self, band: Band) -> Band:
+        """A band around nests, those of several products with register tiles over its last loop cut into one for each."""
+        parts: list[Filter] = []
+        for part in band.child.children if isinstance(band.child, Sequence) else ():
+            nest = part.child
+            if isinstance(nest, Band) and isinstance(nest.child, Sequence):
+                row = band.members[-1].restricted(frozenset(part.statements))
+                groups = self.groups_of_products([row, *nest.members], nest.child.children)
+                parts += distributed(nest, groups).children if len(groups) > 1 else (part,)
+            else:
+                parts.append(part)
+        same = not isinstance(band.child, Sequence) or len(parts) == len(band.child.children)
+        return band if same else replace(band, child=Sequence(tuple(parts)))
 
     def groups_of_products(self, members: list[Member], children: tuple[Filter, ...]) -> list[tuple[Filter, ...]]:
         """The children of parallel loops, in groups of one product at most whose register tile takes these loops.
