@@ -17,7 +17,7 @@ from akg.ir.simplify import simplify, simplify_stmt
 from akg.ir.stmt import Block, For, If, LoopKind, Stmt, block
 from akg.poly import isl
 from akg.poly.domain import Model, member_value, model_of
-from akg.poly.scop import Scop
+from akg.poly.scop import CopyNames, Scop
 from akg.poly.tree import Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 
 BUDGET = 40_000_000  # isl operations, some ten seconds
@@ -103,11 +103,12 @@ class _Emitter:
     model: Model
     counter: int = 0
     taken: set[str] = field(default_factory=set)
-    copies: dict[str, int] = field(default_factory=dict)
+    names: CopyNames = field(init=False)
 
     def __post_init__(self) -> None:
         kernel = self.model.scop.kernel
         self.taken = {p.name for p in kernel.params} | {b.name for b in self.model.scop.temporaries}
+        self.names = CopyNames(self.model.scop.statements)
 
     def emit(self, node: isl.AstNode, scope: dict[str, Expr], kind: LoopKind | None) -> Stmt:
         """The statement of a node; `kind` is that of the member whose loop comes next."""
@@ -146,17 +147,6 @@ class _Emitter:
             kind = "serial"
         return For(var, loop.begin, loop.end, self.emit(node.for_get_body(), inner, None), kind or "serial", step)
 
-    def _store_name(self, name: str) -> str:
-        """The statement's name for its first copy; isl may split a domain, and names of stores are unique."""
-        count = self.copies.get(name, 0)
-        self.copies[name] = count + 1
-        if not count:
-            return name
-        while (new := f"{name}_{count}") in self.model.scop.statements:
-            count += 1
-        self.copies[name] = count + 1
-        return new
-
     def _fresh(self) -> Var:
         while (name := f"c{self.counter}") in self.taken:
             self.counter += 1
@@ -168,7 +158,7 @@ class _Emitter:
         where = self.model.statement(str(isl.expr_parts(head)[1]))
         values = {v: self.expr(e, scope) for v, e in zip(where.statement.iterators, arguments, strict=True)}
         store = where.statement.store
-        result = substitute_stmt(replace(store, name=self._store_name(store.name)), values)
+        result = substitute_stmt(replace(store, name=self.names.of(store.name)), values)
         for guard in reversed(where.opaque_guards):
             result = If(substitute(guard, values), result)
         return result

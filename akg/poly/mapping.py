@@ -16,21 +16,19 @@ All transformations move coincident members only, across which no dependence run
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Protocol
 
 from akg.base.target import Target
-from akg.ir.buffer import Buffer
-from akg.poly.access import depends_on
 from akg.poly.lane_choice import LaneChoice
 from akg.poly.lanes import LaneModel, var_of
 from akg.poly.outer_lanes import outer_lanes_pay
-from akg.poly.register_tile import MAX_ROWS, UNKNOWN_TRIPS
+from akg.poly.product_nests import LEAST_SHARED_ROWS, ProductNests
+from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box, is_summed
 from akg.poly.row_lanes import reads_once, rows_below
 from akg.poly.row_order import keeps_rows, row_strip
 from akg.poly.scop import Scop
-from akg.poly.tile_order import TileOrder, distributed, sink, sink_blocked, sink_within
+from akg.poly.tile_order import TileOrder, sink, sink_blocked, sink_within
 from akg.poly.tile_size import tile_sizes
 from akg.poly.tiling import FULL_TILES, TilePlan, Tiling, first_loops, in_order, split_loops, tiles_text, wavefronts_of
 from akg.poly.tree import LEAF, TILED, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
@@ -39,7 +37,6 @@ from akg.poly.wavefront import POINTS, tile_skewed
 STRIP = 4096  # elements of a strip, at least, where the only parallel loop is also the vector loop
 NARROW_STRIP = 64
 STRIPS_PER_THREAD = 16  # at most: longer strips stream better
-LEAST_SHARED_ROWS = 16  # that a product shares with what comes before or after it: fewer are one tile of its own
 BLOCK = 64  # a strip that is turned in registers is a multiple of this
 BLOCK_STRIPS = 4  # per thread
 
@@ -124,6 +121,7 @@ class _Mapper:
             self.lanes, is_vectorised=options.vectorize, is_tiled=options.tile,
             is_innermost=self.tiling.intra_tile == "none",
         )  # fmt: skip
+        self.products = ProductNests(self.lanes, self.register_choice, is_tiled=options.tile)
         self.used: set[TilePlan] = set()
 
     # -- walking ----------------------------------------------------------------------------------------
@@ -159,7 +157,8 @@ class _Mapper:
                 run.clear()
 
         for child in node.children:
-            if isinstance(child.child, Band) and (self.tiles_with(child, points) or self.rows_with(child, points)):
+            nest = isinstance(child.child, Band)
+            if nest and (self.products.tiles_with(child, points) or self.rows_with(child, points)):
                 close()
                 parts.append(self.child(child, points, threaded))
             else:
@@ -170,25 +169,6 @@ class _Mapper:
     def child(self, part: Filter, points: tuple[Member, ...], threaded: bool) -> Filter:
         keep = frozenset(part.statements)
         return Filter(part.statements, self.node(part.child, tuple([p.restricted(keep) for p in points]), threaded))
-
-    def tiles_with(self, part: Filter, points: tuple[Member, ...]) -> bool:
-        """Whether a nest re-uses operands along one of the points."""
-        keep = frozenset(part.statements)
-        assert isinstance(part.child, Band)
-        inner = tuple([p.restricted(keep) for p in points])
-        choice = self.register_choice((*inner, *part.child.members), part.child.child, len(points))
-        return choice is not None and any(var_of(p, choice.statement) in choice.tiles for p in points)
-
-    def wants_rows(self, part: Filter, points: tuple[Member, ...]) -> bool:
-        """Whether a nest re-uses operands along one of the points, and has no rows of its own for as large a tile."""
-        if not self.tiles_with(part, points):
-            return False
-        assert isinstance(part.child, Band)
-        own = self.register_choice(part.child.members, part.child.child, 0)
-        rows = () if own is None else [v for v in own.tiles if v is not own.vector]
-        if own is None or own.streams or len(own.tiles) < 2:  # it uses nothing again, or along one loop only
-            return True
-        return all(self.lanes.trips_of(own.statement, v) < MAX_ROWS for v in rows)
 
     def rows_with(self, part: Filter, points: tuple[Member, ...]) -> bool:
         """Whether a nest reads the rows of the one point in the order of memory if that goes inside its sums."""
@@ -335,20 +315,11 @@ class _Mapper:
 
     def imperfect(self, band: Band, threaded: bool) -> Node:
         """A band around further bands: threads share its outermost parallel loop; what re-uses along it is tiled."""
-        band = self.products_apart(band)
-        members, point = list(band.members), None
+        cut = self.products.cut(band, self.decisions.note)
+        if isinstance(cut, Sequence):
+            return self.sequence(cut, (), threaded)
+        band, members, point = cut, list(cut.members), None
         children = band.child.children if isinstance(band.child, Sequence) else ()
-        if self.has_packed_tile(members, children):
-            self.decisions.note(f"{', '.join(members[0].rows)}: apart, since a product packs an operand for its lanes")
-            return self.sequence(distributed(band, [(f,) for f in children]), (), threaded)
-        groups = self.groups_of_products(members, children)
-        if len(groups) > 1:
-            self.decisions.note(f"{', '.join(members[0].rows)}: {len(groups)} products apart: each has a register tile")
-            return self.sequence(distributed(band, groups), (), threaded)
-        groups = self.groups_of_rows(members, children)
-        if len(groups) > 1:
-            self.decisions.note(f"{', '.join(members[0].rows)}: products apart: {_name(members[-1])} is all their rows")
-            return self.sequence(distributed(band, groups), (), threaded)
         inner = [f for f in children if isinstance(f.child, Band)]
         last = members[-1]
         if self.options.vectorize and last.coincident and outer_lanes_pay(self.scop, self.lanes, last, band.child):
@@ -358,7 +329,7 @@ class _Mapper:
             return self.lanes_of_rows(members[:-1], last, band.permutable, written_out, threaded)
         if self.options.tile and last.coincident and self.lanes.trips(last) >= LEAST_SHARED_ROWS:
             tile = self.reuse.rows_of_tile(self.lanes.trips(last))
-            if any(self.wants_rows(f, (replace(last, kind="unroll"),)) for f in inner):
+            if any(self.products.wants_rows(f, (replace(last, kind="unroll"),)) for f in inner):
                 tile *= self.tiles.row_group(replace(last, tile=tile))
                 members[-1] = replace(last, tile=tile)
                 point = last
@@ -370,80 +341,6 @@ class _Mapper:
         chosen = self.thread(members, threaded)
         child = self.node(band.child, (point,) if point else (), threaded or chosen is not None)
         return Band(tuple(members), band.permutable, child)
-
-    def has_packed_tile(self, members: list[Member], children: tuple[Filter, ...]) -> bool:
-        """Whether a product among the children of parallel loops tiles one of them and packs an operand for lanes."""
-        is_free = all(m.coincident and not m.directive for m in members) and is_box(tuple(members))
-        if len(children) < 2 or not is_free:
-            return False
-        for part in children:
-            if isinstance(part.child, Band):
-                keep = frozenset(part.statements)
-                own = tuple([m.restricted(keep) for m in members])
-                choice = self.register_choice((*own, *part.child.members), part.child.child, 0)
-                if choice is not None and choice.packs:
-                    return any(var_of(m, choice.statement) in choice.tiles for m in own)
-        return False
-
-    def products_apart(self, band: Band) -> Band:
-        """A band around nests, those of several products with register tiles over its last loop cut into one for each."""
-        parts: list[Filter] = []
-        for part in band.child.children if isinstance(band.child, Sequence) else ():
-            nest = part.child
-            if isinstance(nest, Band) and isinstance(nest.child, Sequence):
-                row = band.members[-1].restricted(frozenset(part.statements))
-                groups = self.groups_of_products([row, *nest.members], nest.child.children)
-                parts += distributed(nest, groups).children if len(groups) > 1 else (part,)
-            else:
-                parts.append(part)
-        same = not isinstance(band.child, Sequence) or len(parts) == len(band.child.children)
-        return band if same else replace(band, child=Sequence(tuple(parts)))
-
-    def groups_of_products(self, members: list[Member], children: tuple[Filter, ...]) -> list[tuple[Filter, ...]]:
-        """The children of parallel loops, in groups of one product at most whose register tile takes these loops.
-
-        What sets the accumulators of a product belongs to it, what follows to the one before.
-        """
-        if not (all(m.coincident and not m.directive for m in members) and is_box(tuple(members))):
-            return [children]
-        begins: list[int] = []
-        for at, part in enumerate(children):
-            written = self.accumulators(members, part)
-            while written and at and isinstance(children[at - 1].child, Leaf):
-                before = children[at - 1].statements
-                if not all(self.scop.statements[n].write.buffer in written for n in before):
-                    break
-                at -= 1
-            if written:
-                begins.append(at)
-        bounds = [0, *begins[1:], len(children)]
-        return [children[a:b] for a, b in pairwise(bounds)]
-
-    def groups_of_rows(self, members: list[Member], children: tuple[Filter, ...]) -> list[tuple[Filter, ...]]:
-        """The children of parallel loops over a few rows, with products that use operands again along these alone."""
-        last = replace(members[-1], kind="unroll")
-        is_few = self.options.tile and 1 < self.lanes.trips(last) < LEAST_SHARED_ROWS
-        if not is_few or not (all(m.coincident and not m.directive for m in members) and is_box(tuple(members))):
-            return [children]
-        groups: list[tuple[Filter, ...]] = [()]
-        for part in children:
-            if isinstance(part.child, Band) and self.wants_rows(part, (last,)):
-                groups += [(part,), ()]
-            else:
-                groups[-1] += (part,)
-        return [g for g in groups if g]
-
-    def accumulators(self, members: list[Member], part: Filter) -> set[Buffer]:
-        """What a product in parallel loops adds up, where all loops inside are those of its sum; empty for others."""
-        if not isinstance(part.child, Band):
-            return set()
-        own = tuple([m.restricted(frozenset(part.statements)) for m in members])
-        choice = self.register_choice((*own, *part.child.members), part.child.child, 0)
-        if choice is None or choice.streams:
-            return set()
-        write = choice.statement.write
-        inside = [v for m in part.child.members if (v := var_of(m, choice.statement)) is not None]
-        return set() if any(depends_on(write, v) for v in inside) else {write.buffer}
 
     def outer_lanes(self, band: Band, threaded: bool) -> Node:
         """Lanes along the last member, around its recurrences; threads share vectors of it, or a loop outside."""

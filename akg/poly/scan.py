@@ -17,7 +17,7 @@ from akg.ir.rewrite import rewrite
 from akg.ir.simplify import simplify
 from akg.ir.stmt import For, If, LoopKind, Stmt, Store, block
 from akg.poly.bounds import NotRectangularError, Range, Row, State, Strip, initial_state, range_of
-from akg.poly.scop import Scop
+from akg.poly.scop import CopyNames, Scop
 from akg.poly.tiling import FULL_TILES
 from akg.poly.tree import Band, Domain, Filter, Mark, Member, Node, Sequence, bands
 
@@ -58,14 +58,13 @@ def scan(scop: Scop, tree: Domain) -> tuple[Stmt, frozenset[Expr]]:
     """
     taken = {p.name for p in scop.kernel.params} | {b.name for b in scop.temporaries}
     states = {name: initial_state(s) for name, s in scop.statements.items()}
-    scanner = _Scanner(taken)
+    scanner = _Scanner(taken, CopyNames(scop.statements))
     return scanner.node(tree.child, states), frozenset(scanner.of_stores)
 
 
 class _Scanner:
-    def __init__(self, taken: set[str]) -> None:
-        self.taken = taken
-        self.stores: dict[str, int] = {}
+    def __init__(self, taken: set[str], names: CopyNames) -> None:
+        self.taken, self.names = taken, names
         self.of_stores: set[Expr] = set()
         self.isolated = False  # full tiles run apart from partial ones, also where no register tile asks for it
 
@@ -103,14 +102,12 @@ class _Scanner:
             new = rewrite(expr, lambda e: state.known.get(e) if isinstance(e, Var) else None, memo)
             return simplify(new, done)
 
-        count = self.stores.get(statement.name, 0)
-        self.stores[statement.name] = count + 1
         store = statement.store
         result: Stmt = Store(
             store.buffer,
             tuple([visit(i) for i in store.indices]),
             visit(store.value),
-            store.name if count == 0 else f"{store.name}_{count}",
+            self.names.of(store.name),
             store.reduction,
             store.span,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from akg.base.dtype import index
@@ -155,3 +156,22 @@ def _collect(
     else:
         for child in expr.children:
             _collect(child, conditions, reads, seen)
+
+
+class CopyNames:
+    """Names of stores where statements are written out several times: names are unique in a kernel."""
+
+    def __init__(self, statements: Iterable[str]) -> None:
+        self._taken = set(statements)
+        self._copies: dict[str, int] = {}
+
+    def of(self, statement: str) -> str:
+        """The statement's own name for its first copy, another one for each further."""
+        count = self._copies.get(statement, 0)
+        name = statement
+        while count and name in self._taken:
+            name = f"{statement}_{count}"
+            count += 1
+        self._copies[statement] = max(count, 1)
+        self._taken.add(name)
+        return name
