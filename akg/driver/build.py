@@ -12,6 +12,7 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from types import FunctionType
 from typing import TypeAlias
 from weakref import WeakValueDictionary
@@ -44,8 +45,18 @@ memory: WeakValueDictionary[str, Kernel] = WeakValueDictionary()
 class Lowered:
     """A computation as loop IR, in the order of its definition."""
 
-    def __init__(self, kernel: stmt.Kernel) -> None:
-        self.kernel = kernel
+    def __init__(self, make: Callable[[bool], stmt.Kernel]) -> None:
+        """Keep what makes the kernel, as it was written or (True) with fewer dimensions, see `akg.ir.collapse`."""
+        self._make = lru_cache(maxsize=2)(make)
+
+    @property
+    def kernel(self) -> stmt.Kernel:
+        """The kernel as it was written."""
+        return self._make(False)
+
+    def kernel_for(self, strategy: Strategy) -> stmt.Kernel:
+        """The kernel that a strategy schedules: of fewer dimensions, unless the strategy may speak of them."""
+        return self._make(strategy.leaves_all_open)
 
     @property
     def text(self) -> str:
@@ -62,8 +73,9 @@ class Lowered:
         recorder = Recorder()
         with recorder:
             chosen, machine = resolve_strategy(strategy, config.strategy), resolve_target(target)
-            with pipeline.LOCK, reported(self.kernel, chosen, machine):
-                state = _compiled(self.kernel, chosen, machine)
+            kernel = self.kernel_for(chosen)
+            with pipeline.LOCK, reported(kernel, chosen, machine):
+                state = _compiled(kernel, chosen, machine)
         return Scheduled(state, recorder)
 
     def __str__(self) -> str:
@@ -147,7 +159,9 @@ def lower(
     Raises:
         AkgError: AKG-E2xx for a mistake in the definition, AKG-E201 for something that is no computation.
     """
-    return Lowered(_kernel_of(computation, inputs, name))
+    lowered = _lowered(computation, inputs, name)
+    assert lowered.kernel  # mistakes in the definition show here
+    return lowered
 
 
 @user_facing
@@ -175,10 +189,10 @@ def build(
     """
     recorder = Recorder()
     with recorder, pipeline.LOCK:
-        with phase("lower"):
-            kernel = _kernel_of(computation, inputs, name)
-        machine = resolve_target(target)
         chosen = resolve_strategy(strategy, config.strategy)
+        with phase("lower"):
+            kernel = _lowered(computation, inputs, name).kernel_for(chosen)
+        machine = resolve_target(target)
         with reported(kernel, chosen, machine):
             return _built(kernel, chosen, machine, recorder)
 
@@ -275,16 +289,17 @@ def mapped(kernel: stmt.Kernel, strategy: Strategy, target: Target) -> Compilati
     return run_map(_compiled(kernel, strategy, target))
 
 
-def _kernel_of(computation: Computation, inputs: Sequence[te.Tensor | Var] | None, name: str | None) -> stmt.Kernel:
+def _lowered(computation: Computation, inputs: Sequence[te.Tensor | Var] | None, name: str | None) -> Lowered:
     is_text = isinstance(name, str)  # users pass anything
     if name is not None and not (is_text and name.isidentifier()):
         raise AkgError(
             "AKG-E107", f"{name!r} is not a name", because="names are identifiers", hint="as in name='softmax'"
         )
     if isinstance(computation, te.Tensor):
-        return lower_te([computation], inputs, name)
+        computation = [computation]
     if isinstance(computation, (list, tuple)) and all(isinstance(t, te.Tensor) for t in computation):
-        return lower_te(computation, inputs, name)
+        outputs = computation
+        return Lowered(lambda merges: lower_te(outputs, inputs, name, fewer_dimensions=merges))
     if not isinstance(computation, (Lowered, stmt.Kernel, Script)):
         raise AkgError(
             "AKG-E201",
@@ -300,11 +315,10 @@ def _kernel_of(computation: Computation, inputs: Sequence[te.Tensor | Var] | Non
             hint="leave inputs= away",
         )
     if isinstance(computation, Lowered):
-        return computation.kernel
-    if isinstance(computation, stmt.Kernel):
         return computation
-    kernel = computation.lower()
-    return replace(kernel, name=name) if name else kernel
+    kernel = computation if isinstance(computation, stmt.Kernel) else computation.lower()
+    kernel = replace(kernel, name=name) if name and isinstance(computation, Script) else kernel
+    return Lowered(lambda _: kernel)
 
 
 def _described(value: object) -> str:

@@ -65,10 +65,14 @@ def _without_ones(stage: Stage, shapes: Shapes, rule: object, fixed: set[Buffer]
             e = simplify(substitute(e, gone), moved)
         return rewrite(e, rule, memo)  # type: ignore[arg-type]  # pyright: ignore
 
+    def left(axes: tuple[Axis, ...]) -> tuple[Axis, ...]:
+        kept = [a for a in axes if a.var not in gone]
+        return tuple([Axis(a.var, changed(a.begin), changed(a.end), a.is_reduce) for a in kept])
+
     new = replace(
         stage,
-        axes=tuple([a for a in stage.axes if a.var not in gone]),
-        reduce_axes=tuple([a for a in stage.reduce_axes if a.var not in gone]),
+        axes=left(stage.axes),
+        reduce_axes=left(stage.reduce_axes),
         outputs=_renamed(stage.outputs, shapes),
         target=None if stage.target is None else shapes.get(stage.target, stage.target),
     )

@@ -72,7 +72,8 @@ def lower_te(
         name: of the kernel; by default that of the last output.
         updates: for placeholders, what they hold when the kernel is done; every definition reads the old elements.
         rounded: whether 16-bit floats that are not stored are rounded as if they were, so that fusion changes no value.
-        fewer_dimensions: whether loops see arrays with dimensions merged, see `akg.ir.collapse`; callers do not.
+        fewer_dimensions: whether loops see arrays with dimensions merged, see `akg.ir.collapse`; callers see
+            those that they gave.
 
     Raises:
         AkgError: AKG-E244 for an output that cannot be one, AKG-E248 if `inputs` does not match what is in use,

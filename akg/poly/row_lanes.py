@@ -24,8 +24,9 @@ MOST_UNROLLED = 16  # iterations of the short loops of a nest
 def row_lanes(lanes: LaneModel, members: Sequence[Member], names: Iterable[str]) -> tuple[int, list[int]] | None:
     """The member of a perfect nest for the lanes, and the short ones that go inside; None where none is short."""
     listed = list(names)
+    long = [k for k, m in enumerate(members) if lanes.trips(m) > MOST_ELEMENTS]
     short = [k for k, m in enumerate(members) if 1 < lanes.trips(m) <= MOST_ELEMENTS]
-    long = [k for k, m in enumerate(members) if k not in short and lanes.trips(m) > 1]
+    short = [k for k in short if not long or k > long[-1] or _is_near(lanes, members[k], listed)]
     if not short or not long or prod([lanes.trips(members[k]) for k in short]) > MOST_UNROLLED:
         return None
     count = _lanes(lanes, listed)
@@ -95,6 +96,16 @@ def _in_rows(lanes: LaneModel, member: Member, names: Iterable[str]) -> bool:
         if not all(0 <= step <= MOST_ELEMENTS for step in steps):
             return False
     return True
+
+
+def _is_near(lanes: LaneModel, member: Member, names: Iterable[str]) -> bool:
+    """Whether some access moves along a member by a row of a few elements at most: not so the images of a batch."""
+    for name in names:
+        statement = lanes.scop.statements[name]
+        var = var_of(member, statement)
+        if var is not None and any(1 <= abs(stride(a, var)) <= MOST_ELEMENTS for a in statement.accesses):
+            return True
+    return False
 
 
 def _is_innermost(lanes: LaneModel, member: Member, names: Iterable[str]) -> bool:

@@ -88,6 +88,11 @@ class Strategy:
         values["schedule"] = None if self.schedule is None else dict(self.schedule)
         return json.dumps(values, sort_keys=True)
 
+    @property
+    def leaves_all_open(self) -> bool:
+        """Whether nothing in it can be about single dimensions of an iteration domain."""
+        return self.scheduler == "auto" and not self.tiles
+
     def document(self) -> dict[str, Any]:
         """A document that `resolve_strategy` reads as this strategy, without a preset."""
         plain = ("name", "about", "scheduler", "isl", "parallel", "vectorize", "tile", "schedule")

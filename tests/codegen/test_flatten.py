@@ -17,7 +17,7 @@ def notes(kernel: akg.Kernel) -> str:
 def test_scaled_images(shape: tuple[int, ...]) -> None:
     x, w = te.placeholder(shape, "float32", name="X"), te.placeholder(shape[1:2], "float32", name="W")
     y = te.compute(shape, lambda n, c, i, j: te.maximum(x[n, c, i, j] * w[c], 0.0), name="Y")
-    kernel = akg.build([y], inputs=[x, w])
+    kernel = akg.build(akg.lower([y], inputs=[x, w]).kernel)
     assert f"are one row of {shape[2] * shape[3]}" in notes(kernel)
     rng = np.random.default_rng(1)
     a, b = rng.standard_normal(shape, np.float32), rng.standard_normal(shape[1], np.float32)
@@ -27,7 +27,7 @@ def test_scaled_images(shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("name", ["global_max_pool", "global_avg_pool"])
 def test_reductions(name: str) -> None:
     x = te.placeholder((4, 18, 13, 21), "float32", name="X")
-    kernel = akg.build([getattr(ops, name)(x)], inputs=[x])
+    kernel = akg.build(akg.lower([getattr(ops, name)(x)], inputs=[x]).kernel)
     assert "are one row of 273" in notes(kernel)
     a = np.random.default_rng(2).standard_normal((4, 18, 13, 21), np.float32)
     a[1, 2, 12, 20] = np.nan
@@ -41,7 +41,7 @@ def test_rows_with_gaps_and_values_that_depend_on_them_stay_apart() -> None:
     where = te.compute((4, 12, 24), lambda n, i, j: x[n, i, j] * te.cast(i, "float32"), name="Y")
     a = np.random.default_rng(3).standard_normal((4, 12, 24), np.float32)
     for y, want in ((part, a[:, :, :20] * 2), (where, a * np.arange(12, dtype=np.float32)[:, None])):
-        kernel = akg.build([y], inputs=[x])
+        kernel = akg.build(akg.lower([y], inputs=[x]).kernel)
         assert "are one row" not in notes(kernel)
         np.testing.assert_array_equal(kernel(a), want)
 
