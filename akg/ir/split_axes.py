@@ -8,6 +8,9 @@ load, the contiguous one, divides it, into rows that are worth a vector loop. On
 where its quotient picks what is summed, as the group of an output channel does: ``x[n, j // 4 * 8 + c] * w[j, c]``.
 Which operands serve several iterations shows only in affine subscripts. What reads such sums walks through them in
 the same two loops, so that both fuse.
+
+Rows of a few elements are worth it where arrays are interleaved, ``T[j] = x[j % 2, j // 2]``: lanes then go along the
+quotient, around the remainders, and read and write neighbours in memory.
 """
 
 from __future__ import annotations
@@ -18,13 +21,14 @@ from math import gcd
 from akg.base.dtype import index
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Axis, Binary, Const, Expr, Load, Var
+from akg.ir.expr import Axis, Binary, Const, Expr, Load, Var, binary
 from akg.ir.rewrite import substitute, variables_of, walk_expr
 from akg.ir.simplify import Ranges, simplify
 from akg.ir.stage import Stage
 from akg.ir.te.tensor import fresh_var, plain_name
 
 LEAST_ROW = 16  # elements
+MOST_INTERLEAVED = 8  # arrays
 
 
 def split_axes(stages: list[Stage]) -> list[Stage]:
@@ -126,9 +130,24 @@ def _row_of(stage: Stage, axis: Axis) -> int | None:
             divisor = int(node.b)  # type: ignore[attr-defined]  # pyright: ignore
             row = gcd(divisor, form.const, *form.without([axis.var]).terms.values())
             fits = gcd(row, extent.const, *extent.terms.values()) == row
-            if fits and row >= (2 if shared else LEAST_ROW) and not (extent.is_const and extent.const <= row):
+            least = 2 if shared or _interleaves(stage, axis, load, row) else LEAST_ROW
+            if fits and row >= least and not (extent.is_const and extent.const <= row):
                 rows.append(row)
     return min(rows, default=None)
+
+
+def _interleaves(stage: Stage, axis: Axis, load: Load, row: int) -> bool:
+    """Whether a load has neighbours along the quotient of the last axis, and parts that the remainder picks.
+
+    Or it has neighbours along a remainder, which picks what the parts of the result are.
+    """
+    if stage.reduce_axes or row > MOST_INTERLEAVED:
+        return False
+    last, place, rest = stage.axes[-1].var, _contiguous(load), axis.var % row
+    others = [node for i in load.indices if i is not place for node in walk_expr(i)]
+    if axis.var is last:
+        return place is binary("floordiv", last, row) and any(node is rest for node in others)
+    return place is simplify(last * row + rest)
 
 
 def _contiguous(load: Load) -> Expr:

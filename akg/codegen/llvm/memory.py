@@ -12,7 +12,7 @@ from akg.codegen.llvm.arith import apply, choose, narrow
 from akg.codegen.llvm.bounds import any_lane, as_index, in_range, is_checked, lane_mask
 from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.lines import load_phase
-from akg.codegen.llvm.rows import load_row, row_of, wait_for_row, waiting_value
+from akg.codegen.llvm.rows import load_row, row_of, row_stored, wait_for_row, waiting_value
 from akg.codegen.llvm.subscript import linear, pointer_of
 from akg.codegen.llvm.types import constant, in_memory, llvm_type, mangled
 from akg.ir.buffer import Buffer
@@ -368,7 +368,7 @@ def _store(f: Function, buffer: Buffer, indices: tuple[Expr, ...], value: Value)
     if value.dtype is bool_:
         text = f.at(value.level, f"zext {value} to {llvm_type(dtype, value.lanes)}")
         value = Value(text, dtype, value.lanes, value.level)
-    row = row_of(f, place, buffer, indices) if f.level == f.rows_level and f.guard is None else None
+    row = row_stored(f, place, buffer, indices) if f.level == f.rows_level and f.guard is None else None
     if row is not None and not is_checked(f, buffer, indices):
         wait_for_row(f, buffer, row, value)
         return

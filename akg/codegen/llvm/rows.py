@@ -47,6 +47,22 @@ class Waiting:
     columns: dict[int, Value] = field(default_factory=dict[int, Value])
 
 
+def row_stored(f: Function, place: Place, buffer: Buffer, indices: tuple[Expr, ...]) -> Row | None:
+    """The row that a store of the lanes falls into; also one of arrays that are interleaved: ``y[2 * i + 1]``."""
+    found = row_of(f, place, buffer, indices)
+    if found is not None or f.lanes is None or f.lanes.is_double or place.lanes or not indices:
+        return found
+    stride, form = split_lane(linear(f, place, indices), f.lanes.var)
+    if stride is None or not 1 < stride <= min(MOST_ELEMENTS, f.lanes.count):
+        return None
+    if split_lane(polynomial(indices[-1], f.unit.polynomials), f.lanes.var)[0] != stride:
+        return None
+    if any(c % stride for key, c in form.items() if key):
+        return None
+    column = form.get((), 0) % stride
+    return Row(stride, column, {**form, (): form.get((), 0) - column})
+
+
 def row_of(f: Function, place: Place, buffer: Buffer, indices: tuple[Expr, ...]) -> Row | None:
     """The row that an access of the lanes falls into; None if it is no column of consecutive rows."""
     if f.lanes is None or f.lanes.is_double or place.lanes:

@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from akg.base.dtype import index
 from akg.codegen.llvm.blocks import (
+    AHEAD_BYTES,
     Blocks,
     Span,
     aligned_column,
@@ -32,6 +33,7 @@ from akg.codegen.llvm.blocks import (
 )  # fmt: skip
 from akg.codegen.llvm.bounds import as_index
 from akg.codegen.llvm.builder import Function, Lanes, Place, Value
+from akg.codegen.llvm.control import trip_count
 from akg.codegen.llvm.memory import access, store
 from akg.codegen.llvm.streaming import unaligned_head
 from akg.codegen.llvm.subscript import linear
@@ -46,6 +48,8 @@ STRIP_BYTES = 256  # of rows that are stored as they are (of 64 to 1024, the fas
 # Of rows on the stack: what is read beyond a strip, a line of lanes, is read again for the next; but more rows at once
 # displace each other where their distance is a power of two (64 to 256 lanes, Zen 4).
 STAGED_LANES, STAGED_BYTES = 128, 512
+STRIPS_AHEAD = 2
+SHORT_ROW_BYTES = 8 * AHEAD_BYTES  # what is fetched a little ahead in a row is in the next row, too often
 LEAST_LINES = 6  # of a row: the first and the last two are written in parts
 
 
@@ -89,12 +93,13 @@ def emit_strips(f: Function, plan: Blocks, out: Store, columns: Span, lanes: Spa
     stop = named(f, "stop", start + (lanes.end - start) // size * size)
     aligned = aligned_column(f, plan, columns)
     width = STRIP_BYTES // out.buffer.dtype.itemsize_bytes
+    reads = _ahead_bytes(f, plan, width)
 
     def strip(at: Var) -> None:
         end = named(f, "end", binary("min", at + width, stop))
 
         def blocks(j: Expr) -> None:
-            counted(f, inner, at, end, size, lambda i: fetched_block(f, plan, j, i))
+            counted(f, inner, at, end, size, lambda i: fetched_block(f, plan, j, i, reads))
 
         along(f, plan, outer, columns, aligned, blocks)
 
@@ -107,6 +112,16 @@ def emit_strips(f: Function, plan: Blocks, out: Store, columns: Span, lanes: Spa
     f.streaming = None
     sides = [select(binary("lt", a, b), Const(1), Const(0)) for a, b in ((lanes.begin, start), (stop, lanes.end))]
     counted(f, inner, 0 - sides[0], sides[1], 1, edge)
+
+
+def _ahead_bytes(f: Function, plan: Blocks, width: int) -> int:
+    """How far ahead of what is read lines are fetched: along its row, or of short rows in later strips."""
+    load, trips = plan.loads[0], trip_count(f, plan.outer)
+    size_bytes = load.dtype.itemsize_bytes
+    if trips is None or trips * size_bytes >= SHORT_ROW_BYTES:
+        return AHEAD_BYTES
+    pitch = linear(f, f.places[load.buffer], load.indices).get((plan.inner.var,), 0)
+    return STRIPS_AHEAD * pitch * width * size_bytes or AHEAD_BYTES
 
 
 def _staged(f: Function, plan: Blocks, out: Store, columns: Span, lanes: Span) -> None:
