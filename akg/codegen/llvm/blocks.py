@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
-from akg.base.dtype import index
+from akg.base.dtype import DType, index, int32
 from akg.codegen.llvm.address import Polynomial
 from akg.codegen.llvm.bounds import as_index
-from akg.codegen.llvm.builder import Function, Lanes, Value
+from akg.codegen.llvm.builder import Function, Lanes, Place, Value
 from akg.codegen.llvm.control import counted_loop
 from akg.codegen.llvm.convert import convert
 from akg.codegen.llvm.memory import access, store
 from akg.codegen.llvm.subscript import linear
-from akg.codegen.llvm.turn import turn
+from akg.codegen.llvm.turn import UNIT_BITS, interleave, recast, turn
 from akg.codegen.llvm.types import in_memory, llvm_type
+from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load, Var, binary
 from akg.ir.rewrite import substitute, substitute_stmt, walk_expr
 from akg.ir.simplify import simplify
 from akg.ir.stmt import For, Store
 
+LINE_BYTES = 64
+PIECE_BITS = 32  # of neighbours down a column that wait together
+PIECES = UNIT_BITS // PIECE_BITS
 AHEAD_BYTES = 128  # from a row that is read to what is fetched of it
 
 Emit = Callable[[Expr], None]  # emits what starts at a position of a loop
@@ -33,7 +38,6 @@ class Blocks:
         outer: the loop along which `loads` are contiguous.
         inner: the loop over lanes.
         lanes: rows and columns of a block.
-        columns: so many of them are turned at once.
         loads: what is turned.
         stream: the store that bypasses the caches; None if none does.
         staged_lanes: so many of its lanes at once are put together to lines on the stack; 0 for stores of blocks.
@@ -44,12 +48,16 @@ class Blocks:
     outer: For
     inner: For
     lanes: int
-    columns: int
     loads: list[Load]
     stream: Store | None
     staged_lanes: int
     is_repeatable: bool
     result: Store | None = None
+
+    @property
+    def element(self) -> DType:
+        """The type of what is turned, as it lies in memory."""
+        return in_memory(self.loads[0].dtype if self.result is None else self.result.buffer.dtype)
 
 
 def occurs(form: Polynomial, var: Var, alone: bool = False) -> bool:
@@ -129,82 +137,142 @@ def bind(f: Function, name: str, value: Value) -> Var:
 # --- one block -----------------------------------------------------------------------------------------
 
 
-def one_block(f: Function, plan: Blocks, j: Expr, i: Expr) -> None:
-    """N iterations of the outer loop from `j` for N lanes from `i`, as many columns at once as registers hold."""
-    size = plan.lanes
-    for vector_lanes in (size, plan.columns):
-        f.vars[Var(f"lane{vector_lanes}")] = lane_numbers(vector_lanes)
-    for first in range(0, size, plan.columns):
-        if plan.result is not None:
-            _turn_result(f, plan, plan.result, j + Const(first), i)
-        else:
-            _turn_loads(f, plan, j + Const(first), i)
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """What a block fetches for later ones.
+
+    Attributes:
+        reads: bytes from a row that is turned to the line of it; 0 for none.
+        writes: stores whose lines, a little ahead in each column, are fetched to be written.
+    """
+
+    reads: int = AHEAD_BYTES
+    writes: tuple[Store, ...] = ()
 
 
-def _turn_loads(f: Function, plan: Blocks, j: Expr, i: Expr) -> None:
-    """Columns of a block from `j` on, whose loads are turned."""
-    outer, inner, size, columns = plan.outer.var, plan.inner.var, plan.lanes, plan.columns
-    lanes = Lanes(Var(f"lane{size}"), size)
-    places: list[dict[Var, Expr]] = [{outer: j + Const(c), inner: i + lanes.var} for c in range(columns)]
-    for load in plan.loads:
-        rows = [_row(f, load, {outer: j, inner: i + Const(k)}, columns) for k in range(size)]
-        turned = turn(f, rows)
-        for c, values in enumerate(places):
-            node = substitute(load, values)
-            f.remember(node, turned[c], turned[c].level, node)
+def one_block(f: Function, plan: Blocks, j: Expr, i: Expr, fetch: Fetch | None = None) -> None:
+    """N iterations of the outer loop from `j` for N lanes from `i`."""
+    f.vars[Var(f"lane{plan.lanes}")] = lane_numbers(plan.lanes)
+    if fetch is not None:
+        label = f.fresh("turn")  # a block of its own: LLVM's time grows with the square of the accesses in one
+        f.line(f"br label %{label}")
+        f.start(label)
+    if 2 * plan.lanes > f.unit.target.vector_registers:
+        _staged_block(f, plan, j, i, fetch)
+        return
+    every = [Const(k) for k in range(plan.lanes)]
+    if fetch is not None:
+        _fetch(f, plan, j, i, fetch, every, every)
+        f.line('call void asm sideeffect "", "~{memory}"()')  # LLVM moves all loads ahead of them: a tenth slower
+    found = [turn(f, [row(k) for k in every]) for row in _rows(f, plan, j, i)]
+    _columns(f, plan, j, i, every, found)
+
+
+def _staged_block(f: Function, plan: Blocks, j: Expr, i: Expr, fetch: Fetch | None) -> None:
+    """A block of more rows than registers hold: pieces of 32 bits, which wait on the stack, and blocks of those.
+
+        for g: stage[:, g] = rows 4 * g ... 4 * g + 3, interleaved    (bytes; pairs of 16-bit elements)
+        for v: a quarter of the columns = the block stage[v], turned
+
+    Each line that is read is loaded once, whole: rows a multiple of a page apart are in one set of the first cache.
+    """
+    size, dtype, loop = plan.lanes, plan.element, plan.inner
+    unit = PIECE_BITS // dtype.bits
+    count = size // unit
+    stages: list[Buffer] = []
+    for _ in plan.loads if plan.result is None else (plan.result,):
+        stage = Buffer(f.fresh("pieces"), (Const(unit), Const(count), Const(count)), int32, "local")
+        memory = f.alloca(f"[{size * count} x i32]")
+        f.places[stage] = Place(memory, (Const(count * count), Const(count), Const(1)), is_stack=True)
+        stages.append(stage)
+
+    def group(g: Var) -> None:
+        rows = [g * unit + k for k in range(unit)]
+        if fetch is not None:
+            _fetch(f, plan, j, i, fetch, rows, [])
+        for stage, row in zip(stages, _rows(f, plan, j, i), strict=True):
+            for v, pieces in enumerate(interleave(f, [row(k) for k in rows])):
+                value = recast(f, pieces, int32)
+                f.line(f"store {value}, ptr {access(f, stage, (Const(v), g, Const(0))).pointer}, align {LINE_BYTES}")
+
+    def part(v: Var) -> None:
+        found: list[list[Value]] = []
+        for stage in stages:
+            at = [access(f, stage, (v, Const(g), Const(0))).pointer for g in range(count)]
+            kind = llvm_type(int32, count)
+            rows = [Value(f.here(f"load {kind}, ptr {p}, align {LINE_BYTES}"), int32, count, f.level) for p in at]
+            found.append([recast(f, value, dtype) for value in turn(f, rows)])
+        columns = [v * PIECES + (k // PIECES * (UNIT_BITS // dtype.bits) + k % PIECES) for k in range(count)]
+        if fetch is not None:
+            _fetch(f, plan, j, i, fetch, [], columns)
+        _columns(f, plan, j, i, columns, found)
+
+    counted(f, loop, Const(0), Const(count), 1, group)
+    counted(f, loop, Const(0), Const(unit), 1, part)
+
+
+def _rows(f: Function, plan: Blocks, j: Expr, i: Expr) -> list[Callable[[Expr], Value]]:
+    """What makes row k of each thing that a block turns: N elements along the outer loop."""
+    outer, inner, size, result = plan.outer.var, plan.inner.var, plan.lanes, plan.result
+    if result is None:
+        return [partial(_loaded_row, f, load, plan, j, i) for load in plan.loads]
+
+    def computed(k: Expr) -> Value:
+        across = Lanes(Var(f"lane{size}"), size)
+        before, f.lanes = f.lanes, across
+        value = f.value(substitute(result.value, {outer: j + across.var, inner: i + k}))
+        f.lanes = before
+        return convert(f, f.splat(value, size), in_memory(result.buffer.dtype))
+
+    return [computed]
+
+
+def _columns(f: Function, plan: Blocks, j: Expr, i: Expr, columns: Sequence[Expr], found: list[list[Value]]) -> None:
+    """Iterations of some columns of a block, with what was turned for them."""
+    outer, inner, result = plan.outer.var, plan.inner.var, plan.result
+    lanes = Lanes(Var(f"lane{plan.lanes}"), plan.lanes)
+    places: list[dict[Var, Expr]] = [{outer: j + c, inner: i + lanes.var} for c in columns]
+    if result is None:
+        for load, turned in zip(plan.loads, found, strict=True):
+            for value, at in zip(turned, places, strict=True):
+                node = substitute(load, at)
+                f.remember(node, value, value.level, node)
     f.lanes = lanes
-    for values in places:
-        f.emit(substitute_stmt(plan.inner.body, values))
+    for k, at in enumerate(places):
+        if result is None:
+            f.emit(substitute_stmt(plan.inner.body, at))
+            continue
+        target = substitute(Load(result.buffer, result.indices), at)
+        assert isinstance(target, Load)
+        store(f, target.buffer, target.indices, found[0][k])
     f.lanes = None
 
 
-def _turn_result(f: Function, plan: Blocks, result: Store, j: Expr, i: Expr) -> None:
-    """Columns of a block from `j` on, whose values are computed with lanes along the outer loop, and turned then."""
-    outer, inner, size, columns = plan.outer.var, plan.inner.var, plan.lanes, plan.columns
-    across, lanes = Lanes(Var(f"lane{columns}"), columns), Lanes(Var(f"lane{size}"), size)
-    f.lanes = across
-    rows: list[Value] = []
-    for k in range(size):
-        value = f.value(substitute(result.value, {outer: j + across.var, inner: i + Const(k)}))
-        rows.append(convert(f, f.splat(value, columns), in_memory(result.buffer.dtype)))
-    f.lanes = lanes
-    for c, column in enumerate(turn(f, rows)):
-        at = substitute(Load(result.buffer, result.indices), {outer: j + Const(c), inner: i + lanes.var})
-        assert isinstance(at, Load)
-        store(f, at.buffer, at.indices, column)
-    f.lanes = None
-
-
-def fetched_block(
-    f: Function, plan: Blocks, j: Expr, i: Expr, reads: int = AHEAD_BYTES, writes: tuple[Store, ...] = ()
+def _fetch(
+    f: Function, plan: Blocks, j: Expr, i: Expr, fetch: Fetch, rows: Sequence[Expr], columns: Sequence[Expr]
 ) -> None:
-    """A block, with lines of one that comes later fetched: `reads` bytes on in what is turned (0: none); of stores."""
-    rows: list[tuple[Load, dict[Var, Expr]]] = []
-    for load in plan.loads if reads else ():
-        rows += [(load, {plan.outer.var: j, plan.inner.var: i + Const(k)}) for k in range(plan.lanes)]
-    for out in writes:
-        target = Load(out.buffer, out.indices)
-        rows += [(target, {plan.outer.var: j + Const(c), plan.inner.var: i}) for c in range(plan.lanes)]
+    """Prefetches of what lies ahead in some rows that are read, and in some columns that are written."""
     name = "llvm.prefetch.p0"
     callee = f.unit.declare(name, f"declare void @{name}(ptr, i32, i32, i32)")
-    for number, (load, values) in enumerate(rows):
-        is_read = number < len(rows) - len(writes) * plan.lanes
-        at = substitute(load, values)
+
+    def ahead(target: Load, values: dict[Var, Expr], size_bytes: int, kind: str) -> None:
+        at = substitute(target, values)
         assert isinstance(at, Load)
         pointer = access(f, at.buffer, at.indices).pointer
-        row = f.here(f"getelementptr i8, ptr {pointer}, i64 {reads if is_read else AHEAD_BYTES}")
-        f.line(f"call void {callee}(ptr {row}, i32 {0 if is_read else 1}, i32 {2 if is_read else 3}, i32 1)")
-    if 2 * plan.columns <= f.unit.target.vector_registers:  # LLVM moves all loads ahead of them: a tenth slower
-        f.line('call void asm sideeffect "", "~{memory}"()')
-    label = f.fresh("turn")  # a block of its own: LLVM's time grows with the square of the accesses in one
-    f.line(f"br label %{label}")
-    f.start(label)
-    one_block(f, plan, j, i)
+        f.line(f"call void {callee}(ptr {f.here(f'getelementptr i8, ptr {pointer}, i64 {size_bytes}')}, {kind}, i32 1)")
+
+    for load in plan.loads if fetch.reads else ():
+        for k in rows:
+            ahead(load, {plan.outer.var: j, plan.inner.var: i + k}, fetch.reads, "i32 0, i32 2")
+    for out in fetch.writes:
+        for c in columns:
+            target = Load(out.buffer, out.indices)
+            ahead(target, {plan.outer.var: j + c, plan.inner.var: i}, AHEAD_BYTES, "i32 1, i32 3")
 
 
-def _row(f: Function, load: Load, values: dict[Var, Expr], lanes: int) -> Value:
+def _loaded_row(f: Function, load: Load, plan: Blocks, j: Expr, i: Expr, k: Expr) -> Value:
     """Lanes of a load along the outer loop."""
-    at = substitute(load, values)
+    at, lanes = substitute(load, {plan.outer.var: j, plan.inner.var: i + k}), plan.lanes
     assert isinstance(at, Load)
     where = access(f, at.buffer, at.indices)
     dtype = in_memory(load.dtype)

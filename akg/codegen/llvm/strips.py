@@ -19,13 +19,14 @@ from dataclasses import replace
 from akg.base.dtype import index
 from akg.codegen.llvm.blocks import (
     AHEAD_BYTES,
+    LINE_BYTES,
     Blocks,
+    Fetch,
     Span,
     aligned_column,
     along,
     bind,
     counted,
-    fetched_block,
     lane_numbers,
     named,
     occurs,
@@ -43,7 +44,6 @@ from akg.ir.expr import Const, Expr, Load, Var, binary, select
 from akg.ir.rewrite import substitute, substitute_stmt
 from akg.ir.stmt import For, Store, block
 
-LINE_BYTES = 64
 STRIP_BYTES = 256  # of rows that are stored as they are (of 64 to 1024, the fastest on Zen 4)
 # Of rows on the stack: what is read beyond a strip, a line of lanes, is read again for the next; but more rows at once
 # displace each other where their distance is a power of two (64 to 256 lanes, Zen 4).
@@ -93,13 +93,13 @@ def emit_strips(f: Function, plan: Blocks, out: Store, columns: Span, lanes: Spa
     stop = named(f, "stop", start + (lanes.end - start) // size * size)
     aligned = aligned_column(f, plan, columns)
     width = STRIP_BYTES // out.buffer.dtype.itemsize_bytes
-    reads = _ahead_bytes(f, plan, width)
+    fetch = Fetch(_ahead_bytes(f, plan, width))
 
     def strip(at: Var) -> None:
         end = named(f, "end", binary("min", at + width, stop))
 
         def blocks(j: Expr) -> None:
-            counted(f, inner, at, end, size, lambda i: fetched_block(f, plan, j, i, reads))
+            counted(f, inner, at, end, size, lambda i: one_block(f, plan, j, i, fetch))
 
         along(f, plan, outer, columns, aligned, blocks)
 
@@ -142,7 +142,7 @@ def _staged(f: Function, plan: Blocks, out: Store, columns: Span, lanes: Span) -
         def rows(j: Expr) -> None:
             into = replace(out, buffer=stage, indices=(plan.outer.var - j, plan.inner.var - base))
             turned = replace(plan, inner=replace(inner, body=into), result=into if plan.result is not None else None)
-            counted(f, inner, base, base + (width + line), size, lambda i: fetched_block(f, turned, j, i))
+            counted(f, inner, base, base + (width + line), size, lambda i: one_block(f, turned, j, i, Fetch()))
             counted(f, outer, Const(0), Const(size), 1, lambda c: _copy_lines(f, plan, out, stage, j, c, base))
 
         along(f, plan, outer, columns, aligned, rows)
@@ -151,7 +151,7 @@ def _staged(f: Function, plan: Blocks, out: Store, columns: Span, lanes: Span) -
         before = lanes.begin + (position - (stop - line))
         at = select(binary("lt", position, stop), before, position)
         at = named(f, "at", binary("min", at, lanes.end - size))
-        along(f, plan, plan.outer, columns, aligned, lambda j: fetched_block(f, plan, j, at))
+        along(f, plan, plan.outer, columns, aligned, lambda j: one_block(f, plan, j, at, Fetch()))
 
     f.has_streamed = True
     counted(f, inner, lanes.begin, stop, width, strip)

@@ -18,7 +18,6 @@ from far away: of X for the next walk, and of Y for the next blocks.
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from math import inf, prod
 
 from akg.base.dtype import bool_
@@ -27,11 +26,11 @@ from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.blocks import (
     AHEAD_BYTES,
     Blocks,
+    Fetch,
     Span,
     aligned_column,
     along,
     counted,
-    fetched_block,
     moved_inside,
     named,
     occurs,
@@ -103,8 +102,7 @@ def _plan(f: Function, outer: For, inner: For) -> Blocks | None:
         stream = None
     late = [s for s in parts if isinstance(s, Store) and _turns_late(f, s, outer, inner)]
     result = late[0] if len(parts) == 1 and late else None
-    columns = min(lanes, f.unit.target.vector_registers)
-    return Blocks(outer, inner, lanes, columns, loads, stream, staged, is_repeatable, result)
+    return Blocks(outer, inner, lanes, loads, stream, staged, is_repeatable, result)
 
 
 def _turns_late(f: Function, out: Store, outer: For, inner: For) -> bool:
@@ -199,13 +197,16 @@ def _blocks(f: Function, plan: Blocks) -> None:
 
     ahead = GROUP * plan.lanes * plan.loads[0].dtype.itemsize_bytes if _is_large(f, plan) else 0
     writes = _fetched_stores(f, plan)
-    emit = partial(fetched_block, reads=ahead, writes=writes) if ahead or writes else one_block
+    fetch = Fetch(ahead, writes) if ahead or writes else None
 
     def group(at: Var) -> None:
         stop = binary("min", at + GROUP * plan.lanes, within.end)
 
+        def block(j: Expr, i: Expr) -> None:
+            one_block(f, plan, moved_inside(f, plan, within, j, begin), i, fetch)
+
         def blocks(i: Expr) -> None:
-            counted(f, outer, at, stop, plan.lanes, lambda j: emit(f, plan, moved_inside(f, plan, within, j, begin), i))
+            counted(f, outer, at, stop, plan.lanes, lambda j: block(j, i))
 
         along(f, plan, inner, across, across.begin, blocks)
 

@@ -30,7 +30,16 @@ def turn(f: Function, rows: list[Value]) -> list[Value]:
     for c in range(unit):
         across = [_fenced(f, part[c]) for part in parts]
         exchanged.append(_exchanged(f, across, unit * bits) if m == n else _turned_units(f, across, m, bits, unit))
-    return [_cast(f, across[q], dtype) for q in range(m // unit) for across in exchanged]
+    return [recast(f, across[q], dtype) for q in range(m // unit) for across in exchanged]
+
+
+def interleave(f: Function, rows: list[Value]) -> list[Value]:
+    """A power of two of rows, element by element: neighbours down the columns side by side.
+
+    Vector v of n has part v of n of the columns of each unit.
+    """
+    bits = rows[0].dtype.bits
+    return _turned_units(f, rows, UNIT_BITS // bits, bits)
 
 
 def _joined(f: Function, parts: list[Value]) -> Value:
@@ -52,7 +61,7 @@ def _turned_units(f: Function, rows: list[Value], unit: int, bits: int, size: in
     `bits` is the width of an element, `unit` how many of them a unit has.
     """
     groups = [[row] for row in rows]
-    while size < unit:
+    while len(groups) > 1:
         pairs = list(zip(groups[::2], groups[1::2], strict=True))
         groups = [
             [half for a, b in zip(x, y, strict=True) for half in _interleaved(f, a, b, size * bits, unit // size)]
@@ -94,7 +103,7 @@ def _exchanged(f: Function, vectors: list[Value], unit_bits: int) -> list[Value]
 
 def _shuffle(f: Function, a: Value, b: Value, picks: list[int], dtype: DType) -> Value:
     """Elements of a type picked from two vectors: wider than the vectors' own, they are less work for LLVM."""
-    a, b = _cast(f, a, dtype), _cast(f, b, dtype)
+    a, b = recast(f, a, dtype), recast(f, b, dtype)
     if a.text == b.text == "poison":  # of rows that are not there
         return Value("poison", dtype, len(picks), max(a.level, b.level))
     level, order = max(a.level, b.level), ", ".join(f"i32 {k}" for k in picks)
@@ -114,7 +123,7 @@ def _fenced(f: Function, value: Value) -> Value:
     return Value(f.at(value.level, f"call {value.type} {callee}({value})"), float64, value.lanes, value.level)
 
 
-def _cast(f: Function, value: Value, dtype: DType) -> Value:
+def recast(f: Function, value: Value, dtype: DType) -> Value:
     """The same bits as a vector of another type."""
     if value.dtype is dtype:
         return value
