@@ -16,6 +16,7 @@ from akg.ir.affine import Affine, is_affine_condition
 from akg.ir.buffer import Buffer
 from akg.ir.collapse import collapse, without_ones
 from akg.ir.expr import Axis, Binary, Combiner, Const, Expr, Load, Select, Var, binary
+from akg.ir.forwards import read_forwards
 from akg.ir.inline import inline_stages
 from akg.ir.lower_scan import first_element, next_element
 from akg.ir.rewrite import rewrite, variables_of
@@ -95,7 +96,7 @@ def lower_te(
         stages, merged = collapse(small_first(stages))
         again = {old: merged.get(new, new) for old, new in shapes.items()}
         shapes = {**merged, **again}
-    stages = split_axes([within_ranges(stage) for stage in stages])
+    stages = [read_forwards(stage) for stage in split_axes([within_ranges(stage) for stage in stages])]
     sizes = _sizes(stages, arguments, results)
     title = name or (results or roots)[-1].op.name
     return _Emitter(arguments, results, sizes, targets, shapes).kernel(stages, title)

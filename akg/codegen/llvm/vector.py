@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from akg.base.dtype import bool_, index, int32
 from akg.base.trace import logger
+from akg.codegen.llvm.address import split_lane
 from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.bounds import as_index
 from akg.codegen.llvm.builder import Function, Lanes, Value, index_value
@@ -19,6 +20,7 @@ from akg.codegen.llvm.reduction import SLOTS, Update, close_accumulators, open_a
 from akg.codegen.llvm.rows import flush_rows
 from akg.codegen.llvm.seam import Row, may_begin_before, seam_of
 from akg.codegen.llvm.streaming import MIN_STREAMED, streaming_store, unaligned_head
+from akg.codegen.llvm.subscript import linear
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
@@ -443,15 +445,28 @@ def _main(f: Function, loop: For, plan: Plan, start: Value, stop: Value, step: i
     counter = Var(f"{loop.var.name}.v{f.unit.unique()}")
     lane = Var(f"lane{plan.lanes}")
     f.vars[lane] = _lane_numbers(plan.lanes, 0)
+    at: Expr = counter
+    if f.streaming is not None and not sums and _reads_backwards(f, loop):  # processors ask for what follows
+        ends = apply(f, index, "add {t} {0}, {1}", start, stop)
+        f.vars[last := Var(f"{loop.var.name}.ends{f.unit.unique()}")] = ends
+        at = last - step - counter
 
     def body() -> None:
         is_double = plan.is_double and step > plan.lanes
         width = 2 * plan.lanes if is_double else plan.lanes
         for slot in range(step // width):
-            base = counter + Const(slot * width)
+            base = at + Const(slot * width)
             _chunk(f, loop, base, Lanes(lane, plan.lanes, None, sums, slot, is_double=is_double))
 
     counted_loop(f, replace(loop, var=counter, step=step), start, stop, body, runs=False)
+
+
+def _reads_backwards(f: Function, loop: For) -> bool:
+    """Whether all that moves along a loop and is read lies in the opposite order in memory."""
+    found = [n for s in walk(loop.body) for e in expressions(s) for n in walk_expr(e) if isinstance(n, Load)]
+    forms = [linear(f, f.places[load.buffer], load.indices) for load in dict.fromkeys(found)]
+    steps = [split_lane(form, loop.var)[0] for form in forms]
+    return any(step == -1 for step in steps) and all(step in (-1, 0) for step in steps)
 
 
 def _chunk(f: Function, loop: For, base: Expr, lanes: Lanes, around: Mapping[Var, Expr] = NOTHING) -> None:
