@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import akg
-from akg import te
+from akg import ops, te
 from akg.base.dtype import dtype_of, tolerance
 
 
@@ -98,3 +98,16 @@ def test_comparisons_are_stored_as_bytes() -> None:
     x, r = rng.normal(size=(70, 3)).astype("float32"), rng.normal(size=70).astype("float32")
     assert np.array_equal(kernel(x, r), x < r[:, None])
     assert is_in_rows(kernel)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+@pytest.mark.parametrize("batch", [1, 3, 8, 9])
+def test_images_whose_channels_lie_together(batch: int, dtype: str) -> None:
+    """Lanes run along the pixels, around three channels, however few the images are."""
+    a = (np.arange(batch * 3 * 9 * 31) % 101).reshape(batch, 3, 9, 31).astype(dtype)
+    apart = built(lambda x: ops.permute_dims(x, (0, 2, 3, 1)), a.shape, dtype=dtype)
+    np.testing.assert_array_equal(apart(a), a.transpose(0, 2, 3, 1))
+    together = built(lambda x: ops.permute_dims(x, (0, 3, 1, 2)), (batch, 9, 31, 3), dtype=dtype)
+    np.testing.assert_array_equal(together(np.ascontiguousarray(a.transpose(0, 2, 3, 1))), a)
+    assert is_in_rows(apart)
+    assert is_in_rows(together)

@@ -2,8 +2,11 @@
 
 import random
 
+import numpy as np
+import pytest
+
 import akg
-from akg import te
+from akg import ops, te
 from akg.ir.expr import Const, Expr, Var, binary
 from akg.ir.rewrite import substitute
 from akg.ir.simplify import Ranges, simplify
@@ -90,3 +93,28 @@ def test_channels_of_a_grouped_convolution() -> None:
     assert "w[i1 * 2 + i1_1, c, k0, k1]" in text and "x[i0, i1 * 3 + c, " in text
     # the stage that reads the sums walks through them in the same loops
     assert "b[i1_2 * 2 + i1_3]" in text
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int8"])
+@pytest.mark.parametrize(("factor", "h", "w"), [(2, 3, 40), (2, 5, 7), (3, 4, 33), (4, 2, 50), (5, 2, 64), (9, 1, 40)])
+def test_interleaved_pixels(factor: int, h: int, w: int, dtype: str) -> None:
+    """Parts that the remainder picks, of one array and into one array."""
+    square = factor * factor
+    x = te.placeholder((2, 3 * square, h, w), dtype, name="x")
+    y = te.placeholder((2, 3, h * factor, w * factor), dtype, name="y")
+    a = (np.arange(2 * 3 * square * h * w) % 113).reshape(2, 3 * square, h, w).astype(dtype)
+    want = a.reshape(2, 3, factor, factor, h, w).transpose(0, 1, 4, 2, 5, 3).reshape(2, 3, h * factor, w * factor)
+    shuffle = akg.build([ops.pixel_shuffle(x, factor)], inputs=[x])
+    np.testing.assert_array_equal(shuffle(a), want)
+    np.testing.assert_array_equal(akg.build([ops.pixel_unshuffle(y, factor)], inputs=[y])(want), a)
+    if factor <= 4 and w >= 40 and dtype == "float32":
+        assert "unroll for" in shuffle.source("loop")
+
+
+def test_columns_of_rows_that_lie_anywhere() -> None:
+    """Of an odd row length, whole rows of pairs begin at any element."""
+    x = te.placeholder((2, 9, 50), "float32", name="x")
+    y = te.compute((9, 101), lambda i, j: te.select(j < 100, x[j % 2, i, te.minimum(j // 2, 49)], 0.0), name="y")
+    a = np.random.default_rng(3).standard_normal((2, 9, 50)).astype(np.float32)
+    want = np.concatenate([a.transpose(1, 2, 0).reshape(9, 100), np.zeros((9, 1), np.float32)], axis=1)
+    np.testing.assert_array_equal(akg.build([y], inputs=[x])(a), want)
