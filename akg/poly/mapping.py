@@ -26,7 +26,7 @@ from akg.poly.product_nests import LEAST_SHARED_ROWS, ProductNests
 from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box, is_summed
 from akg.poly.row_lanes import reads_once, rows_below
-from akg.poly.row_order import keeps_rows, row_strip
+from akg.poly.row_order import in_reading_order, keeps_rows, row_strip
 from akg.poly.scop import Scop
 from akg.poly.tile_order import TileOrder, sink, sink_blocked, sink_within
 from akg.poly.tile_size import tile_sizes
@@ -39,6 +39,8 @@ NARROW_STRIP = 64
 STRIPS_PER_THREAD = 16  # at most: longer strips stream better
 BLOCK = 64  # a strip that is turned in registers is a multiple of this
 BLOCK_STRIPS = 4  # per thread
+LANE_BLOCK = 256  # the same across the rows that are read
+WIDE = 4  # times as many rows as they have elements: threads share them whole
 
 
 class MappingOptions(Protocol):
@@ -404,6 +406,7 @@ class _Mapper:
         block = self.choice.strided_partner(members, vector, names)
         if block is not None:
             return self.blocked(members, block, vector, band, threaded)
+        members = in_reading_order(self.lanes, members, vector, names) if self.options.tile else members
         strip = self.strip(vector, members, NARROW_STRIP if members else STRIP, threaded)
         if strip is not None:
             return Band((strip, *members, vector), band.permutable, band.child)
@@ -444,10 +447,13 @@ class _Mapper:
         self.decisions.note(f"blocks of {_name(across)} and {_name(vector)}: an access is contiguous along the former")
         cores = max(self.target.cores, 1)
         if not any(m.coincident and self.lanes.trips(m) >= 2 * max(cores, 2) for m in members):
-            trips, size = self.lanes.trips(across), 4 * BLOCK
+            shared, unit = across, BLOCK
+            if WIDE * self.lanes.trips(across) <= self.lanes.trips(vector) < UNKNOWN_TRIPS:  # short rows are read whole
+                shared, unit = vector, LANE_BLOCK
+            trips, size = self.lanes.trips(shared), 4 * unit
             if trips < UNKNOWN_TRIPS:
-                size = max(-(-trips // (BLOCK_STRIPS * cores * BLOCK)), 1) * BLOCK
-            members.append(replace(across, kind="serial", tile=size))
+                size = max(-(-trips // (BLOCK_STRIPS * cores * unit)), 1) * unit
+            members.append(replace(shared, kind="serial", tile=size))
         self.thread(members, threaded)
         return Band((*members, across, vector), True, band.child)
 

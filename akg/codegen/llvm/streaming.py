@@ -125,6 +125,12 @@ def _are_aligned_alike(f: Function, loop: For, store: Store, lanes: int) -> bool
     return all(step % lanes == 0 for gap in gaps for step in gap.values())
 
 
+def are_lines(f: Function, loop: For, store: Store, lanes: int) -> bool:
+    """Whether all rows that a vector loop stores begin at the same place of a line, whatever loops are around it."""
+    form = linear(f, f.places[store.buffer], store.indices)
+    return all(c % lanes == 0 for key, c in form.items() if key not in ((), (loop.var,)))
+
+
 def unaligned_head(f: Function, loop: For, store: Store, lanes: int, begin: Value, end: Value) -> Value:
     """Iterations before the first whose element of `store` is aligned to a vector; at most what there are."""
     first: dict[Expr, Expr] = {loop.var: loop.begin}

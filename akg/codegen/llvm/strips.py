@@ -34,7 +34,6 @@ from akg.codegen.llvm.blocks import (
 )  # fmt: skip
 from akg.codegen.llvm.bounds import as_index
 from akg.codegen.llvm.builder import Function, Lanes, Place, Value
-from akg.codegen.llvm.control import trip_count
 from akg.codegen.llvm.memory import access, store
 from akg.codegen.llvm.streaming import unaligned_head
 from akg.codegen.llvm.subscript import linear
@@ -116,12 +115,9 @@ def emit_strips(f: Function, plan: Blocks, out: Store, columns: Span, lanes: Spa
 
 def _ahead_bytes(f: Function, plan: Blocks, width: int) -> int:
     """How far ahead of what is read lines are fetched: along its row, or of short rows in later strips."""
-    load, trips = plan.loads[0], trip_count(f, plan.outer)
-    size_bytes = load.dtype.itemsize_bytes
-    if trips is None or trips * size_bytes >= SHORT_ROW_BYTES:
-        return AHEAD_BYTES
-    pitch = linear(f, f.places[load.buffer], load.indices).get((plan.inner.var,), 0)
-    return STRIPS_AHEAD * pitch * width * size_bytes or AHEAD_BYTES
+    load = plan.loads[0]
+    pitch = linear(f, f.places[load.buffer], load.indices).get((plan.inner.var,), 0) * load.dtype.itemsize_bytes
+    return STRIPS_AHEAD * pitch * width if 0 < pitch <= SHORT_ROW_BYTES else AHEAD_BYTES
 
 
 def _staged(f: Function, plan: Blocks, out: Store, columns: Span, lanes: Span) -> None:

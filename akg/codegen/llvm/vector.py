@@ -19,7 +19,7 @@ from akg.codegen.llvm.pairs import pairs_along
 from akg.codegen.llvm.reduction import SLOTS, Update, close_accumulators, open_accumulators, split_update
 from akg.codegen.llvm.rows import flush_rows
 from akg.codegen.llvm.seam import Row, may_begin_before, seam_of
-from akg.codegen.llvm.streaming import MIN_STREAMED, streaming_store, unaligned_head
+from akg.codegen.llvm.streaming import MIN_STREAMED, are_lines, streaming_store, unaligned_head
 from akg.codegen.llvm.subscript import linear
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.affine import Affine
@@ -225,6 +225,11 @@ def emit_vector(f: Function, loop: For, trips: int | None) -> bool:
         _streaming(f, loop, plan, streamed, updates, factors)
         return True
     if trips is not None:
+        short = streaming_store(f, loop, plan.lanes) if not plan.sums and trips % plan.lanes == 0 else None
+        if short is not None and are_lines(f, loop, short, plan.lanes):
+            f.unit.note(f"{short.name}: stores to {short.buffer.name} bypass the caches")
+            _short_lines(f, loop, plan, short, trips)
+            return True
         sums = open_accumulators(f, updates, plan.lanes, slots)
         _constant(f, loop, plan, trips, sums)
         close_accumulators(f, plan.sums, sums, plan.lanes, factors)
@@ -299,6 +304,17 @@ def _streaming(
             _symbolic(f, loop, plan, start, end, sums)
         close_accumulators(f, plan.sums, sums, plan.lanes, factors)
     f.streaming = None
+
+
+def _short_lines(f: Function, loop: For, plan: Plan, store: Store, trips: int) -> None:
+    """Rows of a few whole lines: around the caches where the array begins at a line."""
+    begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
+    head = unaligned_head(f, loop, store, plan.lanes, begin, end)
+    for is_aligned in (True, False):
+        with f.branch(apply(f, bool_, f"icmp {'eq' if is_aligned else 'ne'} {{t}} {{0}}, 0", head)):
+            f.streaming = store.buffer if is_aligned else None
+            _constant(f, loop, plan, trips, {})
+    f.streaming, f.has_streamed = None, True
 
 
 def _whole_lines(f: Function, loop: For, plan: Plan, row: Row, begin: Value, end: Value) -> None:
