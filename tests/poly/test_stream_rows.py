@@ -128,7 +128,7 @@ def test_long_arithmetic_asks_ahead(define: Define, shapes: Any, wanted: set[str
 def test_lines_that_rows_share_are_written_once_beside_prefetches() -> None:
     define: Define = lambda x: ops.tanh(x)  # noqa: E731
     x = te.placeholder((3001, 1111), "float32", name="x")
-    kernel = akg.build([define(x)], inputs=[x], target=replace(CPU, l3_bytes=8 * MIB))
+    kernel = akg.build(akg.lower([define(x)], inputs=[x]).kernel, target=replace(CPU, l3_bytes=8 * MIB))
     assert "prefetch" in kernel.source("loop") and "blend" in kernel.source("asm")
     array = np.random.default_rng(2).uniform(-3, 3, (3001, 1111)).astype(np.float32)
     bound = tolerance(float32, 1)
