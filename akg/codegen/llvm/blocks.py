@@ -137,38 +137,25 @@ def bind(f: Function, name: str, value: Value) -> Var:
 # --- one block -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
-    """What a block fetches for later ones.
-
-    Attributes:
-        reads: bytes from a row that is turned to the line of it; 0 for none.
-        writes: stores whose lines, a little ahead in each column, are fetched to be written.
-    """
-
-    reads: int = AHEAD_BYTES
-    writes: tuple[Store, ...] = ()
-
-
-def one_block(f: Function, plan: Blocks, j: Expr, i: Expr, fetch: Fetch | None = None) -> None:
-    """N iterations of the outer loop from `j` for N lanes from `i`."""
+def one_block(f: Function, plan: Blocks, j: Expr, i: Expr, ahead: int = 0) -> None:
+    """N iterations of the outer loop from `j` for N lanes from `i`, and prefetches of lines `ahead` bytes on."""
     f.vars[Var(f"lane{plan.lanes}")] = lane_numbers(plan.lanes)
-    if fetch is not None:
+    if ahead:
         label = f.fresh("turn")  # a block of its own: LLVM's time grows with the square of the accesses in one
         f.line(f"br label %{label}")
         f.start(label)
     if 2 * plan.lanes > f.unit.target.vector_registers:
-        _staged_block(f, plan, j, i, fetch)
+        _staged_block(f, plan, j, i, ahead)
         return
     every = [Const(k) for k in range(plan.lanes)]
-    if fetch is not None:
-        _fetch(f, plan, j, i, fetch, every, every)
+    if ahead:
+        _fetch(f, plan, j, i, every, ahead)
         f.line('call void asm sideeffect "", "~{memory}"()')  # LLVM moves all loads ahead of them: a tenth slower
     found = [turn(f, [row(k) for k in every]) for row in _rows(f, plan, j, i)]
     _columns(f, plan, j, i, every, found)
 
 
-def _staged_block(f: Function, plan: Blocks, j: Expr, i: Expr, fetch: Fetch | None) -> None:
+def _staged_block(f: Function, plan: Blocks, j: Expr, i: Expr, ahead: int) -> None:
     """A block of more rows than registers hold: pieces of 32 bits, which wait on the stack, and blocks of those.
 
         for g: stage[:, g] = rows 4 * g ... 4 * g + 3, interleaved    (bytes; pairs of 16-bit elements)
@@ -188,8 +175,8 @@ def _staged_block(f: Function, plan: Blocks, j: Expr, i: Expr, fetch: Fetch | No
 
     def group(g: Var) -> None:
         rows = [g * unit + k for k in range(unit)]
-        if fetch is not None:
-            _fetch(f, plan, j, i, fetch, rows, [])
+        if ahead:
+            _fetch(f, plan, j, i, rows, ahead)
         for stage, row in zip(stages, _rows(f, plan, j, i), strict=True):
             for v, pieces in enumerate(interleave(f, [row(k) for k in rows])):
                 value = recast(f, pieces, int32)
@@ -203,8 +190,6 @@ def _staged_block(f: Function, plan: Blocks, j: Expr, i: Expr, fetch: Fetch | No
             rows = [Value(f.here(f"load {kind}, ptr {p}, align {LINE_BYTES}"), int32, count, f.level) for p in at]
             found.append([recast(f, value, dtype) for value in turn(f, rows)])
         columns = [v * PIECES + (k // PIECES * (UNIT_BITS // dtype.bits) + k % PIECES) for k in range(count)]
-        if fetch is not None:
-            _fetch(f, plan, j, i, fetch, [], columns)
         _columns(f, plan, j, i, columns, found)
 
     counted(f, loop, Const(0), Const(count), 1, group)
@@ -248,26 +233,17 @@ def _columns(f: Function, plan: Blocks, j: Expr, i: Expr, columns: Sequence[Expr
     f.lanes = None
 
 
-def _fetch(
-    f: Function, plan: Blocks, j: Expr, i: Expr, fetch: Fetch, rows: Sequence[Expr], columns: Sequence[Expr]
-) -> None:
-    """Prefetches of what lies ahead in some rows that are read, and in some columns that are written."""
+def _fetch(f: Function, plan: Blocks, j: Expr, i: Expr, rows: Sequence[Expr], ahead: int) -> None:
+    """Prefetches of what lies ahead in some of the rows that are read."""
     name = "llvm.prefetch.p0"
     callee = f.unit.declare(name, f"declare void @{name}(ptr, i32, i32, i32)")
-
-    def ahead(target: Load, values: dict[Var, Expr], size_bytes: int, kind: str) -> None:
-        at = substitute(target, values)
-        assert isinstance(at, Load)
-        pointer = access(f, at.buffer, at.indices).pointer
-        f.line(f"call void {callee}(ptr {f.here(f'getelementptr i8, ptr {pointer}, i64 {size_bytes}')}, {kind}, i32 1)")
-
-    for load in plan.loads if fetch.reads else ():
+    for load in plan.loads:
         for k in rows:
-            ahead(load, {plan.outer.var: j, plan.inner.var: i + k}, fetch.reads, "i32 0, i32 2")
-    for out in fetch.writes:
-        for c in columns:
-            target = Load(out.buffer, out.indices)
-            ahead(target, {plan.outer.var: j + c, plan.inner.var: i}, AHEAD_BYTES, "i32 1, i32 3")
+            at = substitute(load, {plan.outer.var: j, plan.inner.var: i + k})
+            assert isinstance(at, Load)
+            pointer = access(f, at.buffer, at.indices).pointer
+            line = f.here(f"getelementptr i8, ptr {pointer}, i64 {ahead}")
+            f.line(f"call void {callee}(ptr {line}, i32 0, i32 2, i32 1)")
 
 
 def _loaded_row(f: Function, load: Load, plan: Blocks, j: Expr, i: Expr, k: Expr) -> Value:

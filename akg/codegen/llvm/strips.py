@@ -21,7 +21,6 @@ from akg.codegen.llvm.blocks import (
     AHEAD_BYTES,
     LINE_BYTES,
     Blocks,
-    Fetch,
     Span,
     aligned_column,
     along,
@@ -92,13 +91,13 @@ def emit_strips(f: Function, plan: Blocks, out: Store, columns: Span, lanes: Spa
     stop = named(f, "stop", start + (lanes.end - start) // size * size)
     aligned = aligned_column(f, plan, columns)
     width = STRIP_BYTES // out.buffer.dtype.itemsize_bytes
-    fetch = Fetch(_ahead_bytes(f, plan, width))
+    ahead = ahead_bytes(f, plan, width)
 
     def strip(at: Var) -> None:
         end = named(f, "end", binary("min", at + width, stop))
 
         def blocks(j: Expr) -> None:
-            counted(f, inner, at, end, size, lambda i: one_block(f, plan, j, i, fetch))
+            counted(f, inner, at, end, size, lambda i: one_block(f, plan, j, i, ahead))
 
         along(f, plan, outer, columns, aligned, blocks)
 
@@ -113,7 +112,7 @@ def emit_strips(f: Function, plan: Blocks, out: Store, columns: Span, lanes: Spa
     counted(f, inner, 0 - sides[0], sides[1], 1, edge)
 
 
-def _ahead_bytes(f: Function, plan: Blocks, width: int) -> int:
+def ahead_bytes(f: Function, plan: Blocks, width: int) -> int:
     """How far ahead of what is read lines are fetched: along its row, or of short rows in later strips."""
     load = plan.loads[0]
     pitch = linear(f, f.places[load.buffer], load.indices).get((plan.inner.var,), 0) * load.dtype.itemsize_bytes
@@ -138,7 +137,7 @@ def _staged(f: Function, plan: Blocks, out: Store, columns: Span, lanes: Span) -
         def rows(j: Expr) -> None:
             into = replace(out, buffer=stage, indices=(plan.outer.var - j, plan.inner.var - base))
             turned = replace(plan, inner=replace(inner, body=into), result=into if plan.result is not None else None)
-            counted(f, inner, base, base + (width + line), size, lambda i: one_block(f, turned, j, i, Fetch()))
+            counted(f, inner, base, base + (width + line), size, lambda i: one_block(f, turned, j, i, AHEAD_BYTES))
             counted(f, outer, Const(0), Const(size), 1, lambda c: _copy_lines(f, plan, out, stage, j, c, base))
 
         along(f, plan, outer, columns, aligned, rows)
@@ -147,7 +146,7 @@ def _staged(f: Function, plan: Blocks, out: Store, columns: Span, lanes: Span) -
         before = lanes.begin + (position - (stop - line))
         at = select(binary("lt", position, stop), before, position)
         at = named(f, "at", binary("min", at, lanes.end - size))
-        along(f, plan, plan.outer, columns, aligned, lambda j: one_block(f, plan, j, at, Fetch()))
+        along(f, plan, plan.outer, columns, aligned, lambda j: one_block(f, plan, j, at, AHEAD_BYTES))
 
     f.has_streamed = True
     counted(f, inner, lanes.begin, stop, width, strip)

@@ -10,9 +10,9 @@ The last block of a row or column starts N elements before its end, over element
 code serves all blocks, without masks. Where running an iteration twice would change its result, and where an extent is
 less than N, the elements that fill no block are written one vector of gathered elements at a time.
 
-Where the outputs bypass the caches, blocks walk along j, the rows of X, in strips of Y's rows (`strips.py`). Elsewhere
-they walk along i, the rows of Y, a few blocks along X's rows at a time, and lines are fetched ahead where they come
-from far away: of X for the next walk, and of Y for the next blocks.
+Blocks walk along j, the rows of X, in strips of Y's rows. Lines of X that come from far away are fetched ahead, to the
+second-level cache: in the first, those of rows a multiple of a page apart displace each other. For outputs that bypass
+the caches, strips begin and end at lines (`strips.py`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,7 @@ from akg.base.dtype import bool_
 from akg.codegen.llvm.address import Polynomial
 from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.blocks import (
-    AHEAD_BYTES,
     Blocks,
-    Fetch,
     Span,
     aligned_column,
     along,
@@ -40,7 +38,7 @@ from akg.codegen.llvm.blocks import (
 from akg.codegen.llvm.bounds import is_checked
 from akg.codegen.llvm.builder import Function, Value
 from akg.codegen.llvm.control import trip_count
-from akg.codegen.llvm.strips import emit_strips, is_contiguous, stores_lines, strip_lanes
+from akg.codegen.llvm.strips import ahead_bytes, emit_strips, is_contiguous, stores_lines, strip_lanes
 from akg.codegen.llvm.subscript import linear
 from akg.codegen.llvm.units import copied_in_units
 from akg.codegen.llvm.vector import plan_vector
@@ -49,9 +47,8 @@ from akg.ir.expr import Const, Expr, Load, Select, Var, binary
 from akg.ir.rewrite import buffers_read, buffers_written, substitute_stmt, walk_expr
 from akg.ir.stmt import Block, For, Store, expressions
 
-GROUP = 4  # blocks side by side along the rows that are read, where outputs stay in the caches
+STRIP_BLOCKS = 4  # side by side along the rows that are written
 LEAST_LANES = 4
-DISPLACING_BYTES = 1 << 10  # rows of multiples of this are in few sets of the first-level cache
 
 
 def emit_blocks(f: Function, outer: For) -> bool:
@@ -195,22 +192,18 @@ def _blocks(f: Function, plan: Blocks) -> None:
     across = lanes if plan.is_repeatable else replace(lanes, end=_whole(f, plan, lanes))
     begin = aligned_column(f, plan, columns) if plan.is_repeatable else columns.begin
 
-    ahead = GROUP * plan.lanes * plan.loads[0].dtype.itemsize_bytes if _is_large(f, plan) else 0
-    writes = _fetched_stores(f, plan)
-    fetch = Fetch(ahead, writes) if ahead or writes else None
+    width = STRIP_BLOCKS * plan.lanes
+    ahead = ahead_bytes(f, plan, width) if _is_large(f, plan) else 0
 
-    def group(at: Var) -> None:
-        stop = binary("min", at + GROUP * plan.lanes, within.end)
+    def strip(at: Var) -> None:
+        stop = named(f, "stop", binary("min", at + width, across.end))
 
         def block(j: Expr, i: Expr) -> None:
-            one_block(f, plan, moved_inside(f, plan, within, j, begin), i, fetch)
+            one_block(f, plan, j, moved_inside(f, plan, across, i, across.begin), ahead)
 
-        def blocks(i: Expr) -> None:
-            counted(f, outer, at, stop, plan.lanes, lambda j: block(j, i))
+        along(f, plan, outer, within, begin, lambda j: counted(f, inner, at, stop, plan.lanes, lambda i: block(j, i)))
 
-        along(f, plan, inner, across, across.begin, blocks)
-
-    counted(f, outer, begin, within.end, GROUP * plan.lanes, group)
+    counted(f, inner, across.begin, across.end, width, strip)
     if not plan.is_repeatable:
         _gathered(f, plan, within.begin, within.end, replace(inner, begin=across.end, end=lanes.end))
         _gathered(f, plan, within.end, columns.end, inner)
@@ -231,23 +224,6 @@ def _gathered(f: Function, plan: Blocks, begin: Expr, end: Expr, inner: For) -> 
 def _is_large(f: Function, plan: Blocks) -> bool:
     """Whether an array that is read is larger than the second-level cache, so that rows come from further away."""
     return any(_size_bytes(load.buffer) > f.unit.target.l2_bytes for load in plan.loads)
-
-
-def _fetched_stores(f: Function, plan: Blocks) -> tuple[Store, ...]:
-    """Stores of long rows to arrays larger than the first-level cache: lines are fetched before they are written."""
-    body = plan.inner.body
-    parts = body.body if isinstance(body, Block) else (body,)
-    stores = [s for s in parts if isinstance(s, Store) and not f.places[s.buffer].is_private]
-    large = [s for s in stores if _size_bytes(s.buffer) > f.unit.target.l1_bytes]
-    return tuple([s for s in large if is_contiguous(f, s, plan.inner) and _has_long_rows(f, s, plan)])
-
-
-def _has_long_rows(f: Function, out: Store, plan: Blocks) -> bool:
-    """Whether later blocks are in the same rows, which are not so far apart that their lines displace each other."""
-    trips, size_bytes = trip_count(f, plan.inner), out.buffer.dtype.itemsize_bytes
-    form = linear(f, f.places[out.buffer], out.indices)
-    steps = [c * size_bytes for key, c in form.items() if occurs({key: c}, plan.outer.var)]
-    return (trips is None or trips * size_bytes >= 4 * AHEAD_BYTES) and any(c % DISPLACING_BYTES for c in steps)
 
 
 def _size_bytes(buffer: Buffer) -> float:
