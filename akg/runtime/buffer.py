@@ -19,7 +19,7 @@ from akg.base.errors import AkgError
 from akg.runtime import pool
 
 ALIGN_BYTES = 64  # a cache line, and the widest vector
-LARGE_BYTES = 1 << 20  # from here on outputs are aligned to pages
+LARGE_BYTES = 1 << 20  # from here on outputs are the pool's
 _CPU_DEVICES = (1, 3, 11, 13)  # DLPack: CPU, and host memory pinned for or managed by CUDA and ROCm
 _DEVICE_NAMES = {2: "CUDA", 4: "OpenCL", 7: "Vulkan", 8: "Metal", 10: "ROCm", 12: "an extension device", 14: "oneAPI"}
 _DLPACK_DTYPES = {
@@ -204,10 +204,9 @@ def empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 
 def empty_aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """An uninitialised array that begins at a page, from the pool or the user's allocator.
+    """An uninitialised array that begins at a line, from the pool or the user's allocator.
 
-    An array that begins some lines further into its page than the inputs do is written a few lines ahead of where
-    they are read, and the low bits of the addresses make loads wait for unrelated stores (measured: a third slower).
+    The pool's arrays begin where their stores keep no loads of other large arrays waiting: see `akg.runtime.pool`.
     """
     size = dtype.itemsize
     for extent in shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from akg.base.config import config
 from akg.base.dtype import bool_, float16, uint8
 from akg.base.target import Target
+from akg.codegen.llvm.apart import move_apart
 from akg.codegen.llvm.arith import apply
 from akg.codegen.llvm.builder import Function, Place, Unit, Value
 from akg.codegen.llvm.expr import EXPRESSIONS
@@ -59,6 +60,7 @@ def _emit_entry(unit: Unit, kernel: Kernel) -> None:
             text = f"%s.{value.name}"
             arguments.append(f"{argument_type(value.dtype)} {text}")
             f.vars[value] = _scalar(f, Value(text, value.dtype))
+    move_apart(f, kernel)
     got = with_workspace(f, kernel.body, lambda: f.emit(kernel.body))
     fence(f)
     status = f.here(f"load i32, ptr {f.failure}") if f.failure else "0"
