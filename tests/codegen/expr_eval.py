@@ -66,6 +66,11 @@ def _sixteenth(x: Array) -> Array:
     return np.exp2((np.ascontiguousarray(x).view(np.int32) & 15) / 16).astype(np.float32)
 
 
+def _fraction(x: Array) -> Array:
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(x), x.dtype.type(0), x - np.floor(x))
+
+
 _BINARY: dict[str, Callable[[Array, Array], Array]] = {
     "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "min": np.minimum, "max": np.maximum,
     "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
@@ -76,7 +81,7 @@ _UNARY: dict[str, Callable[[Array], Array]] = {"neg": np.negative, "abs": np.abs
 _CALLS: dict[str, Callable[..., Array]] = {
     "fma": _fma, "copysign": np.copysign, "sqrt": np.sqrt, "floor": np.floor, "ceil": np.ceil, "round": np.rint,
     "trunc": np.trunc, "ldexp": _ldexp, "exponent": _exponent, "significand": _significand,
-    "sixteenth": _sixteenth, "rarely": lambda a, c, b, x, y: np.where(c, b, a),
+    "sixteenth": _sixteenth, "fraction": _fraction, "rarely": lambda a, c, b, x, y: np.where(c, b, a),
 }  # fmt: skip
 
 

@@ -378,6 +378,25 @@ def test_tables_in_registers(lanes: int, jit: Jit, host: Target) -> None:
     np.testing.assert_array_equal(got, want)
 
 
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+@pytest.mark.parametrize("lanes", [1, 3, 8, 16, 32])
+def test_fractions(lanes: int, dtype: DType, jit: Jit, host: Target) -> None:
+    """What the next integer below leaves, rounded down; nothing of infinities."""
+    x, out = Buffer("x", (Const(lanes),), dtype), Buffer("out", (Const(lanes),), dtype)
+    if not native_calls(host):
+        pytest.skip("the machine has no such instruction")
+    i = Var("i")
+    store = Store(out, (i,), Call("fraction", (Load(x, (i,)),), dtype), "S0")
+    kind = "serial" if lanes == 1 else "vector"
+    kernel = Kernel(f"k{lanes}", (Param(x, "in"), Param(out, "out")), For(i, Const(0), Const(lanes), store, kind))
+    edges = [-math.inf, math.inf, -0.25, -1e-30, 1e30, -1e30, 0.75, -3.0]
+    points = np.resize(np.array([-5.375, *edges], dtype.numpy), lanes)
+    got = np.zeros_like(points)
+    assert jit.load(emit(kernel, host), kernel)(points, got) == 0
+    root, (v,) = Call("fraction", (Var("v", dtype),), dtype), (Var("v", dtype),)
+    np.testing.assert_allclose(got, evaluate(root, {v: points}), rtol=1.01 * np.finfo(dtype.numpy).epsneg)
+
+
 @pytest.mark.parametrize("name", ["sin", "cos", "tan"])
 @pytest.mark.parametrize("lanes", [1, 16])
 def test_rare_arguments_among_others(name: str, lanes: int, jit: Jit, host: Target) -> None:

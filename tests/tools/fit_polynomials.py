@@ -169,6 +169,8 @@ def tables() -> list[str]:
             lambda r: (abs(r) + TINY) / mp.mpf(2) ** r, width, exact=2)  # fmt: skip
     add("EXP_SIXTEENTH_F32", "exp(r) = 1 + r + r^2 q(r), |r| <= ln(2)/32", e2, 2, -h / 16, h / 16,
         lambda r: (r * r + TINY) / mp.exp(r), f32)  # fmt: skip
+    add("EXP2_FRACTION_F32", "2^f = 1 + f q(f), 0 <= f <= 1", x2, 5, 0, 1,
+        lambda f: (f + TINY) / mp.mpf(2) ** f, f32, exact=2)  # fmt: skip
     add("EXP2_SHORT_F32", "2^r = 1 + r q(r), |r| <= 1/2, where few digits matter", x2, 5, -0.5001, 0.5001,
         lambda r: abs(r) + TINY, f32)  # fmt: skip
     for tag, width, n in (("F32", f32, 3), ("F64", f64, 7)):

@@ -9,15 +9,15 @@ from akg.codegen.llvm.types import constant, llvm_type
 from akg.codegen.math import NATIVE
 from akg.ir.expr import Call
 
-_NAMES = {"ldexp": "scalef", "exponent": "getexp", "significand": "getmant"}
-# Significand in [3/4, 3/2); NaN for negative numbers, 1 for both zeros.
-_INTERVAL_AND_SIGN = 0b1111
+_NAMES = {"ldexp": "scalef", "exponent": "getexp", "significand": "getmant", "fraction": "reduce"}
+# The significand in [3/4, 3/2), NaN for negative numbers, 1 for both zeros; what the next integer below leaves.
+_CONTROLS = {"significand": 0b1111, "fraction": 0b0001}
 _SIXTEENTHS = [2.0 ** (k / 16) for k in range(16)]
 
 
 def native_calls(target: Target) -> frozenset[str]:
     """Those of `NATIVE` that are instructions of the target."""
-    return NATIVE if {"avx512f", "avx512vl"} <= target.features else frozenset()
+    return NATIVE if {"avx512f", "avx512vl", "avx512dq"} <= target.features else frozenset()
 
 
 def emit_native(f: Function, node: Call) -> Value:
@@ -74,8 +74,8 @@ def _instruction(f: Function, node: Call, level: int, args: list[Value], width: 
     register = width * node.dtype.bits
     mask = "i16 -1" if width == 16 else "i8 -1"
     operands = [str(v) for v in args]
-    if node.fn == "significand":
-        operands.append(f"i32 {_INTERVAL_AND_SIGN}")
+    if node.fn in _CONTROLS:
+        operands.append(f"i32 {_CONTROLS[node.fn]}")
     operands += [f"{kind} zeroinitializer", mask]
     if register == 512:
         operands.append("i32 4")  # the current rounding direction

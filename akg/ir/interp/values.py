@@ -150,4 +150,5 @@ _FLOAT64: dict[str, Function] = {
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh,
     "acosh": np.arccosh, "atanh": np.arctanh, "round": np.rint, "ldexp": _ldexp, "exponent": _exponent,
     "significand": _significand, "sixteenth": _sixteenth, "exp_below": np.exp,
+    "fraction": lambda x: x - np.floor(x) if np.isfinite(x) else x - x if np.isnan(x) else 0.0,
 }  # fmt: skip
