@@ -15,6 +15,7 @@ from dataclasses import replace
 import numpy as np
 
 from akg.base.dtype import DType, bfloat16, bool_, float16, float32, uint8
+from akg.codegen.gates import gate_products
 from akg.codegen.math import expand
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Select, Unary, Var
@@ -36,6 +37,7 @@ def legalize(kernel: Kernel, native: frozenset[str] = frozenset()) -> Kernel:
         kernel: any loop IR.
         native: those calls of `akg.codegen.math.NATIVE` that the machine has as instructions, all or none.
     """
+    kernel = gate_products(kernel) if native else kernel
     bytes_of: dict[Buffer, Buffer] = {}
     memo: dict[Expr, Expr] = {}
 

@@ -39,7 +39,7 @@ _RULES: dict[str, Callable[..., Expr]] = {
 # The better expansions of machines that have the calls of `NATIVE`.
 _NATIVE_RULES: dict[str, Callable[..., Expr]] = {
     "exp": exponents.exp, "exp_below": exponents.exp_below, "exp2": exponents.exp2, "sigmoid": exponents.sigmoid,
-    "sinh": exponents.sinh,
+    "gated": exponents.gated, "sinh": exponents.sinh,
     "cosh": exponents.cosh, "log": exponents.log, "log2": exponents.log2, "log10": exponents.log10,
     "erf": special.erf_native, "pow": power.pow_native, "log1p": exponents.log1p,
     "asinh": exponents.asinh, "acosh": exponents.acosh, "atanh": exponents.atanh,

@@ -102,6 +102,18 @@ def sigmoid(x: Expr) -> Expr:
     return e / (e + 1.0)
 
 
+def gated(a: Expr, x: Expr) -> Expr:
+    """``a * sigmoid(x)`` as ``a / (1 + e**-x)``: one product less, and one part of ln(2) will do.
+
+    Where ``e**-x`` overflows the result is 0, though the logistic function itself would be denormal. The error of `exp`
+    with one part grows with ``|x|``, but where x is large the exponential is nothing beside 1.
+    """
+    t = table(x)
+    limited = at_most(at_least(unary("neg", x), t.low), t.high)
+    e = ldexp(*(_exp_sixteenths(limited, is_exact=False) if x.dtype is float32 else _exp_parts(limited)))
+    return a / (e + 1.0)
+
+
 def cosh(x: Expr) -> Expr:
     """cosh from half the exponential, which overflows where cosh does."""
     half = _half_exp(absolute(x))

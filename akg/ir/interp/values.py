@@ -149,6 +149,6 @@ _FLOAT64: dict[str, Function] = {
     "erf": _erf, "sigmoid": _sigmoid, "fma": _fma, "rsqrt": lambda x: 1 / np.sqrt(x), "pow": np.power,
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "asinh": np.arcsinh,
     "acosh": np.arccosh, "atanh": np.arctanh, "round": np.rint, "ldexp": _ldexp, "exponent": _exponent,
-    "significand": _significand, "sixteenth": _sixteenth, "exp_below": np.exp,
+    "significand": _significand, "sixteenth": _sixteenth, "exp_below": np.exp, "gated": lambda a, x: a * _sigmoid(x),
     "fraction": lambda x: x - np.floor(x) if np.isfinite(x) else x - x if np.isnan(x) else 0.0,
 }  # fmt: skip
