@@ -41,7 +41,7 @@ ROWS = 8  # streams at a time, of long rows
 LEAST_STREAMS = 4
 FAR_SHARE = 3 / 4  # of the last cache: where all arrays exceed it, what was written last time is gone
 CACHED_SHARE = 1 / 2  # of the last cache: of a larger array it holds too little
-AHEAD_BYTES = 2048
+AHEAD_BYTES = 512
 LEAST_WORK = 4  # operations for each array that is read or written
 CACHE_SHARE = 4  # what is asked for ahead may take this part of the second cache
 

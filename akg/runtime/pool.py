@@ -5,11 +5,11 @@ it. So a block that its last array has left waits here for the next output of it
 *lease*, the object at the end of the chain of their bases: the block comes back when no array, view, memoryview, DLPack
 capsule or tensor refers to it any more, and never before.
 
-Blocks begin at a quarter, half or three quarters of a page. Loads wait for earlier stores whose addresses have the same
+Blocks begin at half or three quarters of a page. Loads wait for earlier stores whose addresses have the same
 low 12 bits, until these have left the processor's queue: an array that is written up to ten lines further on in its
 pages than others are read is written two to three times as slowly (gelu with a bias and a residual of 16 M floats on a
 Zen 4 core: 7.0 ms at half a page, 7.6 at the same place, 13 at one line further on). Large arrays of NumPy and of torch
-begin in the first lines of a page, and arrays of the pool are a multiple of a quarter of a page apart.
+begin in the first lines of a page, and arrays of the pool are at the same place or a quarter of a page apart.
 
 Everything shared between threads is a deque or a dict that is touched by single operations, which the interpreter lock
 makes atomic: a lease may end anywhere, even in the middle of another call of this file, so there must be no lock to
@@ -39,7 +39,7 @@ Allocator: TypeAlias = "Callable[[tuple[int, ...], np.dtype[Any]], Array]"
 HUGE_BYTES = 2 << 20
 SMALL_STEP_BYTES = 1 << 16  # sizes below a huge page are multiples of this
 PAGE_BYTES = 4096  # that addresses are told apart by in the queue of stores, whatever the size of a page
-STARTS_BYTES = (PAGE_BYTES // 2, 3 * PAGE_BYTES // 4, PAGE_BYTES // 4)  # of blocks in turn, in a page
+STARTS_BYTES = (PAGE_BYTES // 2, 3 * PAGE_BYTES // 4)  # of blocks in turn, in a page
 
 
 class _Block:

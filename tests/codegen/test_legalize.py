@@ -10,7 +10,9 @@ import pytest
 import akg
 from akg import te
 from akg.base.dtype import bool_, dtype_of, float32, tolerance, uint8
+from akg.codegen.gates import gate_products
 from akg.codegen.legalize import NARROW, PRIMITIVE, legalize
+from akg.codegen.math import NATIVE
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Call, Cast, Const, Expr, Load, Var, call, cast, select
 from akg.ir.interp import interpret
@@ -97,3 +99,17 @@ def test_exact_values_are_not_rounded_again() -> None:
     a, b = (rng.normal(size=8).astype("float16") for _ in "xy")
     got = akg.build([exact], inputs=[x, y])(a, b)
     assert np.array_equal(got, np.maximum((a > b).astype("float16") * a, -b) + a)
+
+
+@pytest.mark.parametrize(("users", "is_gated"), [(1, True), (2, False)])
+def test_a_product_with_the_logistic_function_is_a_division(users: int, is_gated: bool) -> None:
+    """Unless the function is needed for something else, too; where the exponential overflows, the product is 0."""
+    x, y = Buffer("X", (Const(64),), float32), Buffer("Y", (Const(64),), float32)
+    gate = call("sigmoid", Load(x, (i,)))
+    kernel = _kernel(Load(x, (i,)) * gate + (gate if users > 1 else 0.0), x, y)
+    assert any(isinstance(n, Call) and n.fn == "gated" for n in _nodes(gate_products(kernel))) == is_gated
+    values = np.linspace(-20, 20, 64, dtype=np.float32)
+    values[:4] = -100, -np.float32(3e38), np.inf, 100
+    target = np.zeros(64, np.float32)
+    expected, actual = _run(kernel, values, target), _run(legalize(kernel, NATIVE), values, target)
+    np.testing.assert_allclose(actual, expected, rtol=tolerance(float32), atol=1e-37)

@@ -109,8 +109,8 @@ def gated(a: Expr, x: Expr) -> Expr:
     with one part grows with ``|x|``, but where x is large the exponential is nothing beside 1.
     """
     t = table(x)
-    limited = at_most(at_least(unary("neg", x), t.low), t.high)
-    e = ldexp(*(_exp_sixteenths(limited, is_exact=False) if x.dtype is float32 else _exp_parts(limited)))
+    y = unary("neg", at_least(at_most(x, -t.low), -t.high))  # a sign that goes into fused multiply-adds
+    e = ldexp(*(_exp_sixteenths(y, is_exact=False) if x.dtype is float32 else _exp_parts(y)))
     return a / (e + 1.0)
 
 
