@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from akg.base.dtype import DType, bool_, float32, float64
 from akg.base.errors import InternalError
 from akg.codegen.llvm.builder import Function, Guard, Value
@@ -184,13 +187,29 @@ def _float_modulo(f: Function, op: str, a: Value, b: Value) -> Value:
 def _rest_of_float32(f: Function, a: Value, b: Value) -> Value:
     """C's fmod in lanes; LLVM would call the library for each element.
 
+    The rounded quotient is too large by one at most, so that the rest of a quotient below 2**23 is exact in one step.
+    """
+    x, y = [intrinsic(f, "fabs", float32, v) for v in (a, b)]
+    quotient = intrinsic(f, "floor", float32, apply(f, float32, "fdiv {t} {0}, {1}", x, y))
+    rest = fused(f, apply(f, float32, "fneg {t} {0}", quotient), y, x)
+    more = apply(f, float32, "fadd {t} {0}, {1}", rest, y)
+    rest = choose(f, compare(f, "fcmp olt", rest, literal(0.0, float32)), more, rest)
+    rest = choose(f, compare(f, "fcmp olt", x, y), x, rest)  # also for an infinite b
+    is_far = compare(f, "fcmp uge", quotient, literal(2.0**23, float32))
+    rest = rarely(f, rest, is_far, [x, y], lambda known: _rest_in_steps(f, *known))
+    return intrinsic(f, "copysign", float32, rest, a)
+
+
+def _rest_in_steps(f: Function, a: Value, b: Value) -> Value:
+    """The same for any quotient of magnitudes.
+
     Quotients are below 2**277. Six steps in float64 take off multiples of b, 48 bits of the quotient in each; every
     rest is a multiple of the last bit of what it is less than, and so exact. A quotient may be off by one.
     """
     def widened(v: Value) -> Value:
         return Value(f.at(v.level, f"fpext {v} to {llvm_type(float64, v.lanes)}"), float64, v.lanes, v.level)
 
-    x, y = [intrinsic(f, "fabs", float64, widened(v)) for v in (a, b)]
+    x, y = widened(a), widened(b)
     inverse = apply(f, float64, "fdiv {t} {0}, {1}", literal(1.0, float64), y)
     rest = x
     for step in range(5, -1, -1):
@@ -203,9 +222,26 @@ def _rest_of_float32(f: Function, a: Value, b: Value) -> Value:
     rest = choose(f, compare(f, "fcmp olt", rest, literal(0.0, float64)), more, rest)
     less = apply(f, float64, "fsub {t} {0}, {1}", rest, y)
     rest = choose(f, compare(f, "fcmp oge", rest, y), less, rest)
-    rest = choose(f, compare(f, "fcmp olt", x, y), x, rest)  # also for an infinite b
+    rest = choose(f, compare(f, "fcmp olt", x, y), x, rest)
     near = f.at(rest.level, f"fptrunc {rest} to {llvm_type(float32, rest.lanes)}")
-    return intrinsic(f, "copysign", float32, Value(near, float32, rest.lanes, rest.level), a)
+    return Value(near, float32, rest.lanes, rest.level)
+
+
+def rarely(
+    f: Function, usual: Value, is_rare: Value, known: list[Value], other: Callable[[list[Value]], Value]
+) -> Value:
+    """`usual`; behind a branch that is taken where some lane is rare, `other` of what is known for these lanes."""
+    lanes = max(usual.lanes, is_rare.lanes)
+    slot = f.alloca(llvm_type(usual.dtype, lanes))
+    f.line(f"store {f.splat(usual, lanes)}, ptr {slot}")
+    taken = is_rare
+    if is_rare.lanes:
+        bits = f.here(f"bitcast {is_rare} to i{is_rare.lanes}")
+        taken = Value(f.here(f"icmp ne i{is_rare.lanes} {bits}, 0"), bool_, 0, f.level)
+    with f.branch(taken):  # values of this scope, so that nothing moves out of it
+        value = other([replace(v, level=f.level) for v in known])
+        f.line(f"store {choose(f, is_rare, value, f.splat(usual, lanes))}, ptr {slot}")
+    return Value(f.here(f"load {llvm_type(usual.dtype, lanes)}, ptr {slot}"), usual.dtype, lanes, f.level)
 
 
 def fused(f: Function, a: Value, b: Value, c: Value) -> Value:

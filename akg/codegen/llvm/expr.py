@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from akg.base.dtype import bool_, float32
 from akg.base.errors import InternalError
-from akg.codegen.llvm.arith import apply, choose, combine, compare, fused, intrinsic, is_signed, literal, narrow
+from akg.codegen.llvm.arith import apply, choose, combine, compare, fused, intrinsic, is_signed, literal, narrow, rarely
 from akg.codegen.llvm.builder import Function, Value
 from akg.codegen.llvm.convert import convert
 from akg.codegen.llvm.memory import load, load_or
@@ -119,22 +118,14 @@ def _emit_call(f: Function, node: Call) -> Value:
 
 def _emit_rarely(f: Function, node: Call) -> Value:
     """The usual value; behind a branch that no lane mostly takes, the other one."""
-    usual, is_rare = f.value(node.args[0]), f.value(node.args[1])
-    known = {x: f.value(x) for x in node.args[3:]}
-    lanes = max(usual.lanes, is_rare.lanes)
-    slot = f.alloca(llvm_type(usual.dtype, lanes))
-    f.line(f"store {f.splat(usual, lanes)}, ptr {slot}")
-    taken = is_rare
-    if is_rare.lanes:
-        bits = f.here(f"bitcast {is_rare} to i{is_rare.lanes}")
-        taken = Value(f.here(f"icmp ne i{is_rare.lanes} {bits}, 0"), bool_, 0, f.level)
-    with f.branch(taken):
+    known = list(dict.fromkeys(node.args[3:]))
+
+    def other(values: list[Value]) -> Value:
         here = {x: Var(f"rare{f.unit.unique()}", x.dtype) for x in known}
-        for x, var in here.items():  # values of this scope, so that nothing moves out of it
-            f.vars[var] = replace(known[x], level=f.level)
-        other = f.value(rewrite(node.args[2], here.get))
-        f.line(f"store {choose(f, is_rare, other, f.splat(usual, lanes))}, ptr {slot}")
-    return Value(f.here(f"load {llvm_type(usual.dtype, lanes)}, ptr {slot}"), usual.dtype, lanes, f.level)
+        f.vars.update(zip(here.values(), values, strict=True))
+        return f.value(rewrite(node.args[2], here.get))
+
+    return rarely(f, f.value(node.args[0]), f.value(node.args[1]), [f.value(x) for x in known], other)
 
 
 def _library_call(f: Function, name: str, a: Value) -> Value:
