@@ -14,11 +14,11 @@ from akg.base.place import is_subscript, narrowed
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Var
-from akg.ir.rewrite import variables_of
 from akg.ir.stmt import For
 from akg.ir.text import to_text
 from akg.poly import isl
-from akg.poly.dependence import Dependence, common_loops, is_accumulation
+from akg.poly.coverage import is_covered
+from akg.poly.dependence import Dependence, is_accumulation
 from akg.poly.domain import Model, conjuncts, model_of, schedule_maps
 from akg.poly.scop import Access, Scop, Statement
 from akg.poly.witness import Instance, instance, smallest
@@ -206,48 +206,12 @@ def check_initialised(scop: Scop) -> list[str]:
     statements = list(scop.statements.values())
     for position, statement in enumerate(statements):
         for access in statement.reads:
-            if access.buffer in fresh and not any(_covers(w, statement, access) for w in statements[:position]):
+            if access.buffer in fresh and not is_covered(statements[:position], statement, access):
                 open_reads.setdefault(access.buffer, []).append((statement, access))
     notes: list[str] = []
     for buffer, reads in open_reads.items():
         _prove_written(scop, buffer, reads, notes)
     return notes
-
-
-def _covers(writer: Statement, reader: Statement, access: Access) -> bool:
-    """Whether `writer`, earlier in the text, surely wrote what `reader` reads: whole dimensions, or the same index."""
-    if writer.write.buffer is not access.buffer or any(g not in reader.guards for g in writer.guards):
-        return False
-    common = common_loops(writer, reader)
-    own = {loop.var: loop for loop in writer.loops[common:]}
-    outer = set(writer.iterators[:common])
-    for index, read, size in zip(writer.write.indices, access.indices, access.buffer.shape, strict=True):
-        digits = [own.pop(v) for v in variables_of(index) if v in own]
-        if digits:
-            if not _counts(index, digits, size):
-                return False
-        elif index is not read or not all(v in outer or not _is_iterator(v, reader) for v in variables_of(index)):
-            return False
-    return not own
-
-
-def _counts(index: Expr, loops: list[For], size: Expr) -> bool:
-    """Whether a subscript takes every value below `size`: a loop, or one over tiles and one inside them."""
-    form = Affine.of(index)
-    if form is None or form.const or form.terms.keys() != {loop.var for loop in loops}:
-        return False
-    if len(loops) == 1 and form.coefficient(loops[0].var) == 1:
-        return loops[0].end is size and loops[0].begin is Const(0)
-    whole = 1
-    for loop in sorted(loops, key=lambda loop: form.coefficient(loop.var)):
-        if form.coefficient(loop.var) != whole or loop.const_trips is None or loop.begin is not Const(0):
-            return False
-        whole *= loop.const_trips
-    return isinstance(size, Const) and int(size) == whole
-
-
-def _is_iterator(v: Var, statement: Statement) -> bool:
-    return v in statement.iterators
 
 
 def _prove_written(scop: Scop, buffer: Buffer, reads: list[tuple[Statement, Access]], notes: list[str]) -> None:
@@ -318,6 +282,6 @@ def flow_dependences(scop: Scop) -> Iterator[Dependence]:
                 source = relation.get_tuple_name(isl.IN)
                 own = source == statement.name and access.indices == statement.write.indices
                 yield Dependence(
-                    "flow", source, statement.name, relation, relation.wrap(), access.buffer, -1,
+                    "flow", source, statement.name, relation, access.buffer, -1,
                     own and is_accumulation(statement.store),
                 )  # fmt: skip

@@ -22,7 +22,7 @@ from akg.base.registry import Registry
 from akg.poly.access import depends_on, stride
 from akg.poly.constraints import linear_rows, parse_form
 from akg.poly.domain import Model
-from akg.poly.farkas import Edge
+from akg.poly.farkas import Edge, distinct
 from akg.poly.ilp.rows import Matrix
 from akg.poly.plan import CostSpec
 from akg.poly.scop import Statement
@@ -128,7 +128,7 @@ def _proximity(stage: Stage) -> Terms:
     unknowns = stage.unknowns
     bound = unknowns.bound()
     result = Terms([unknowns.vector({f"u{k}": 1 for k in range(unknowns.params)}), unknowns.vector({"w": 1})])
-    for edge in stage.edges:
+    for edge in distinct(stage.edges):
         distance = edge.distance(unknowns.forms)
         above = -distance
         above[: len(bound)] += bound

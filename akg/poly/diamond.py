@@ -20,7 +20,7 @@ import numpy as np
 
 from akg.poly.cost import contiguity_weights, without_constant
 from akg.poly.dimension import BandProblem, Rows
-from akg.poly.farkas import Edge
+from akg.poly.farkas import Edge, distinct
 from akg.poly.ilp.rows import Matrix, simplify, stack
 from akg.poly.ilp.solve import Problem, solve
 
@@ -74,7 +74,8 @@ def complement(problem: BandProblem, face: Rows, other: Rows) -> Rows | None:
     for k, column in enumerate((params + 1, params + 2)):
         limits[2 * k, [column, -1]] = 1, -1
         limits[2 * k + 1, [column, -1]] = -1, _LIMIT
-    rows = simplify(stack([limits, *[_legal_and_bounded(e, forms, params) for e in problem.edges]], count + 1))
+    kept = [_legal_and_bounded(e, forms, params) for e in distinct(problem.edges)]
+    rows = simplify(stack([limits, *kept], count + 1))
     objectives = np.zeros((4, count), np.int64)
     objectives[0, :params] = 1
     objectives[1, params] = 1

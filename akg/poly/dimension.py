@@ -11,7 +11,7 @@ from akg.poly import isl
 from akg.poly.constraints import constraint_rows
 from akg.poly.cost import Stage, Terms, terms_of, variables_of, without_constant
 from akg.poly.domain import Model
-from akg.poly.farkas import Edge
+from akg.poly.farkas import Edge, distinct
 from akg.poly.ilp.rows import Matrix, simplify, stack
 from akg.poly.ilp.simplex import Work
 from akg.poly.ilp.solve import Problem, solve
@@ -76,7 +76,7 @@ class BandProblem:
             terms.rows.extend(added.rows)
         terms.objectives.extend([unknowns.total(k) for k in ("iterators", "parameters", "constants")])
         terms.rows.extend(
-            without_constant(e.facets @ e.distance(unknowns.forms)) for e in self.edges if not e.relaxed
+            without_constant(e.facets @ e.distance(unknowns.forms)) for e in distinct(self.edges) if not e.relaxed
         )
         limit = options.coefficient_limit
         if limit:
@@ -89,7 +89,7 @@ class BandProblem:
         if edges is None and prepared.zero is not None:
             return prepared.zero
         forms, parts = prepared.unknowns.forms, list[Matrix]()
-        for e in self.edges if edges is None else edges:
+        for e in distinct(self.edges if edges is None else edges):
             rows = without_constant(e.facets @ e.distance(forms))
             parts.append(simplify(-rows))
             if e.relaxed:

@@ -65,4 +65,4 @@ def _cut(
 ) -> Iterator[Dependence]:
     own = source is sink and a.indices == b.indices and is_accumulation(sink.store)
     for level, piece in by_level(model, relation, source, sink):
-        yield Dependence(kind, source.name, sink.name, piece, piece.wrap(), a.buffer, level, own)
+        yield Dependence(kind, source.name, sink.name, piece, a.buffer, level, own)

@@ -26,7 +26,7 @@ from akg.poly.scop import Access, Scop, Statement
 from akg.poly.tree import Domain, Member, paths
 
 SYMBOLIC_FROM = 16  # constants from here on become parameters
-_CLUSTER_WIDTH = 8  # constants this near share one
+CLUSTER_WIDTH = 8  # constants this near share one
 _COMPARE: dict[str, Callable[[isl.PwAff, isl.PwAff], isl.Set]] = {
     "eq": isl.PwAff.eq_set, "ne": isl.PwAff.ne_set, "lt": isl.PwAff.lt_set,
     "le": isl.PwAff.le_set, "gt": isl.PwAff.gt_set, "ge": isl.PwAff.ge_set,
@@ -55,17 +55,20 @@ class Model:
     Attributes:
         params: parameter names, sizes first.
         values: recorded value of each symbolic constant, by parameter position.
+        least: constants from here on may be symbolic.
+        symbols: constant -> the base of its cluster.
+        symbol_bases: base -> parameter position.
     """
 
     def __init__(self, scop: Scop, symbolic: bool = True, least: int = SYMBOLIC_FROM) -> None:
         self.scop, self.least = scop, least
         self.sizes: dict[Var, int] = {v: k for k, v in enumerate(scop.sizes)}
-        self._symbols = _symbols(scop, least) if symbolic else {}
+        self.symbols = _symbols(scop, least) if symbolic else {}
         names = [v.name for v in scop.sizes]
         self.values: dict[int, int] = {}
-        self._bases: dict[int, int] = {}
-        for base in sorted(set(self._symbols.values())):
-            self._bases[base] = len(names)
+        self.symbol_bases: dict[int, int] = {}
+        for base in sorted(set(self.symbols.values())):
+            self.symbol_bases[base] = len(names)
             self.values[len(names)] = base
             names.append(f"const{base}" if f"const{base}" not in names else f"const{base}_")
         self.params = tuple(names)
@@ -81,9 +84,9 @@ class Model:
         for k in range(len(self.sizes)):
             result = result.intersect(isl.linear(zero, (), ((k, 1),), 0).ge_basic_set(zero))
         previous: tuple[int, int] | None = None
-        for base, k in self._bases.items():
+        for base, k in self.symbol_bases.items():
             terms = [(k, 1)] if previous is None else [(k, 1), (previous[1], -1)]
-            least = self.least if previous is None else _CLUSTER_WIDTH + 1
+            least = self.least if previous is None else CLUSTER_WIDTH + 1
             result = result.intersect(isl.linear(zero, (), terms, -least).ge_basic_set(zero))
             previous = (base, k)
         return result
@@ -152,11 +155,11 @@ class Model:
                 return None
             params.append((k, c))
         const = form.const
-        if self._symbols and abs(const) >= self.least:
-            base = self._symbols.get(abs(const))
+        if self.symbols and abs(const) >= self.least:
+            base = self.symbols.get(abs(const))
             if base is not None:
                 sign = 1 if const > 0 else -1
-                params.append((self._bases[base], sign))
+                params.append((self.symbol_bases[base], sign))
                 const -= sign * base
         return isl.linear(zero, dims, params, const)
 
@@ -379,11 +382,11 @@ def _symbols(scop: Scop, least: int) -> dict[int, int]:
     clusters: dict[int, int] = {}
     base = 0
     for value in sorted(constants):
-        if not clusters or value - base > _CLUSTER_WIDTH:
+        if not clusters or value - base > CLUSTER_WIDTH:
             base = value
         clusters[value] = base
     for base in sorted(set(clusters.values())):
-        for near in range(base - 1, base + _CLUSTER_WIDTH + 1):  # N - 1 arises by folding where only N is written
+        for near in range(base - 1, base + CLUSTER_WIDTH + 1):  # N - 1 arises by folding where only N is written
             if near >= least:
                 clusters.setdefault(near, base)
     return clusters

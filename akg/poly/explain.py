@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from akg.ir.text import to_text
 from akg.poly import isl
-from akg.poly.dependence import Dependence, Open, distance, left_open, open_dependences, within
+from akg.poly.dependence import Dependence, Open, left_open, open_dependences, within
 from akg.poly.domain import Model, model_of
 from akg.poly.scop import Scop
 from akg.poly.tree import Band, Domain, Leaf, Member, Node, Sequence, statements_below
@@ -82,7 +82,7 @@ class Body:
 def loops_of(scop: Scop, tree: Domain, dependences: Iterable[Dependence]) -> list[Loop | Body]:
     """Every loop of a schedule with what it carries, and the statements inside, in the order of the tree."""
     reader = _Reader(model_of(scop))
-    reader.visit(tree.child, tree.statements, open_dependences(dependences), 0)
+    reader.visit(tree.child, tree.statements, open_dependences(reader.model, dependences), 0)
     return reader.entries
 
 
@@ -151,7 +151,7 @@ class _Reader:
             first = len(node.members) if len(node.members) > 1 and node.permutable else 0
             for position, member in enumerate(node.members):
                 self.entries.append(self.loop(member, names, parts, depth, 0 if position else first))
-                parts = left_open(self.model, parts, (member,))
+                parts = left_open(parts, (member,))
                 depth += 1
             self.visit(node.child, names, parts, depth)
         else:
@@ -178,8 +178,8 @@ class _Reader:
     def carried(self, member: Member, parts: list[Open]) -> list[tuple[Dependence, isl.Set]]:
         """The open dependences with a nonzero distance in a member, with that part of them."""
         result: list[tuple[Dependence, isl.Set]] = []
-        for dependence, part in parts:
-            d = distance(self.model, dependence, member)
+        for open_ in parts:
+            dependence, part, d = open_.dependence, open_.part, open_.distance(member)
             zero = self.model.pair(dependence.source, dependence.sink).zero
             moved = isl.intersect(part, d.gt_basic_set(zero))
             if isl.is_empty(moved):

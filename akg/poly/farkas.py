@@ -14,7 +14,8 @@ from functools import cached_property
 import numpy as np
 
 from akg.poly import isl
-from akg.poly.dependence import Dependence
+from akg.poly.boxes import NoBoxError
+from akg.poly.dependence import Dependence, Open
 from akg.poly.domain import Model
 from akg.poly.ilp.rows import Matrix, matrix, stack
 from akg.poly.tree import Member
@@ -27,19 +28,31 @@ class Edge:
     """What is open of a dependence, between the two statements of a pair.
 
     Attributes:
-        part: the open instances, as a set of pairs.
+        open: the open instances.
         relaxed: the order is free (a reduction's own updates); only nearness counts.
+        cones: facets of boxes, shared by edges: a stencil's flow and anti dependences are often of the same pairs.
     """
 
-    def __init__(self, model: Model, dependence: Dependence, part: isl.Set, relaxed: bool) -> None:
-        self.model, self.dependence, self.part, self.relaxed = model, dependence, part, relaxed
-        self.source, self.sink = dependence.source, dependence.sink
+    def __init__(self, model: Model, part: Open, relaxed: bool, cones: dict[object, Matrix]) -> None:
+        self.model, self.open, self.relaxed, self.cones = model, part, relaxed, cones
+        self.dependence, self.source, self.sink = part.dependence, part.source, part.sink
 
     @cached_property
     def facets(self) -> Matrix:
         """Rows of all cones, over what `distance` is over."""
+        is_own = self.source == self.sink
+        pairs = self.open.symbolic
+        if pairs is not None:
+            key = self.source, self.sink, pairs.key
+            try:
+                if key not in self.cones:
+                    spanned = list(dict.fromkeys(map(tuple, pairs.vertices(is_own))))
+                    self.cones[key] = matrix(spanned, len(spanned[0]))
+                return self.cones[key]
+            except NoBoxError:
+                pass
         with isl.budget(BUDGET):
-            part = isl.deltas(self.part) if self.source == self.sink else self.part
+            part = isl.deltas(self.open.part) if is_own else self.open.part
             columns = 1 + part.dim(isl.PARAM) + part.dim(isl.SET)
             pieces = isl.basic_sets(part)
             if len(pieces) > _PIECES:
@@ -81,17 +94,13 @@ class Edge:
             return self
         if any(self.is_satisfied(d) for _, d in kept):
             return None
-        pair = self.model.pair(self.source, self.sink)
-        part = self.part
+        left: Open | None = self.open
         with isl.budget(BUDGET):
             for member, _ in kept:
-                d = pair.distance(member.rows[self.source], member.rows[self.sink])
-                part = isl.intersect(part, d.zero_basic_set())
-            if isl.is_empty(part):
+                left = None if left is None else left.below(member)
+            if left is None or left.is_void():
                 return None
-            if self.model.values and isl.is_empty(self.model.concrete(part)):
-                return None
-        return Edge(self.model, self.dependence, part, self.relaxed)
+        return Edge(self.model, left, self.relaxed, self.cones)
 
 
 def cone(piece: isl.BasicSet) -> Matrix:
@@ -134,4 +143,10 @@ def _solved(equalities: list[list[int]], first: int, count: int) -> dict[int, li
 
 def edges_of(model: Model, dependences: Iterable[Dependence], relax_reductions: bool) -> list[Edge]:
     """Every dependence, wholly open."""
-    return [Edge(model, d, d.wrapped, d.is_reduction and relax_reductions) for d in dependences]
+    cones: dict[object, Matrix] = {}
+    return [Edge(model, d.open(model), d.is_reduction and relax_reductions, cones) for d in dependences]
+
+
+def distinct(edges: Iterable[Edge]) -> list[Edge]:
+    """The edges whose inequalities differ: one for each cone between two statements."""
+    return list({(e.source, e.sink, e.relaxed, id(e.facets)): e for e in edges}.values())

@@ -13,7 +13,7 @@ from dataclasses import replace
 from akg.ir.affine import Affine
 from akg.ir.expr import Const, Expr, Var
 from akg.poly.access import GATHER, is_reused, stride
-from akg.poly.dependence import Dependence, signs
+from akg.poly.dependence import Dependence
 from akg.poly.domain import model_of
 from akg.poly.scop import Scop
 from akg.poly.tree import Band, Domain, Filter, Leaf, Member, Node, Sequence
@@ -123,7 +123,7 @@ class _Fuser:
                 shared = Member({x: a.rows[x], y: b.rows[y]})
                 found = self.related(x, y)
                 connected = connected or bool(found) or self.shares(x, a.rows[x], y, b.rows[y])
-                if any(any(signs(self.model, (d, d.wrapped), shared)) for d in found):
+                if any(any(d.open(self.model).signs(shared)) for d in found):
                     return False
         return connected
 
@@ -168,7 +168,7 @@ class _Fuser:
                     found = self.related(a, b)
                     connected = connected or bool(found) or self.shares(a, outer.rows[a], b, head.rows[b])
                     shared = Member({a: outer.rows[a], b: head.rows[b]})
-                    if any(any(signs(self.model, (d, d.wrapped), shared)) for d in found):
+                    if any(any(d.open(self.model).signs(shared)) for d in found):
                         return None
         return connected
 

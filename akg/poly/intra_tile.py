@@ -243,12 +243,12 @@ class _Builder:
         names = tuple([n for name in plan.band.members[0].rows for n in _both(name, self.copies)])
         members = [_with_rows(m, self.copies) for m in plan.band.members]
         if not plan.sizes:
-            return self.points(plan, members, names, within(open_dependences(self.edges), names))
+            return self.points(plan, members, names, within(open_dependences(self.model, self.edges), names))
         unmarked = [replace(m, coincident=False, reduction=False) for m in members]
         tiles = [replace(m, tile=size) for m, size in zip(unmarked, plan.sizes, strict=True)]
         whole = [self.copies[n] for n in plan.products]
         rest = tuple([n for n in names if n not in whole])
-        open_ = left_open(self.model, within(open_dependences(self.edges), names), tiles)
+        open_ = left_open(within(open_dependences(self.model, self.edges), names), tiles)
         inside = Sequence((
             Filter(rest, self.points(plan, members, rest, open_)),
             *[Filter((self.copies[n],), self.register_tile(plan, members, n)) for n in plan.products],
@@ -267,8 +267,8 @@ class _Builder:
         keep = frozenset(names)
         own = [replace(m.restricted(keep), coincident=False, reduction=False) for m in members]
         outer = [m for p, m in enumerate(own) if p != plan.innermost]
-        left = left_open(self.model, within(open_, names), outer)
-        arcs = list(dict.fromkeys([(d.source, d.sink) for d, _ in left if d.source != d.sink]))
+        left = left_open(within(open_, names), outer)
+        arcs = list(dict.fromkeys([(d.source, d.sink) for d in left if d.source != d.sink]))
         parts: list[Filter] = []
         for group in in_order([n for n in self.scop.statements if n in keep], arcs):
             nests = [self.nest(plan, n) for n in group]

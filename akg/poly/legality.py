@@ -136,7 +136,7 @@ def _conflicts(model: Model, chosen: dict[str, tuple[Step, ...]]) -> Iterator[De
                 wrapped = isl.intersect(relation.wrap(), before)
                 if not isl.is_empty(wrapped):
                     reduction = source is sink and a.indices == b.indices and is_accumulation(source.store)
-                    yield Dependence(kind, source.name, sink.name, wrapped.unwrap(), wrapped, a.buffer, -1, reduction)
+                    yield Dependence(kind, source.name, sink.name, wrapped.unwrap(), a.buffer, -1, reduction)
 
 
 def _touching(source: Statement, sink: Statement) -> Iterator[tuple[Kind, Access, Access]]:
@@ -206,23 +206,22 @@ class _Check:
         pair = self.model.pair(dependence.source, dependence.sink)
         d = self._distance(dependence, member)
         below, above = d.lt_basic_set(pair.zero), d.gt_basic_set(pair.zero)
-        name = f"dimension {position} of a band ({to_text(member.rows[dependence.source].to_expr())})"
         permutable = band.permutable and len(band.members) > 1
         if not free:
-            what = f"a dependence goes backwards in {name}" + (", which is marked permutable" if permutable else "")
-            found = self._nonempty(what, dependence, isl.intersect(entry if permutable else part, below))
+            found = self._nonempty(dependence, isl.intersect(entry if permutable else part, below))
             if found is not None:
-                return found
+                what = f"a dependence goes backwards in {_title(member, dependence, position)}"
+                return what + (", which is marked permutable" if permutable else ""), found
         concurrent = member.kind in _CONCURRENT and not (
             member.kind == "vector" and dependence.is_reduction and self._same_address(dependence, member)
         )
         if member.coincident or concurrent:
             scope = entry if member.coincident else part
-            mark = f"{member.kind} loop" if concurrent else "coincident member"
             for side in (below, above):
-                found = self._nonempty(f"a {mark} carries a dependence: {name}", dependence, isl.intersect(scope, side))
+                found = self._nonempty(dependence, isl.intersect(scope, side))
                 if found is not None:
-                    return found
+                    mark = f"{member.kind} loop" if concurrent else "coincident member"
+                    return f"a {mark} carries a dependence: {_title(member, dependence, position)}", found
         return None
 
     def _same_address(self, dependence: Dependence, member: Member) -> bool:
@@ -235,10 +234,12 @@ class _Check:
         return self.model.pair(dependence.source, dependence.sink).of_member(member)
 
     def _violation(self, what: str, dependence: Dependence, part: isl.Set, free: bool) -> tuple[str, Witness] | None:
-        return None if free else self._nonempty(f"a dependence {what}", dependence, part)
+        found = None if free else self._nonempty(dependence, part)
+        return None if found is None else (f"a dependence {what}", found)
 
-    def _nonempty(self, what: str, dependence: Dependence, part: isl.Set) -> tuple[str, Witness] | None:
-        if isl.is_empty(part):
-            return None
-        found = witness(self.model, dependence, part)
-        return None if found is None else (what, found)
+    def _nonempty(self, dependence: Dependence, part: isl.Set) -> Witness | None:
+        return None if isl.is_empty(part) else witness(self.model, dependence, part)
+
+
+def _title(member: Member, dependence: Dependence, position: int) -> str:
+    return f"dimension {position} of a band ({to_text(member.rows[dependence.source].to_expr())})"

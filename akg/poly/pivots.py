@@ -18,7 +18,7 @@ from functools import partial
 from akg.ir.affine import Affine
 from akg.ir.expr import Const, binary
 from akg.poly.components import in_order
-from akg.poly.dependence import Dependence, Open, annotate, dependences, left_open, open_dependences, signs, within
+from akg.poly.dependence import Dependence, Open, annotate, dependences, left_open, open_dependences, within
 from akg.poly.domain import Model, model_of
 from akg.poly.index_split import Tiled, split_statements, with_copies
 from akg.poly.legality import prove
@@ -55,7 +55,7 @@ def split_pivots(
         builder = _Distributor(model_of(split))
         ordered = sorted(parts, key=parts.__getitem__)
         rows = [Member(dict.fromkeys(ordered, m.rows[name])) for m in members]
-        node = builder.loops(rows, ordered, within(open_dependences(listed), ordered))
+        node = builder.loops(rows, ordered, within(open_dependences(builder.model, listed), ordered))
         swap = partial(_swap, frozenset(parts), node)
         new_tree = replace(new_tree, child=map_tree(new_tree.child, swap))
     new_tree = annotate(split, new_tree, listed)
@@ -128,7 +128,7 @@ class _Distributor:
 
     def loops(self, members: Sequence[Member], names: Sequence[str], open_: list[Open]) -> Node:
         """The nest of some statements in an order that keeps the dependences that outer loops leave open."""
-        arcs = list(dict.fromkeys([(d.source, d.sink) for d, _ in open_ if d.source != d.sink]))
+        arcs = list(dict.fromkeys([(d.source, d.sink) for d in open_ if d.source != d.sink]))
         groups: list[tuple[str, ...]] = []
         for group in in_order(names, arcs):
             joined = (*groups[-1], *group) if groups else group
@@ -142,7 +142,7 @@ class _Distributor:
                 parts.append(Filter(group, LEAF))
                 continue
             member = members[0].restricted(frozenset(group))
-            below = left_open(self.model, within(open_, group), [member])
+            below = left_open(within(open_, group), [member])
             child = self.loops([m.restricted(frozenset(group)) for m in members[1:]], group, below)
             parts.append(Filter(group, Band((member,), True, child)))
         return parts[0].child if len(parts) == 1 else Children(tuple(parts))
@@ -150,4 +150,4 @@ class _Distributor:
     def is_free(self, member: Member, names: Iterable[str], open_: list[Open]) -> bool:
         """Whether a loop around some statements carries nothing."""
         own = member.restricted(frozenset(names))
-        return not any(any(signs(self.model, part, own)) for part in within(open_, names))
+        return not any(any(part.signs(own)) for part in within(open_, names))

@@ -5,6 +5,7 @@ import pytest
 from akg.base.errors import AkgError
 from akg.ir.text import parse_kernel
 from akg.poly.access_check import check_accesses, check_initialised
+from akg.poly.coverage import is_covered
 from akg.poly.scop import Scop, extract_scop
 from tests.poly import kernels
 
@@ -110,3 +111,39 @@ def test_a_conditional_write_on_data_is_a_note() -> None:
         "for i in [0, n):\n    if A[i] > 0.0f64:\n        S0: B[i] = A[i]\nfor j in [0, n):\n    S1: B[j] = B[j]", OUT
     )
     assert check_initialised(scop) == ["S1 reads B[j]: not proved to be written before, as it depends on data"]
+
+
+PARTS = """
+alloc K: float64[7, 4, 48] global
+for p in [0, 6):
+    for d in [0, 4):
+        for j in [0, 48):
+            S0: K[p, d, j] = 0.0f64
+for d1 in [0, 4):
+    for j1 in [0, 45):
+        S1: K[6, d1, j1] = 0.0f64
+for d2 in [0, 4):
+    for j2 in [{start}, 48):
+        S2: K[6, d2, j2] = 0.0f64
+for q in [0, 7):
+    for e in [0, 4):
+        for k in [0, 48):
+            S3: A[0] = A[0] + K[q, e, k]
+"""
+
+
+def test_parts_that_add_up_are_written() -> None:
+    scop = scop_of(PARTS.format(start=45), "A: inout float64[1]")
+    statements = list(scop.statements.values())
+    (read,) = [a for a in statements[-1].reads if a.buffer.name == "K"]
+    assert is_covered(statements[:3], statements[-1], read)
+    assert not is_covered(statements[1:3], statements[-1], read)
+    assert not is_covered(statements[:2], statements[-1], read)
+    assert check_initialised(scop) == []
+
+
+def test_a_gap_between_parts_is_found() -> None:
+    scop = scop_of(PARTS.format(start=46), "A: inout float64[1]")
+    with pytest.raises(AkgError) as error:
+        check_initialised(scop)
+    assert "S3 at q = 6, e = 0, k = 45 reads an element that nothing has written before" in str(error.value)

@@ -17,7 +17,7 @@ SIZE = 6
 
 def instances(edge: Edge) -> list[list[int]]:
     """The pairs at small sizes: parameters first."""
-    part = edge.part
+    part = edge.open.part
     count = part.dim(isl.PARAM)
     fixed = isl.fix_params(part, dict.fromkeys(range(count), SIZE))
     return [[SIZE] * count + p for p in isl.points(fixed)]
