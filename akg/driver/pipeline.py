@@ -7,7 +7,7 @@ and knows nothing of the machine; `MAP` fits it to a CPU and ends in loop IR; th
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from akg.base.config import config
@@ -364,16 +364,11 @@ def _fresh_names(state: Compilation) -> Callable[[str], Var]:
 
 def fresh_names(kernel: stmt.Kernel, body: stmt.Stmt) -> Callable[[str], Var]:
     """Makes names that neither the parameters of a kernel nor anything in a body has."""
-    taken = {p.name for p in kernel.params}
-    for inner in stmt.walk(body):
-        if isinstance(inner, stmt.For):
-            taken.add(inner.var.name)
-        elif isinstance(inner, stmt.Alloc):
-            taken.add(inner.buffer.name)
-        elif isinstance(inner, stmt.Store):
-            taken.add(inner.name)
+    taken: set[str] = set()
 
     def fresh(base: str) -> Var:
+        if not taken:  # most passes ask for no name
+            taken.update(_names_in(kernel, body))
         name, count = base, 0
         while name in taken:
             count += 1
@@ -382,6 +377,17 @@ def fresh_names(kernel: stmt.Kernel, body: stmt.Stmt) -> Callable[[str], Var]:
         return Var(name)
 
     return fresh
+
+
+def _names_in(kernel: stmt.Kernel, body: stmt.Stmt) -> Iterator[str]:
+    yield from [p.name for p in kernel.params]
+    for inner in stmt.walk(body):
+        if isinstance(inner, stmt.For):
+            yield inner.var.name
+        elif isinstance(inner, stmt.Alloc):
+            yield inner.buffer.name
+        elif isinstance(inner, stmt.Store):
+            yield inner.name
 
 
 SCHEDULE: tuple[Pass, ...] = (

@@ -11,9 +11,10 @@ from akg.ir.expr import COMPARISONS, Binary, Const, Expr, Unary, Var
 class Affine:
     """An immutable affine form. Equality and hash are structural; zero coefficients are never kept."""
 
-    __slots__ = ("const", "terms")
+    __slots__ = ("_hash", "const", "terms")
     terms: dict[Var, int]
     const: int
+    _hash: int  # once it was asked for
 
     def __init__(self, terms: Mapping[Var, int] | None = None, const: int = 0) -> None:
         self.terms = {v: c for v, c in terms.items() if c} if terms else {}
@@ -22,7 +23,7 @@ class Affine:
     @staticmethod
     def var(v: Var) -> Affine:
         """The form of one variable."""
-        return Affine({v: 1})
+        return Affine._made({v: 1}, 0)
 
     @staticmethod
     def of(expr: Expr) -> Affine | None:
@@ -30,7 +31,15 @@ class Affine:
         if isinstance(expr, Const):
             return None if isinstance(expr.value, float) else Affine(None, int(expr.value))
         if isinstance(expr, Var):
-            return Affine({expr: 1})
+            return Affine._made({expr: 1}, 0)
+        try:
+            return expr.affine_form
+        except AttributeError:
+            expr.affine_form = found = Affine._of_operation(expr)
+            return found
+
+    @staticmethod
+    def _of_operation(expr: Expr) -> Affine | None:
         if isinstance(expr, Unary) and expr.op == "neg":
             inner = Affine.of(expr.a)
             return None if inner is None else inner * -1
@@ -47,25 +56,44 @@ class Affine:
             return a * b.const if not b.terms else None
         return None
 
+    @staticmethod
+    def _made(terms: dict[Var, int], const: int) -> Affine:
+        """A form of terms that are never zero; it shares them."""
+        result = object.__new__(Affine)
+        result.terms, result.const = terms, const
+        return result
+
     def __add__(self, other: Affine | int) -> Affine:
         if isinstance(other, int):
-            return Affine(self.terms, self.const + other)
+            return Affine._made(self.terms, self.const + other) if other else self
+        if not self.terms or not other.terms:
+            return Affine._made(self.terms or other.terms, self.const + other.const)
         terms = dict(self.terms)
         for v, c in other.terms.items():
-            terms[v] = terms.get(v, 0) + c
-        return Affine(terms, self.const + other.const)
+            total = terms.get(v, 0) + c
+            if total:
+                terms[v] = total
+            else:
+                del terms[v]
+        return Affine._made(terms, self.const + other.const)
 
     def __sub__(self, other: Affine | int) -> Affine:
         return self + (-other if isinstance(other, int) else other * -1)
 
     def __mul__(self, factor: int) -> Affine:
-        return Affine({v: c * factor for v, c in self.terms.items()}, self.const * factor)
+        if factor == 1:
+            return self
+        return Affine._made({v: c * factor for v, c in self.terms.items()} if factor else {}, self.const * factor)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Affine) and self.const == other.const and self.terms == other.terms
 
     def __hash__(self) -> int:
-        return hash((self.const, frozenset((v.name, c) for v, c in self.terms.items())))
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash = found = hash((self.const, frozenset(self.terms.items())))
+            return found
 
     @property
     def is_const(self) -> bool:
@@ -79,10 +107,12 @@ class Affine:
     def without(self, variables: Iterable[Var]) -> Affine:
         """The form with some variables set to zero."""
         drop = set(variables)
-        return Affine({v: c for v, c in self.terms.items() if v not in drop}, self.const)
+        return Affine._made({v: c for v, c in self.terms.items() if v not in drop}, self.const)
 
     def substitute(self, values: Mapping[Var, Affine]) -> Affine:
         """The form with variables replaced by forms."""
+        if self.terms.keys().isdisjoint(values):
+            return self
         result = Affine(None, self.const)
         for v, c in self.terms.items():
             result = result + (values[v] * c if v in values else Affine({v: c}))

@@ -21,12 +21,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
-from weakref import WeakValueDictionary
 
 from akg.base.dtype import DType, bool_, dtype_of, float32, float64, index, int64, promote
 from akg.base.errors import AkgError
 from akg.ir.functions import CALLS, PREDICATE_CALLS
-from akg.ir.symbolic import Symbolic, check_held, interned
+from akg.ir.symbolic import NodeTable, Symbolic, check_held
 
 if TYPE_CHECKING:
     from akg.ir.buffer import Buffer
@@ -44,13 +43,15 @@ UNARY_OPS = frozenset({"neg", "not", "abs"})  # "not": logical on bool, bitwise 
 class Expr(Symbolic):
     """Base of all expressions. Do not construct; use the node classes or the operators."""
 
-    __slots__ = ("__weakref__", "dtype", "loads_inside", "variables_inside")
+    __slots__ = ("__weakref__", "affine_form", "dtype", "loads_inside", "simple_form", "variables_inside")
     dtype: DType
     loads_inside: tuple[Load, ...]  # of the operands, once `akg.ir.rewrite.loads_of` has looked
     variables_inside: tuple[Var, ...]
+    affine_form: Any  # once `akg.ir.affine.Affine.of` has looked; None if there is none
+    simple_form: Expr | None  # once `akg.ir.simplify.simplify` has looked; None if that is the node itself
     _functions = CALLS
     _operand = staticmethod(lambda value: as_expr(value))  # defined below
-    _table: ClassVar[WeakValueDictionary[tuple[Any, ...], Expr]] = WeakValueDictionary()
+    _table: ClassVar[NodeTable[Expr]] = NodeTable()
 
     @property
     def children(self) -> tuple[Expr, ...]:
@@ -125,7 +126,7 @@ class Const(Expr):
         if found is None:
             found = object.__new__(cls)
             found.value, found.dtype = value, dtype
-            found = interned(Expr._table, key, found)
+            found = Expr._table.keep(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     def __bool__(self) -> bool:
@@ -163,7 +164,7 @@ class Var(Expr):
         if found is None:
             found = object.__new__(cls)
             found.name, found.dtype = name, dtype
-            found = interned(Expr._table, key, found)
+            found = Expr._table.keep(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
 
@@ -180,7 +181,7 @@ class Load(Expr):
         if found is None:
             found = object.__new__(cls)
             found.buffer, found.indices, found.dtype = buffer, indices, buffer.dtype
-            found = interned(Expr._table, key, found)
+            found = Expr._table.keep(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -205,7 +206,7 @@ class Unary(Expr):
             assert op in UNARY_OPS, op
             found = object.__new__(cls)
             found.op, found.a, found.dtype = op, a, a.dtype
-            found = interned(Expr._table, key, found)
+            found = Expr._table.keep(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -232,7 +233,7 @@ class Binary(Expr):
             found = object.__new__(cls)
             found.op, found.a, found.b = op, a, b
             found.dtype = bool_ if op in COMPARISONS else a.dtype
-            found = interned(Expr._table, key, found)
+            found = Expr._table.keep(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -262,7 +263,7 @@ class Cast(Expr):
         if found is None:
             found = object.__new__(cls)
             found.a, found.dtype = a, dtype
-            found = interned(Expr._table, key, found)
+            found = Expr._table.keep(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -288,7 +289,7 @@ class Select(Expr):
             assert cond.dtype is bool_ and a.dtype is b.dtype, (cond.dtype, a.dtype, b.dtype)
             found = object.__new__(cls)
             found.cond, found.a, found.b, found.dtype = cond, a, b, a.dtype
-            found = interned(Expr._table, key, found)
+            found = Expr._table.keep(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -313,7 +314,7 @@ class Call(Expr):
             assert fn in CALLS, fn
             found = object.__new__(cls)
             found.fn, found.args, found.dtype = fn, args, dtype
-            found = interned(Expr._table, key, found)
+            found = Expr._table.keep(key, found)
         return found  # type: ignore[return-value]  # pyright: ignore
 
     @property
@@ -430,6 +431,8 @@ def as_expr(value: ExprLike, like: DType | None = None) -> Expr:
 
 def unify(a: ExprLike, b: ExprLike) -> tuple[Expr, Expr]:
     """Both operands, converted to their common type."""
+    if isinstance(a, Expr) and isinstance(b, Expr) and a.dtype is b.dtype:
+        return a, b
     x = as_expr(a, b.dtype if isinstance(b, Expr) else None)
     y = as_expr(b, x.dtype)
     if not isinstance(a, Expr):
@@ -524,6 +527,8 @@ _SAME: dict[str, Callable[[Expr], Expr]] = {
 
 
 def _equality(op: str, a: Expr, b: object) -> Expr:
+    if isinstance(a, Var) and isinstance(b, Var) and a is not b and a.dtype is b.dtype is index:
+        return Binary(op, a, b)  # what a search in a list of variables asks for
     if isinstance(b, (Expr, int, float, bool)) or hasattr(b, "__as_expr__"):
         return binary(op, a, b)  # pyright: ignore
     return Const(op == "ne", bool_)

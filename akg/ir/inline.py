@@ -210,5 +210,4 @@ def _inline_into(consumer: Stage, producer: Stage, rounded: bool) -> None:
         return None
 
     memo: dict[Expr, Expr] = {}
-    folded: dict[Expr, Expr] = {}
-    consumer.change(lambda e: simplify(rewrite(e, rule, memo), folded))
+    consumer.change(lambda e: simplify(rewrite(e, rule, memo)))

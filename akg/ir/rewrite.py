@@ -46,12 +46,27 @@ def rewrite(root: Expr, rule: Rule, memo: dict[Expr, Expr] | None = None) -> Exp
 
 def substitute(root: Expr, values: Mapping[Var, Expr]) -> Expr:
     """`root` with variables replaced (no folding; see `akg.ir.simplify`)."""
-    memo: dict[Expr, Expr] = {**values}
-    return rewrite(root, _keep, memo) if values else root
+    return Substitution(values).of(root) if values else root
 
 
-def _keep(node: Expr) -> Expr | None:
-    return None
+class Substitution:
+    """Replaces variables in several expressions; what has none of them is not looked into."""
+
+    def __init__(self, values: Mapping[Var, Expr]) -> None:
+        self._values = values
+        self._done: dict[Expr, Expr] = {**values}
+
+    def of(self, node: Expr) -> Expr:
+        """The expression over the new values."""
+        done = self._done.get(node)
+        if done is not None:
+            return done
+        result, children = node, node.children
+        if children and not self._values.keys().isdisjoint(_variables_inside(node)):
+            new = tuple([self.of(c) for c in children])
+            result = node if all(a is b for a, b in zip(new, children, strict=True)) else node.with_children(new)
+        self._done[node] = result
+        return result
 
 
 def walk_expr(root: Expr) -> Iterator[Expr]:
@@ -70,28 +85,29 @@ def walk_expr(root: Expr) -> Iterator[Expr]:
 
 def loads_of(root: Expr) -> list[Load]:
     """Every distinct load in `root`, in order of first occurrence."""
-    found = getattr(root, "loads_inside", None)
-    if found is None:
-        for node in walk_expr(root):  # operands first
-            if not hasattr(node, "loads_inside"):
-                inside = [c.loads_inside if not isinstance(c, Load) else (*c.loads_inside, c) for c in _operands(node)]
-                node.loads_inside = _joined(inside)
-        found = root.loads_inside
+    found = _loads_inside(root)
     return [*found, root] if isinstance(root, Load) else list(found)
+
+
+def _loads_inside(node: Expr) -> tuple[Load, ...]:
+    """The loads in the operands of a node, which remembers them."""
+    if not hasattr(node, "loads_inside"):
+        parts = [(*_loads_inside(c), c) if isinstance(c, Load) else _loads_inside(c) for c in _operands(node)]
+        node.loads_inside = _joined(parts)
+    return node.loads_inside
 
 
 def variables_of(root: Expr) -> list[Var]:
     """Every distinct variable in `root`, in order of first occurrence."""
-    if isinstance(root, Var):
-        return [root]
-    found = getattr(root, "variables_inside", None)
-    if found is None:
-        for node in walk_expr(root):
-            if not hasattr(node, "variables_inside"):
-                inside = [c.variables_inside if not isinstance(c, Var) else (c,) for c in _operands(node)]
-                node.variables_inside = _joined(inside)
-        found = root.variables_inside
-    return list(found)
+    return [root] if isinstance(root, Var) else list(_variables_inside(root))
+
+
+def _variables_inside(node: Expr) -> tuple[Var, ...]:
+    """The variables in the operands of a node, which remembers them."""
+    if not hasattr(node, "variables_inside"):
+        parts = [(c,) if isinstance(c, Var) else _variables_inside(c) for c in _operands(node)]
+        node.variables_inside = _joined(parts)
+    return node.variables_inside
 
 
 def _joined(parts: list[tuple[T, ...]]) -> tuple[T, ...]:
@@ -161,9 +177,7 @@ def substitute_stmt(stmt: Stmt, values: Mapping[Var, Expr]) -> Stmt:
     """`stmt` with variables replaced in every expression."""
     if not values:
         return stmt
-    memo: dict[Expr, Expr] = {}
-    rule: Rule = lambda node: values.get(node) if isinstance(node, Var) else None  # noqa: E731
-    return rewrite_stmt(stmt, lambda _: None, lambda e: rewrite(e, rule, memo))
+    return rewrite_stmt(stmt, lambda _: None, Substitution(values).of)
 
 
 def replace_buffer(

@@ -19,10 +19,10 @@ def simplify(expr: Expr, memo: dict[Expr, Expr] | None = None, ranges: Ranges | 
     """Fold constants, collect linear terms, and cancel divisions that are exact.
 
     With `ranges`, divisions, remainders and comparisons that these decide are folded too: ``(i*4 + j) // 4 -> i`` for
-    0 <= j < 4.
+    0 <= j < 4. Expressions that are simplified under the same ranges may share a `memo`.
     """
     if not ranges:
-        return rewrite(expr, _rule, memo)
+        return _simple(expr)
 
     def rule(node: Expr) -> Expr | None:
         decided = _decide(node, ranges)
@@ -33,6 +33,21 @@ def simplify(expr: Expr, memo: dict[Expr, Expr] | None = None, ranges: Ranges | 
         return new if decided is None else decided
 
     return rewrite(expr, rule, memo)
+
+
+def _simple(node: Expr) -> Expr:
+    """`simplify` without ranges; nodes remember the answer."""
+    children = node.children
+    if not children:
+        return node
+    if hasattr(node, "simple_form"):
+        return node if node.simple_form is None else node.simple_form
+    new = tuple([_simple(c) for c in children])
+    result = node if all(a is b for a, b in zip(new, children, strict=True)) else node.with_children(new)
+    changed = _rule(result)
+    result = result if changed is None else changed
+    node.simple_form = None if result is node else result
+    return result
 
 
 def _rule(node: Expr) -> Expr | None:
@@ -167,10 +182,9 @@ def _interval(form: Affine, ranges: Ranges) -> tuple[int, int] | None:
 
 def simplify_stmt(stmt: Stmt) -> Stmt:
     """Simplify every expression; drop loops without iterations, decided ifs and empty blocks."""
-    memo: dict[Expr, Expr] = {}
 
     def visit(inner: Stmt) -> Stmt:
-        new = map_expressions(map_children(inner, visit), lambda e: simplify(e, memo))
+        new = map_expressions(map_children(inner, visit), simplify)
         if isinstance(new, For) and (new.const_trips == 0 or is_empty(new.body)):
             return Block(())
         if isinstance(new, If):

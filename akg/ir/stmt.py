@@ -28,9 +28,9 @@ Names of variables and of buffers are unique within a kernel. Nodes are frozen; 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from akg.base.errors import Span
 from akg.ir.buffer import Buffer
@@ -184,13 +184,16 @@ def block(*parts: Stmt | None) -> Stmt:
 
 def sub_statements(stmt: Stmt) -> tuple[Stmt, ...]:
     """The statements directly inside `stmt`."""
-    if isinstance(stmt, Block):
-        return stmt.body
-    if isinstance(stmt, (For, Alloc)):
-        return (stmt.body,)
-    if isinstance(stmt, If):
-        return (stmt.then,) if stmt.orelse is None else (stmt.then, stmt.orelse)
-    return ()
+    inside = _INSIDE.get(type(stmt))
+    return () if inside is None else inside(stmt)
+
+
+_INSIDE: dict[type[Any], Callable[[Any], tuple[Stmt, ...]]] = {
+    Block: lambda block: block.body,
+    For: lambda loop: (loop.body,),
+    Alloc: lambda alloc: (alloc.body,),
+    If: lambda branch: (branch.then,) if branch.orelse is None else (branch.then, branch.orelse),
+}
 
 
 def expressions(stmt: Stmt) -> tuple[Expr, ...]:
@@ -210,6 +213,10 @@ def expressions(stmt: Stmt) -> tuple[Expr, ...]:
 
 def walk(stmt: Stmt) -> Iterator[Stmt]:
     """`stmt` and everything inside it, in program order, outer before inner."""
-    yield stmt
-    for inner in sub_statements(stmt):
-        yield from walk(inner)
+    stack = [stmt]
+    while stack:
+        node = stack.pop()
+        yield node
+        inside = _INSIDE.get(type(node))
+        if inside is not None:
+            stack.extend(reversed(inside(node)))

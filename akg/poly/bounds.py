@@ -9,8 +9,9 @@ which the rows hold for every point of the strips, so that nothing needs a guard
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from akg.base.dtype import index
 from akg.ir.affine import Affine
@@ -33,6 +34,11 @@ class Row:
     owner: Var
     form: Affine
     over: tuple[Var, ...]
+
+    def at(self, values: Mapping[Var, Affine]) -> Row:
+        """The row at some values."""
+        form = self.form.substitute(values)
+        return self if form is self.form else Row(self.owner, form, self.over)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ class State:
         """With the value of an iterator; rows that its loop takes care of become facts."""
         state, form = self.form(value)
         at = {_atom(iterator.name): form}
-        rows = tuple([replace(r, form=r.form.substitute(at)) for r in self.rows if r not in settled])
+        rows = tuple([r.at(at) for r in self.rows if r not in settled])
         facts = state._learnt([r.form.substitute(at) for r in settled])
         strips = {v: s for v, s in self.strips.items() if v is not iterator}
         return replace(state, rows=rows, known={**self.known, iterator: value}, strips=strips, facts=facts)
@@ -162,8 +168,9 @@ class State:
         return rewrite(expr, rule)
 
     def _iterator(self, node: Expr) -> Expr | None:
-        if not isinstance(node, Var) or node not in self.statement.iterators:
+        if not any(v is node for v in self.statement.iterators):
             return None
+        assert isinstance(node, Var)
         if node not in self.known:
             raise NotRectangularError(f"a bound of {self.statement.name} depends on {node}, scanned later")
         return self.known[node]
@@ -196,6 +203,7 @@ def initial_state(statement: Statement) -> State:
     """Nothing known yet."""
     rows: list[Row] = []
     opaque: dict[Var, Expr] = {}
+    atoms = {v: Affine.var(_atom(v.name)) for v in statement.iterators}
 
     def form(bound: Expr) -> Affine:
         known = Affine.of(bound)
@@ -203,14 +211,14 @@ def initial_state(statement: Statement) -> State:
             atom = Var(f"#bound{len(opaque)}", index)
             opaque[atom] = bound
             return Affine.var(atom)
-        return known.substitute({v: Affine.var(_atom(v.name)) for v in statement.iterators})
+        return known.substitute(atoms) if known.terms else known
 
     def row(owner: Var, bound: Affine) -> Row:
-        over = tuple([v for v in statement.iterators if bound.coefficient(_atom(v.name))])
+        over = tuple([v for v in statement.iterators if _atom(v.name) in bound.terms])
         return Row(owner, bound, over)
 
     for loop in statement.loops:
-        own = Affine.var(_atom(loop.var.name))
+        own = atoms[loop.var]
         rows += [row(loop.var, own - form(b)) for b in _operands(loop.begin, "max")]
         rows += [row(loop.var, form(e) - own + -1) for e in _operands(loop.end, "min")]
     return State(statement, tuple(rows), opaque=opaque)
@@ -255,6 +263,7 @@ def _comes_later(state: State, owner: Var, iterator: Var) -> bool:
     return owner is not iterator and owner not in state.known and owner not in state.strips
 
 
+@lru_cache(maxsize=4096)
 def _atom(name: str) -> Var:
     return Var(f"@{name}", index)
 

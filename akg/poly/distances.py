@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil, floor, inf
 
 from akg.base.dtype import index
@@ -109,7 +110,8 @@ def distances(source: Statement, sink: Statement, a: Access, b: Access, original
     Returns:
         None if there is surely no such pair.
     """
-    values = _met(sink, a, b)
+    iterators = frozenset(sink.iterators)
+    values = _met(iterators, a, b)
     carried, is_tied = False, False  # whether D is a loop's; whether D = 0 is in order
     for x, y in zip(original[source.name], original[sink.name], strict=False):
         if x.member is None or y.member is None:
@@ -118,7 +120,7 @@ def distances(source: Statement, sink: Statement, a: Access, b: Access, original
                 break
             continue
         before, after = x.member.rows[source.name], y.member.rows[sink.name]
-        own = [v for v in after.terms if v in sink.iterators and v not in values]
+        own = [v for v in after.terms if v in iterators and v not in values]
         if not own:
             const, factor, is_known = _difference(before, after, values)
             if is_known and not factor and not const:
@@ -132,15 +134,19 @@ def distances(source: Statement, sink: Statement, a: Access, b: Access, original
         carried = True
     if not carried and not is_tied:
         return None
-    for var in sink.iterators:
-        values.setdefault(var, Affine.var(Var(f"?{var.name}", index)))
+    for var in iterators.difference(values):
+        values[var] = _any_value(var)
     return Distances(source.name, sink.name, values, 0 if is_tied else 1)
 
 
-def _met(sink: Statement, a: Access, b: Access) -> dict[Var, Affine]:
-    """Iterators of the sink that equal subscripts give, over iterators of the source."""
+@lru_cache(maxsize=256)
+def _any_value(v: Var) -> Affine:
+    return Affine.var(Var(f"?{v.name}", index))
+
+
+def _met(own: frozenset[Var], a: Access, b: Access) -> dict[Var, Affine]:
+    """Iterators `own` of the sink that equal subscripts give, over iterators of the source."""
     values: dict[Var, Affine] = {}
-    own = set(sink.iterators)
     for x, y in zip(a.indices, b.indices, strict=True):
         before, after = Affine.of(x), Affine.of(y)
         if before is None or after is None:
@@ -148,7 +154,7 @@ def _met(sink: Statement, a: Access, b: Access) -> dict[Var, Affine]:
         inner = [v for v in after.terms if v in own]
         if len(inner) != 1 or inner[0] in values or after.coefficient(inner[0]) != 1:
             continue
-        values[inner[0]] = before - after.without(inner)
+        values[inner[0]] = before - after.without(inner) if len(after.terms) > 1 or after.const else before
     return values
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from akg.ir.affine import Affine
 from akg.ir.expr import Binary, Const, Expr, Var, binary, select
-from akg.ir.rewrite import rewrite
+from akg.ir.rewrite import Substitution
 from akg.ir.simplify import simplify
 from akg.ir.stmt import For, If, LoopKind, Stmt, Store, block
 from akg.poly.bounds import NotRectangularError, Range, Row, State, Strip, initial_state, range_of
@@ -95,12 +95,10 @@ class _Scanner:
         missing = [v.name for v in statement.iterators if v not in state.known]
         if missing:
             raise NotRectangularError(f"{statement.name} has no row for {', '.join(missing)}")
-        memo: dict[Expr, Expr] = {}
-        done: dict[Expr, Expr] = {}
+        values = Substitution(state.known)
 
         def visit(expr: Expr) -> Expr:
-            new = rewrite(expr, lambda e: state.known.get(e) if isinstance(e, Var) else None, memo)
-            return simplify(new, done)
+            return simplify(values.of(expr))
 
         store = statement.store
         result: Stmt = Store(
@@ -297,7 +295,7 @@ def _joint(member: Member, states: States, kinds: _Kinds) -> _Joint:
         iterator = iterators[name] = _iterator(row)
         if iterator in state.known:
             raise NotRectangularError(f"{iterator} of {name} is scanned twice")
-        if iterator not in state.statement.iterators:
+        if not any(v is iterator for v in state.statement.iterators):
             raise NotRectangularError(f"row {row} of {name} is not an iterator")
         strip = state.strips.get(iterator)
         if _in_registers(member, strip):

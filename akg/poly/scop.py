@@ -30,6 +30,10 @@ class Statement:
 
     The iteration domain is ``begin <= iterator < end`` for every loop, where each `guards` condition holds.
     Loops have step 1 (frontends normalise).
+
+    Attributes:
+        iterators: the loop variables, outermost first.
+        accesses: the reads, then the write.
     """
 
     name: str
@@ -38,16 +42,12 @@ class Statement:
     guards: tuple[Expr, ...]
     reads: tuple[Access, ...]
     write: Access
+    iterators: tuple[Var, ...] = field(init=False)
+    accesses: tuple[Access, ...] = field(init=False)
 
-    @property
-    def iterators(self) -> tuple[Var, ...]:
-        """The loop variables, outermost first."""
-        return tuple([loop.var for loop in self.loops])
-
-    @property
-    def accesses(self) -> tuple[Access, ...]:
-        """Reads, then the write."""
-        return (*self.reads, self.write)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "iterators", tuple([loop.var for loop in self.loops]))
+        object.__setattr__(self, "accesses", (*self.reads, self.write))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -75,7 +75,7 @@ def multiplied(a: Polynomial, b: Polynomial) -> Polynomial:
 def split_lane(form: Polynomial, lane: Var) -> tuple[int | None, Polynomial]:
     """The constant stride in `lane` (None if it is not constant) and the terms without it."""
     stride = form.get((lane,), 0)
-    rest = {key: c for key, c in form.items() if key != (lane,)}
+    rest = {key: c for key, c in form.items() if len(key) != 1 or key[0] is not lane}
     for key in rest:
         for factor in key:
             if uses(factor, lane):
