@@ -50,7 +50,7 @@ class _Prefetcher:
         if isinstance(stmt, Alloc) and stmt.buffer.scope == "register" and around:
             parts = stmt.body.body if isinstance(stmt.body, Block) else (stmt.body,)
             steps = [p for p in parts if isinstance(p, For) and p.kind == "serial" and _is_sum(p, stmt.buffer)]
-            if steps and (steps[0].max_trips or LEAST_STEPS) >= LEAST_STEPS:
+            if steps and _count(steps[0]) >= LEAST_STEPS:
                 return replace(stmt, body=self.tile(parts, steps[0], around))
         if isinstance(stmt, For):
             return map_children(stmt, lambda inner: self.visit(inner, (*around, stmt)))
@@ -148,6 +148,12 @@ class _Prefetcher:
         at[tiled[0]] = row
         at[rows.var] = rows.var + rows.step
         return Prefetch(load.buffer, tuple([substitute(i, at) for i in load.indices]))
+
+
+def _count(steps: For) -> int:
+    """The iterations of perfectly nested loops around an update, where they are known, else enough."""
+    inner = _count(steps.body) if isinstance(steps.body, For) and steps.body.kind == "serial" else 1
+    return (steps.max_trips or LEAST_STEPS) * inner
 
 
 def _is_sum(steps: For, register: Buffer) -> bool:
