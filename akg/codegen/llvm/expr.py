@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from akg.base.dtype import bool_, float32
+from akg.base.dtype import bool_, float32, index
 from akg.base.errors import InternalError
 from akg.codegen.llvm.arith import apply, choose, combine, compare, fused, intrinsic, is_signed, literal, narrow, rarely
 from akg.codegen.llvm.builder import Function, Value
@@ -48,7 +48,21 @@ def _emit_unary(f: Function, node: Unary) -> Value:
 
 
 def _emit_cast(f: Function, node: Cast) -> Value:
-    return convert(f, f.value(node.a), node.dtype)
+    return _number_of_lane(f, node) or convert(f, f.value(node.a), node.dtype)
+
+
+def _number_of_lane(f: Function, node: Cast) -> Value | None:
+    """``int32((x + 16) + lane)`` as ``int32(x) + (lane + 16)``: several vectors share the first; None for others."""
+    total = node.a
+    is_short = node.dtype.kind in ("int", "uint") and node.dtype.bits <= SHORT_BITS and total.dtype is index
+    if not is_short or f.lanes is None or not isinstance(total, Binary) or total.op != "add":
+        return None
+    if total.b is not f.lanes.var:
+        return None
+    first, lane = total.a, f.value(total.b)
+    if isinstance(first, Binary) and first.op == "add" and isinstance(first.b, Const):
+        first, lane = first.a, combine(f, "add", lane, f.value(first.b))
+    return combine(f, "add", convert(f, f.value(first), node.dtype), convert(f, lane, node.dtype))
 
 
 def _emit_select(f: Function, node: Select) -> Value:
@@ -84,6 +98,7 @@ _INTRINSICS = {
     "cos": "cos", "tan": "tan", "asin": "asin", "acos": "acos", "atan": "atan", "atan2": "atan2", "sinh": "sinh",
     "cosh": "cosh", "tanh": "tanh",
 }  # fmt: skip
+SHORT_BITS = 32  # of integers that fill registers better than subscripts do
 _LIBM = frozenset({"expm1", "log1p", "erf", "asinh", "acosh", "atanh"})
 
 

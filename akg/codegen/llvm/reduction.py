@@ -12,8 +12,8 @@ from akg.codegen.llvm.convert import convert
 from akg.codegen.llvm.memory import store
 from akg.codegen.llvm.subscript import linear
 from akg.codegen.llvm.types import in_memory
-from akg.ir.expr import Binary, Cast, Expr, Load, Scalar, Unary
-from akg.ir.rewrite import uses
+from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Scalar, Select, Unary
+from akg.ir.rewrite import uses, walk_expr
 from akg.ir.stmt import REDUCTIONS, Store
 
 SLOTS = 4  # partial results that hide the latency of a pure reduction
@@ -103,9 +103,21 @@ def updated(f: Function, update: Update, old: Value) -> Value:
     """The new value of a reduction; products in a sum's term are contracted to fused multiply-adds."""
     if update.op == "add" and update.dtype.is_float and f.unit.target.has_fma and _has_product(update.term):
         return _added(f, update.term, old, negated=False)
+    if isinstance(update.term, Select) and _is_neutral(update, update.term.b):
+        value, condition = f.value(update.term.a), f.value(update.term.cond)
+        return choose(f, condition, combine(f, update.op, value, old), old)  # an instruction under a mask
     if update.op in ("min", "max"):  # the first one is tested for NaN: better not what the next iteration waits for
         return combine(f, update.op, f.value(update.term), old)
     return combine(f, update.op, old, f.value(update.term))
+
+
+def _is_neutral(update: Update, other: Expr) -> bool:
+    """Whether an integer is what a minimum or maximum begins with, so that it may be left out."""
+    if update.op not in ("min", "max") or update.dtype.is_float or not isinstance(other, Const):
+        return False
+    assert isinstance(update.term, Select)
+    is_plain = not any(isinstance(n, (Load, Call)) for n in walk_expr(update.term.a))
+    return is_plain and literal(other.value, update.dtype).text == identity(update.op, update.dtype).text
 
 
 def _has_product(term: Expr) -> bool:
