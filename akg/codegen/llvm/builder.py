@@ -28,7 +28,7 @@ StmtRules: TypeAlias = "Mapping[type[Stmt], Callable[[Function, Any], None]]"
 ScopeKind = Literal["function", "loop", "branch"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # not frozen, which would make each of thousands three times as dear
 class Value:
     """An LLVM value: its text, element type, lanes (0 for a scalar) and the level of the scope that holds it."""
 

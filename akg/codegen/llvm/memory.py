@@ -25,7 +25,7 @@ MAX_SLACK_STRIDE = 4  # of loads that may reach behind a temporary
 ZEROS = "akg.zeros"  # 64 readable bytes for loads whose condition does not hold
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)  # not frozen: thousands are made
 class Access:
     """Where an access goes.
 
