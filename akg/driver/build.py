@@ -17,6 +17,7 @@ from types import FunctionType
 from typing import TypeAlias
 from weakref import WeakValueDictionary
 
+from akg.base.collection import uncollected
 from akg.base.config import config
 from akg.base.errors import AkgError, user_facing
 from akg.base.target import Target, resolve_target
@@ -188,7 +189,7 @@ def build(
         AkgError: for any mistake in what was given; see the codes in `docs/errors.md`.
     """
     recorder = Recorder()
-    with recorder, pipeline.LOCK:
+    with recorder, pipeline.LOCK, uncollected():
         chosen = resolve_strategy(strategy, config.strategy)
         with phase("lower"):
             kernel = _lowered(computation, inputs, name).kernel_for(chosen)
