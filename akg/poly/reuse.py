@@ -46,6 +46,7 @@ class ReuseModel:
 
     def __init__(self, lanes: LaneModel) -> None:
         self.lanes, self.scop, self.target = lanes, lanes.scop, lanes.target
+        self._found: dict[tuple[object, ...], Choice | None] = {}  # one nest is asked about from several places
 
     def contraction(
         self, members: tuple[Member, ...], child: Node, given: int, permutable: bool = False
@@ -91,8 +92,14 @@ class ReuseModel:
         asked = [var_of(m, statement) for m in (*members, *below) if m.directive == "vectorize"]
         wanted = tuple([v for v in asked if v is not None])
         given_rows = {v: self.rows_of_tile(self.lanes.trips_of(statement, v)) for v in cut}
-        found = self.tile_of(statement, outer, inside, given_rows, wanted, ordered)
-        return found if found is None or given or wanted or ordered else self.packed(found, outer, inside)
+        limits = tuple(self.lanes.limits.items())
+        key = statement.name, *map(tuple, (outer, inside, given_rows.items(), wanted, ordered)), given, limits
+        if key not in self._found:
+            found = self.tile_of(statement, outer, inside, given_rows, wanted, ordered)
+            if found is not None and not (given or wanted or ordered):
+                found = self.packed(found, outer, inside)
+            self._found[key] = found
+        return self._found[key]
 
     def packed(self, choice: Choice, outer: list[Var], inside: list[Var]) -> Choice:
         """The choice, or one with lanes along a loop that an operand has to be packed for, if that is faster."""
