@@ -20,6 +20,9 @@ from akg.runtime.kernel import Kernel
 from akg.runtime.signature import Dim
 
 ALIGN_BYTES = 64
+# Arrays that begin at one place in their pages are written and read without waiting for each other: `akg.runtime.pool`.
+PAGE_BYTES = 4096
+LARGE_BYTES = 16 * PAGE_BYTES
 Array = npt.NDArray[Any]
 
 
@@ -228,7 +231,8 @@ def layout_of(plan: Plan, extents: Mapping[str, int]) -> tuple[dict[int, int], i
     total = 0
     for p in sorted(plan.locals, key=lambda p: -sizes[p]):
         begin, end = born[p], last[p]
-        size = -(-sizes[p] // ALIGN_BYTES) * ALIGN_BYTES
+        step = PAGE_BYTES if sizes[p] >= LARGE_BYTES else ALIGN_BYTES
+        size = -(-sizes[p] // step) * step
         at = 0
         for other, stop, first, final in sorted(placed):
             if first <= end and begin <= final and other < at + size and at < stop:
