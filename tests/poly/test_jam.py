@@ -45,7 +45,8 @@ def rows_at_a_time(kernel: akg.Kernel) -> int:
     (lambda x, b: ops.add(x, b), ((256, 512), (512,)), 4),  # shared operands fill the first cache
     (lambda x, b: ops.add(x, b), ((256, 64), (64,)), 1),
     (lambda x, b: ops.add(x, b), ((256, 501), (501,)), 1),  # rows begin differently within lines
-    (lambda x: ops.softmax(x), ((40, 100),), 2),  # a pass waits for another
+    (lambda x: ops.rms_norm(x), ((40, 100),), 2),  # a pass waits for another
+    (lambda x: ops.layer_norm(x), ((64, 60),), 4),  # and one for that
     (lambda x: ops.layer_norm(x), ((33, 300),), 1),  # two rows do not fit the first cache
     (lambda x: ops.rms_norm(x), ((256, 100),), 1),  # what comes from memory is waited for anyway
 ])  # fmt: skip

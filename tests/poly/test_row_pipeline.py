@@ -48,12 +48,15 @@ def depth(state: pipeline.Compilation) -> int:
     (ops.log_softmax, ((80, 50),), 3),
     (ops.softmax, ((3000, 100),), 3),  # from memory, rows that are no whole lines
     (ops.log_softmax, ((300, 1000),), 3),
-    (ops.rms_norm, ((70, 64),), 0),  # light passes over what lies in a cache
+    (ops.rms_norm, ((70, 64),), 0),  # light passes over short rows in a cache
+    (lambda x, g: ops.rms_norm(x, g), ((70, 400), (400,)), 2),
+    (lambda x, g, b: ops.layer_norm(x, g, b), ((70, 400), (400,), (400,)), 0),  # rows share more
     (ops.rms_norm, ((9000, 64),), 2),
     (lambda x: ops.layer_norm(x), ((2001, 300),), 3),  # a first pass over fewer elements
     (lambda x, g: ops.rms_norm(x, g), ((9000, 64), (64,)), 2),
     (two_ahead, ((2003, 40),), 5),
-    (ops.softmax, ((40, 100),), 0),  # few rows
+    (ops.softmax, ((15, 100),), 0),  # few rows
+    (ops.softmax, ((40, 100),), 3),
     (ops.softmax, ((64, 5000),), 0),  # rows that do not fit the first cache
     (lambda x: ops.sum(x, axis=-1), ((512, 64),), 0),  # one pass
 ])  # fmt: skip
