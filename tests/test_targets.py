@@ -1,6 +1,7 @@
 """Kernels for other machines: all of their texts, and no call."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -75,3 +76,30 @@ def test_obstacles() -> None:
     assert obstacle(dataclasses.replace(mine, arch="riscv64", name="board")) == (
         "it is code for riscv64 (target board), and this machine is x86_64"
     )
+
+
+def innermost(asm: str, instruction: str) -> list[str]:
+    """The shortest loop of an AArch64 text that has an instruction several times."""
+    lines, starts, bodies = asm.splitlines(), dict[str, int](), list[list[str]]()
+    for number, line in enumerate(lines):
+        label = re.match(r"(\.LBB\w+):", line)
+        jump = re.match(r"\s+(?:b\.\w+|b|cbn?z|tbn?z)\s.*?(\.LBB\w+)$", line)
+        if label:
+            starts[label[1]] = number
+        elif jump and jump[1] in starts:
+            bodies.append(lines[starts[jump[1]] : number + 1])
+    return min((body for body in bodies if sum(instruction in line for line in body) > 4), key=len)
+
+
+@pytest.mark.parametrize("name", ["aarch64-neon", "aarch64-sve256", "aarch64-sve512"])
+def test_products_keep_their_sums_in_registers(name: str) -> None:
+    """One step of a tile: a multiply-add for each accumulator, none of which leaves its register."""
+    a, b = te.placeholder((480, 480), name="A"), te.placeholder((480, 480), name="B")
+    kernel = akg.build([akg.ops.matmul(a, b)], inputs=[a, b], target=name)
+    target = resolve_target(name)
+    found = re.search(r"register tile: (\d+) x (\d+) ", kernel.explain().text)
+    assert found is not None
+    body = innermost(kernel.source("asm"), "fmla")
+    sums = {re.split(r"[\s,{}./]+", line.strip())[1] for line in body if "fmla" in line}
+    assert len(sums) == int(found[1]) * -(-int(found[2]) // target.lanes(32)) > target.core.latency
+    assert not [line for line in body if "[sp" in line or re.search(r"\bst[rp1]", line)], "sums or operands are spilled"

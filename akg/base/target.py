@@ -1,22 +1,27 @@
 """What a machine is: instruction set, vector registers, caches, cores.
 
-`resolve_target("cpu")` describes the machine we run on. Other names describe machines to look at code for.
+`resolve_target("cpu")` describes the machine we run on. Other names describe machines to look at code for; a file of
+JSON, or a dict, describes one that differs from a named one (`read_target`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, TypeVar, cast
 
 from akg.base.config import config, usable_cores
-from akg.base.errors import AkgError
+from akg.base.core import Core, core_of
+from akg.base.errors import AkgError, suggest
 from akg.base.registry import Registry
 
 KIB = 1024
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,7 @@ class Target:
         cores: cores that the process may use.
         has_fma: whether there is a fused multiply-add on vectors.
         is_host: whether code for it runs in this process.
+        core: what a core does in a cycle, for the cost model.
     """
 
     name: str
@@ -54,29 +60,42 @@ class Target:
     has_fma: bool = True
     is_host: bool = False
     tune: str = ""
+    core: Core = field(default_factory=Core)
 
     def lanes(self, bits: int) -> int:
         """How many elements of `bits` bits a vector register holds."""
         return max(self.vector_bits // bits, 1)
 
+    @property
+    def tile_registers(self) -> int:
+        """Registers that tiles may count on: beside x86, which takes scalars from memory, several wait in registers."""
+        return self.vector_registers - (self.arch != "x86_64")
+
+    def document(self) -> dict[str, Any]:
+        """All of it, as `read_target` takes it; features in order."""
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return {**values, "features": sorted(self.features), "core": dataclasses.asdict(self.core)}
+
     def key(self) -> str:
         """Everything about the target, as text that is the same in every process: for cache keys."""
-        values = [getattr(self, field.name) for field in dataclasses.fields(self)]
+        values = [getattr(self, f.name) for f in dataclasses.fields(self)]
         return "|".join(",".join(sorted(v)) if isinstance(v, frozenset) else str(v) for v in values)
 
 
 TARGETS: Registry[Callable[[], Target]] = Registry("target", group="akg.targets", code="AKG-E401")
 
 
-def resolve_target(target: str | Target | None = None) -> Target:
-    """The description of a target by name; None is the option `target`.
+def resolve_target(target: str | Target | Mapping[str, Any] | None = None) -> Target:
+    """The description of a target by name, by a file ``*.json`` or by a dict; None is the option `target`.
 
     Raises:
-        AkgError: AKG-E401 for an unknown name, with a did-you-mean.
+        AkgError: AKG-E401 for an unknown name, with a did-you-mean; AKG-E409 for a description that is none.
     """
     if isinstance(target, Target):
         return target
     name = config.target if target is None else target
+    if isinstance(name, Mapping):
+        return read_target(name)
     if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # users pass anything
         raise AkgError(
             "AKG-E401",
@@ -84,7 +103,57 @@ def resolve_target(target: str | Target | None = None) -> Target:
             because=f"akg knows {', '.join(TARGETS.names())}",
             hint="leave target away for the machine that you are on",
         )
-    return TARGETS.get(name)()
+    return read_target(Path(name)) if name.endswith(".json") else TARGETS.get(name)()
+
+
+def read_target(document: Mapping[str, Any] | Path) -> Target:
+    """A target from a description: ``{"base": "cpu", "l2_bytes": 2097152, "core": {"multiply_adds": 2}}``.
+
+    `base` is the name of the target that all other fields are from, "cpu" if it is not given; fields of `core` are
+    those of `akg.base.core.Core`.
+
+    Args:
+        document: the fields, or a file of JSON that has them.
+
+    Raises:
+        AkgError: AKG-E409 for a file that cannot be read, an unknown field, or a value of another type.
+    """
+    if isinstance(document, Path):
+        try:
+            document = json.loads(document.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise _no_target(f"{document} cannot be read ({error})") from None
+    fields = dict(_fields(document))
+    base, core = TARGETS.get(str(fields.pop("base", "cpu")))(), fields.pop("core", {})
+    if "features" in fields:
+        fields["features"] = frozenset(fields["features"])
+    return _changed(base, {**fields, "core": _changed(base.core, _fields(core))})
+
+
+def _fields(document: Any) -> Mapping[str, Any]:
+    if not isinstance(document, Mapping):
+        raise _no_target(f"{document!r} is {type(document).__name__}, not fields with values")
+    return cast("Mapping[str, Any]", document)
+
+
+def _changed(old: _T, values: Mapping[str, Any]) -> _T:
+    """A dataclass with some fields changed to values of the types that they have."""
+    known = {f.name: getattr(old, f.name) for f in dataclasses.fields(cast(Any, old))}
+    for name, value in values.items():
+        if name not in known:
+            hint = suggest(name, known, "fields")
+            raise _no_target(f"{type(old).__name__} has no field {name!r}", hint)
+        wanted = type(known[name])
+        is_number = wanted is float and isinstance(value, int) and not isinstance(value, bool)
+        if not (isinstance(value, wanted) or is_number):
+            raise _no_target(f"{name} is {value!r}, not {wanted.__name__}")
+        if isinstance(value, (int, float)) and (value < 0 or (value == 0 and wanted is float)):
+            raise _no_target(f"{name} is {value}")
+    return dataclasses.replace(cast(Any, old), **values)
+
+
+def _no_target(because: str, hint: str = "see akg.base.target for the fields; all may be left out") -> AkgError:
+    return AkgError("AKG-E409", "this does not describe a target", because=because, hint=hint)
 
 
 # What /proc/cpuinfo calls a feature, where LLVM has another name for it.
@@ -156,7 +225,7 @@ def detect_host(
         name="cpu", backend="llvm", arch=arch, cpu=_level(arch, features), tune=_model(fields), features=features,
         vector_bits=bits, vector_registers=registers,
         l1_bytes=caches.get(1, 32 * KIB), l2_bytes=caches.get(2, 512 * KIB), l3_bytes=caches.get(3, 0),
-        cores=usable_cores(), has_fma=_has_fma(arch, features), is_host=True,
+        cores=usable_cores(), has_fma=_has_fma(arch, features), is_host=True, core=core_of(arch, _model(fields), bits),
     )  # fmt: skip
 
 
@@ -255,7 +324,8 @@ def _described(name: str, arch: str, cpu: str, features: frozenset[str]) -> Targ
     bits, registers = _vectors(arch, features)
     if "sve" in features:
         bits = int(name.rpartition("sve")[2])
-    return Target(name, "llvm", arch, cpu, features, bits, registers, has_fma=_has_fma(arch, features))
+    core = core_of(arch, "", bits)
+    return Target(name, "llvm", arch, cpu, features, bits, registers, has_fma=_has_fma(arch, features), core=core)
 
 
 def _has_fma(arch: str, features: frozenset[str]) -> bool:

@@ -5,7 +5,6 @@ A user's mistake is an `AkgError` and passes through; anything else that escapes
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import platform
@@ -35,10 +34,9 @@ from akg.ir.text import parse_kernel
 
 here = Path(__file__).resolve().parent
 facts = json.loads((here / "facts.json").read_text(encoding="utf-8"))
-target = akg.Target(**{**facts["target"], "features": frozenset(facts["target"]["features"])})
 kernel = parse_kernel((here / "kernel.txt").read_text(encoding="utf-8"))
 with akg.config.override(cache="off"):
-    built = akg.build(kernel, target=target, strategy=facts["strategy"])
+    built = akg.build(kernel, target=facts["target"], strategy=facts["strategy"])
 print("built:", built)
 '''
 
@@ -98,7 +96,7 @@ def _facts(error: BaseException, strategy: Strategy, target: Target) -> dict[str
         "platform": platform.platform(),
         "options": {s.name: s.value for s in config.table() if s.origin != "default"},
         "strategy": strategy.document(),
-        "target": {f.name: getattr(target, f.name) for f in dataclasses.fields(target)},
+        "target": target.document(),
     }
 
 

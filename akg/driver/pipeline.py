@@ -25,6 +25,7 @@ from akg.poly.access_check import check_accesses, check_initialised
 from akg.poly.alternate import alternate_steps
 from akg.poly.carry import carry_values
 from akg.poly.contract import declare_temporaries
+from akg.poly.decisions import Decisions
 from akg.poly.dependence import Dependence, annotate, dependences
 from akg.poly.directives import report_unmet
 from akg.poly.expand import expand_temporaries
@@ -36,7 +37,7 @@ from akg.poly.isl_scheduler import NoScheduleError
 from akg.poly.jam import jam_rows
 from akg.poly.lanes import LaneModel
 from akg.poly.legality import Legality, prove
-from akg.poly.mapping import Decisions, map_cpu
+from akg.poly.mapping import map_cpu
 from akg.poly.maxima import bound_exponentials
 from akg.poly.one_pass import join_reductions
 from akg.poly.pack import pack_constants, pack_operands
@@ -291,7 +292,9 @@ def _pack(state: Compilation) -> None:
     if state.strategy.tile:
         state.body = pack_constants(state.body, _fresh_names(state), state.target, state.prepack)
         state.body = turn_rows(state.body, _fresh_names(state), state.prepack.copies)
-        state.body = pack_operands(state.body, _fresh_names(state), state.target, state.prepack.copies)
+        state.body = pack_operands(
+            state.body, _fresh_names(state), state.target, state.decisions.weigh, state.prepack.copies
+        )
         state.body = pack_for_lanes(state.body, _fresh_names(state), state.prepack)  # what no panel serves
         state.body = widen_operands(state.body, _fresh_names(state))
 

@@ -13,8 +13,8 @@ from akg.base.target import Target
 from akg.fusion.group import define, groups_of
 from akg.fusion.traits import Class
 from akg.ir.graph import Graph, Node, Value
+from akg.poly.softmax_form import form_of
 from akg.poly.softmax_match import find_softmax_products
-from akg.poly.softmax_tiles import form_of
 
 MOST_NODES = 24
 

@@ -6,7 +6,7 @@ from akg.base.target import Target
 from akg.ir.expr import Const, Var
 from akg.poly.access import GATHER, depends_on, stride
 from akg.poly.fuse import single_iterator
-from akg.poly.register_tile import UNKNOWN_TRIPS
+from akg.poly.price import UNKNOWN_TRIPS
 from akg.poly.scop import Access, Scop, Statement
 from akg.poly.tree import Member
 

@@ -15,32 +15,25 @@ All transformations move coincident members only, across which no dependence run
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Protocol
 
 from akg.base.target import Target
+from akg.poly.decisions import Decisions
 from akg.poly.lane_choice import LaneChoice
 from akg.poly.lanes import LaneModel, var_of
 from akg.poly.outer_lanes import outer_lanes_pay
 from akg.poly.product_nests import LEAST_SHARED_ROWS, ProductNests
-from akg.poly.register_tile import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, ReuseModel, is_box, is_summed
 from akg.poly.row_lanes import reads_once, rows_below
 from akg.poly.row_order import in_reading_order, keeps_rows, row_strip
 from akg.poly.scop import Scop
+from akg.poly.sharing import NARROW_STRIP, STRIP, Sharing
 from akg.poly.tile_order import TileOrder, sink, sink_blocked, sink_within
 from akg.poly.tile_size import tile_sizes
 from akg.poly.tiling import FULL_TILES, TilePlan, Tiling, first_loops, in_order, split_loops, tiles_text, wavefronts_of
 from akg.poly.tree import LEAF, TILED, Band, Domain, Filter, Leaf, Mark, Member, Node, Sequence
 from akg.poly.wavefront import POINTS, tile_skewed
-
-STRIP = 4096  # elements of a strip, at least, where the only parallel loop is also the vector loop
-NARROW_STRIP = 64
-STRIPS_PER_THREAD = 16  # at most: longer strips stream better
-BLOCK = 64  # a strip that is turned in registers is a multiple of this
-BLOCK_STRIPS = 4  # per thread
-LANE_BLOCK = 256  # the same across the rows that are read
-WIDE = 4  # times as many rows as they have elements: threads share them whole
 
 
 class MappingOptions(Protocol):
@@ -65,22 +58,6 @@ class MappingOptions(Protocol):
     def tiling(self) -> Tiling:
         """Tiles that are given."""
         ...
-
-
-@dataclass
-class Decisions:
-    """What the mapping chose, one line each, for `explain`."""
-
-    lines: list[str] = field(default_factory=list)
-
-    def note(self, text: str) -> None:
-        """Add a line unless it is there."""
-        if text not in self.lines:
-            self.lines.append(text)
-
-    def copy(self) -> Decisions:
-        """The same lines, to go on from."""
-        return Decisions(list(self.lines))
 
 
 def map_cpu(
@@ -116,6 +93,7 @@ class _Mapper:
         self.lanes = LaneModel(scop, target)
         self.reuse = ReuseModel(self.lanes)
         self.tiles = TileOrder(self.lanes)
+        self.sharing = Sharing(self.lanes, decisions, is_allowed=options.parallel)
         self.wavefronts = True
         self.first: dict[Band, int] = {}  # the number of loops outside every band
         self.tiling = options.tiling.fitted(list(scop.statements))
@@ -250,14 +228,14 @@ class _Mapper:
         wants_threads = not threaded and self.options.parallel
         sizes = tile_sizes(band, self.scop, self.target)
         shape = str(sizes[0]) if len(set(sizes)) == 1 else " x ".join(map(str, sizes))
-        self.decisions.note(f"tiles of {shape} over {', '.join(map(_name, band.members))}")
+        self.decisions.note(f"tiles of {shape} over {', '.join([m.text for m in band.members])}")
         members = list(band.members)
         waves = wants_threads and self.wavefronts
         waves = waves and not any(m.coincident or m.directive == "sequential" for m in members)
         if waves:
             self.decisions.note("threads share the tiles of a wavefront")
         elif wants_threads:
-            wants_threads = self.thread(members, threaded) is not None
+            wants_threads = self.sharing.thread(members, threaded) is not None
         child = self.node(band.child, (), threaded or wants_threads)
         return tile_skewed(replace(band, members=tuple(members)), child, waves, sizes)
 
@@ -284,7 +262,7 @@ class _Mapper:
             inside = Mark(POINTS, in_order(points, self.node(band.child, (), True)))
             inner = Band(tuple(waves[1:]), True, inside)
             return Band(tuple(waves[:1]), True, inner)
-        inside = threaded or self.thread(outer, threaded) is not None
+        inside = threaded or self.sharing.thread(outer, threaded) is not None
         if not is_box(band.members):
             return Band(tuple(outer), True, Mark(POINTS, in_order(points, self.node(band.child, (), inside))))
         node = Band(tuple(outer), True, self.points(Band(tuple(points), True, band.child), outer, inside))
@@ -335,12 +313,12 @@ class _Mapper:
                 tile *= self.tiles.row_group(replace(last, tile=tile))
                 members[-1] = replace(last, tile=tile)
                 point = last
-                self.decisions.note(f"tile {_name(last)} by {tile}: inner products re-use operands along it")
+                self.decisions.note(f"tile {last.text} by {tile}: inner products re-use operands along it")
         strip = row_strip(self.lanes, last, inner, self.target) if self.options.tile and point is None else None
         if strip is not None and not last.directive:
             members[-1], point = replace(last, tile=strip), last
-            self.decisions.note(f"tile {_name(last)} by {strip}: sums inside read its rows in the order of memory")
-        chosen = self.thread(members, threaded)
+            self.decisions.note(f"tile {last.text} by {strip}: sums inside read its rows in the order of memory")
+        chosen = self.sharing.thread(members, threaded)
         child = self.node(band.child, (point,) if point else (), threaded or chosen is not None)
         return Band(tuple(members), band.permutable, child)
 
@@ -348,34 +326,12 @@ class _Mapper:
         """Lanes along the last member, around its recurrences; threads share vectors of it, or a loop outside."""
         *members, last = band.members
         names = ", ".join(last.rows)
-        self.decisions.note(f"{names}: lanes along {_name(last)}, each with a recurrence of its own")
+        self.decisions.note(f"{names}: lanes along {last.text}, each with a recurrence of its own")
         strip = replace(last, tile=min(self.lanes.lanes_of(self.scop.statements[n]) for n in last.rows))
         outer = [*members, strip]
-        chosen = self.thread(outer, threaded)
+        chosen = self.sharing.thread(outer, threaded)
         child = self.node(band.child, (), threaded or chosen is not None)
         return Band((*outer, replace(last, kind="vector")), band.permutable, child)
-
-    def thread(self, members: list[Member], threaded: bool) -> int | None:
-        """Make the outermost parallel member with enough iterations the threads' loop; bring it to the front."""
-        if threaded or not self.options.parallel:
-            return None
-        parallel = [k for k, m in enumerate(members) if m.coincident]
-        if not parallel:
-            return None
-        asked = [k for k in parallel if members[k].directive == "parallel"]
-        enough = asked or [k for k in parallel if self.lanes.trips(members[k]) >= 2 * max(self.target.cores, 2)]
-        chosen = enough[0] if enough else max(parallel, key=lambda k: self.shares(members[k]))
-        if self.lanes.trips(members[chosen]) < 2:
-            return None
-        member = replace(members.pop(chosen), kind="parallel")
-        members.insert(0, member)
-        self.decisions.note(f"threads share {_name(member)}")
-        return 0
-
-    def shares(self, member: Member) -> tuple[float, int]:
-        """How evenly the iterations of a loop fall to the cores, at most 1, and their number."""
-        trips, cores = self.lanes.trips(member), max(self.target.cores, 1)
-        return trips / (-(-trips // cores) * cores) if trips else 0.0, trips
 
     # -- nests without re-use -----------------------------------------------------------------------------
 
@@ -394,48 +350,35 @@ class _Mapper:
             if outer_lanes_pay(self.scop, self.lanes, members[-2], inner):
                 return self.outer_lanes(Band(tuple(members[:-1]), band.permutable, inner), threaded)
         if best is None:
-            self.thread(members, threaded)
+            self.sharing.thread(members, threaded)
             return replace(band, members=tuple(members))
         vector = replace(members[best], kind="vector")
         movable = vector.coincident or best == len(members) - 1 or band.permutable
         if not movable:
-            self.thread(members, threaded)
+            self.sharing.thread(members, threaded)
             return replace(band, members=tuple(members))
         del members[best]
-        self.decisions.note(f"{', '.join(names)}: lanes along {_name(vector)}")
+        self.decisions.note(f"{', '.join(names)}: lanes along {vector.text}")
         block = self.choice.strided_partner(members, vector, names)
         if block is not None:
             return self.blocked(members, block, vector, band, threaded)
         members = in_reading_order(self.lanes, members, vector, names) if self.options.tile else members
-        strip = self.strip(vector, members, NARROW_STRIP if members else STRIP, threaded)
+        strip = self.sharing.strip(vector, members, NARROW_STRIP if members else STRIP, threaded)
         if strip is not None:
             return Band((strip, *members, vector), band.permutable, band.child)
-        self.thread(members, threaded)
+        self.sharing.thread(members, threaded)
         return Band((*members, vector), band.permutable, band.child)
-
-    def strip(self, vector: Member, members: list[Member], least: int, threaded: bool) -> Member | None:
-        """The threads' loop over strips of the vector loop, of `least` elements at least, where no other is parallel.
-
-        With loops inside, an element is more work.
-        """
-        trips = self.lanes.trips(vector)
-        if threaded or not vector.coincident or any(m.coincident for m in members) or trips <= least:
-            return None
-        share = trips // (STRIPS_PER_THREAD * max(self.target.cores, 1)) if trips < UNKNOWN_TRIPS else 8 * least
-        size = max(share // least, 1) * least
-        self.decisions.note(f"threads share strips of {size} of {_name(vector)}")
-        return replace(vector, kind="parallel", tile=size)
 
     def lanes_of_rows(
         self, members: list[Member], vector: Member, permutable: bool, child: Node, threaded: bool
     ) -> Node:
         """Lanes along `vector`, around loops of a few iterations that are written out."""
-        self.decisions.note(f"{', '.join(vector.rows)}: lanes along {_name(vector)}, around short rows")
-        strip = self.strip(vector, members, NARROW_STRIP, threaded)
+        self.decisions.note(f"{', '.join(vector.rows)}: lanes along {vector.text}, around short rows")
+        strip = self.sharing.strip(vector, members, NARROW_STRIP, threaded)
         if strip is not None:
             members = [strip, *members]
         else:
-            self.thread(members, threaded)
+            self.sharing.thread(members, threaded)
         return Band((*members, replace(vector, kind="vector")), permutable, child)
 
     def blocked(self, members: list[Member], partner: int, vector: Member, band: Band, threaded: bool) -> Node:
@@ -444,17 +387,10 @@ class _Mapper:
         Threads that have no other loop share what is read contiguously, so that rows are written whole.
         """
         across = replace(members.pop(partner), kind="vector")
-        self.decisions.note(f"blocks of {_name(across)} and {_name(vector)}: an access is contiguous along the former")
-        cores = max(self.target.cores, 1)
-        if not any(m.coincident and self.lanes.trips(m) >= 2 * max(cores, 2) for m in members):
-            shared, unit = across, BLOCK
-            if WIDE * self.lanes.trips(across) <= self.lanes.trips(vector) < UNKNOWN_TRIPS:  # short rows are read whole
-                shared, unit = vector, LANE_BLOCK
-            trips, size = self.lanes.trips(shared), 4 * unit
-            if trips < UNKNOWN_TRIPS:
-                size = max(-(-trips // (BLOCK_STRIPS * cores * unit)), 1) * unit
-            members.append(replace(shared, kind="serial", tile=size))
-        self.thread(members, threaded)
+        self.decisions.note(f"blocks of {across.text} and {vector.text}: an access is contiguous along the former")
+        if not any(m.coincident and self.sharing.is_enough(m) for m in members):
+            members.append(self.sharing.blocks(across, vector))
+        self.sharing.thread(members, threaded)
         return Band((*members, across, vector), True, band.child)
 
     # -- nests with re-use ----------------------------------------------------------------------------------
@@ -492,7 +428,9 @@ class _Mapper:
                 own.append(replace(member, tile=size))
                 points.append(replace(member, kind="unroll"))
         tiles = " x ".join(f"{v}:{s}" for v, s in choice.tiles.items())
-        self.decisions.note(f"{statement.name}: lanes along {choice.vector}; tile {tiles}{choice.why}")
+        self.decisions.note(f"{statement.name}: lanes along {choice.vector}; tile {tiles}")
+        for subject, figures in choice.figures.items():
+            self.decisions.weigh(f"{statement.name}, {subject}", figures)
         serial = tuple([m for m in members[given:] if is_summed(m, statement)])
         inside = Band(serial, True, child) if serial else child
         own = self.tiles.panel_order(own, statement, choice, given)
@@ -503,9 +441,9 @@ class _Mapper:
         outer = [m for m in own if m not in rows]
         if block and rows and len(outer) > 0:
             self.decisions.note(f"{statement.name}: reduction in blocks of {block}, so that a panel stays in cache")
-            self.thread(outer, threaded or _is_shared(outer))
+            self.sharing.thread(outer, threaded or _is_shared(outer))
             return _band_over(outer, sink_blocked(inside, rows, (*points, *lane_point), choice, block))
-        self.thread(own, threaded or _is_shared(own))
+        self.sharing.thread(own, threaded or _is_shared(own))
         count = self.reuse.sums_outside(choice) if not given else 0
         inner = tuple([m for m in own if m.kind != "parallel"])
         if count and inner and not self.lanes.trips(inner[0]) < 2:
@@ -521,11 +459,6 @@ def _is_shared(members: list[Member]) -> bool:
 
 def _band_over(members: list[Member], child: Node) -> Node:
     return Band(tuple(members), True, child) if members else child
-
-
-def _name(member: Member) -> str:
-    rows = {str(row) for row in member.rows.values()}
-    return " | ".join(sorted(rows))
 
 
 def _only_leaves(node: Node) -> bool:

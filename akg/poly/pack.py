@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 
 from akg.base.dot import dot_of
 from akg.base.dtype import float16, float32
@@ -37,22 +38,23 @@ from akg.ir.rewrite import (
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Block, For, If, Prefetch, Stmt, Store, block, walk
 from akg.poly.contract import bounded_trips
+from akg.poly.decisions import Figures
+from akg.poly.figures import packing_text
 from akg.poly.flip_signs import ColumnSums
 from akg.poly.panel import Panel, other_factor, panel_of, renamed, span_bytes
 from akg.poly.prepack import Prepack
-from akg.poly.register_tile import UNKNOWN_TRIPS
+from akg.poly.price import UNKNOWN_TRIPS, feed_of, packing
 from akg.poly.widen import redirected
 
-LEAST_ROWS = 6  # tiles of rows that pay for a copy
+LEAST_ROWS = 6  # tiles of rows that share a block of a panel
 LEAST_TURNED_ROWS = 8  # the same where lanes along the operand have to be gathered in place
 LEAST_DOT_ROWS = 3  # the same where each tile would have to put neighbours side by side itself
 ROWS_AHEAD = 16  # that a copy asks for: it reads short pieces, each from another page
-IN_PLACE_SHARE = 4  # an operand that takes less than this part of the second-level cache is read in place
 
 
 def pack_operands(
-    body: Stmt, fresh: Callable[[str], Var], target: Target, kept: frozenset[Buffer] = frozenset(),
-    around: tuple[For | If, ...] = (),
+    body: Stmt, fresh: Callable[[str], Var], target: Target, weigh: Callable[[str, Figures], None],
+    kept: frozenset[Buffer] = frozenset(), around: tuple[For | If, ...] = (),
 ) -> Stmt:  # fmt: skip
     """`body` with the panels of operands that loops over tiles of rows use again in contiguous memory.
 
@@ -60,17 +62,18 @@ def pack_operands(
         body: the loops, with temporaries declared.
         fresh: makes unused names.
         target: the machine: its caches, and its instructions for sums of products.
+        weigh: takes what is told of, and what makes the figures behind the decision.
         kept: operands that are panels already.
         around: loops outside of `body`.
     """
     if isinstance(body, For) and body.kind == "serial" and _tiles(body) >= LEAST_DOT_ROWS:
         for buffer in sorted(buffers_read(body) - buffers_written(body) - kept, key=lambda b: b.name):
             panel = panel_of(body, buffer, target, around)
-            if panel is not None and _pays(body, panel, target):
+            if panel is not None and _pays(body, panel, target, weigh):
                 packed = _packed(body, panel, fresh, target)
                 return packed if body.const_trips else If(binary("lt", body.begin, body.end), packed)
     inside = (*around, body) if isinstance(body, For) else around
-    return map_children(body, lambda inner: pack_operands(inner, fresh, target, kept, inside))
+    return map_children(body, lambda inner: pack_operands(inner, fresh, target, weigh, kept, inside))
 
 
 def pack_constants(
@@ -110,17 +113,21 @@ def _tiles(rows: For) -> int:
     return UNKNOWN_TRIPS if is_chosen else rows.const_trips or 0
 
 
-def _pays(rows: For, panel: Panel, target: Target) -> bool:
+def _pays(rows: For, panel: Panel, target: Target, weigh: Callable[[str, Figures], None]) -> bool:
     """Whether reading a copy saves more than making it."""
     if panel.dot is not None:
         return True
     if panel.is_turned:
         return _tiles(rows) >= LEAST_TURNED_ROWS
-    if _tiles(rows) < LEAST_ROWS:
-        return False
     if _is_paired_later(panel, target):
         return False
-    return span_bytes(panel) * IN_PLACE_SHARE > target.l2_bytes
+    unrolled = [s.const_trips or 1 for s in walk(panel.steps.body) if isinstance(s, For) and s.kind == "unroll"]
+    shape, item = panel.buffer.const_shape, panel.buffer.dtype.itemsize_bytes
+    feed = feed_of(target, shape, bounded_trips(panel.steps) or UNKNOWN_TRIPS, item, panel.row)
+    found = packing(target.core, feed, _tiles(rows), max(unrolled, default=1))
+    vectors = prod(shape or ()) / target.lanes(8 * item)
+    weigh(f"{panel.buffer.name} for tiles of rows", lambda: packing_text(found, feed, target.core, vectors))
+    return found.pays
 
 
 def _is_paired_later(panel: Panel, target: Target) -> bool:

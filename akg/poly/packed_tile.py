@@ -3,7 +3,7 @@
 A convolution may fill lanes with neighbouring outputs, of which a row of 14 or 56 leaves some empty, and whose inputs
 start anywhere; or with output channels, once the weights are packed so that these lie side by side, and one input
 serves all lanes (Georganas et al. 2018, arXiv:1808.05567). Both are priced in cycles by the model of
-`akg.poly.register_tile`: multiply-adds in lanes that are used or not, loads, stores of the tiles, and the packing.
+`akg.poly.price`: multiply-adds in lanes that are used or not, loads, stores of the tiles, and the packing.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from math import gcd, prod
 
 from akg.ir.affine import Affine
 from akg.ir.expr import Const, Var
+from akg.ir.rewrite import variables_of
 from akg.poly.access import depends_on, stride
 from akg.poly.lanes import LaneModel, is_accumulator
-from akg.poly.register_tile import (
-    BROADCAST,
-    LATENCY_CYCLES,
+from akg.poly.price import (
     LINE_BYTES,
-    LOADS_PER_CYCLE,
-    MULTIPLY_ADDS_PER_CYCLE,
+    PARTIAL,
+    UNALIGNED,
     UNKNOWN_TRIPS,
+    Feed,
     crowding,
+    feed_of,
+    parts,
     rows_in_cache,
+    step_cycles,
 )
 from akg.poly.scop import Access, Statement
 
 MAX_ROWS = 28  # of a tile whose rows share cache lines
 MAX_VECTORS = 6
-OVERLAP = 0.1  # of the time of loads that multiply-adds do not hide
 FROM_SECOND_CACHE = 2.0  # what a vector costs that the first one does not hold, where rows are used again
-UNALIGNED = 2.0  # what a vector that may straddle cache lines costs of an aligned one
-PACK_CYCLES = 10.0  # for each vector that is packed
-TURN_CYCLES = 7.0  # for each vector of accumulators that is turned and stored
-STORE_CYCLES = 2.0
-PARTIAL = 0.03  # of the time, for each loop with a remainder: it is a second copy of the code
-LEAST_GAIN = 0.97  # packing has to be better by this
+PACK_LOADS = 20.0  # for each vector that is packed, in loads
+TURN_LOADS = 14.0  # for each vector of accumulators that is turned and stored
+SHUFFLE = 1.0  # what taking some lanes of two vectors costs of a load
+STORES = 2.0  # for each vector that is stored into rows of any alignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ def packed_tile(model: LaneModel, statement: Statement, outer: list[Var], inside
         return None
     operands = [a for a in statement.reads if not is_accumulator(a, statement)]
     best: PackedTile | None = None
+    core = model.target.core
     row = next((v for v in outer if stride(statement.write, v) == 1 and trips[v] > 1), None)
     steps = prod([trips[v] for v in inside])
     if row is None:
@@ -76,17 +77,29 @@ def packed_tile(model: LaneModel, statement: Statement, outer: list[Var], inside
             continue
         others = prod([n for v, n in trips.items() if v not in (row, vector)])
         packing = sum(prod([int(s) for s in a.buffer.shape if isinstance(s, Const)]) for a in moving)
-        packing = packing / model.lanes_of(statement) * PACK_CYCLES
+        packing = packing / model.lanes_of(statement) * PACK_LOADS / core.loads
         period = gcd(*[_period(a, vector) for a in moving])  # panels have to start at multiples of the width
-        capacity = capacity_of([a for a in operands if a not in moving], row)
+        in_place = [a for a in operands if a not in moving]
+        if any(_is_torn(model, statement, a, row, inside) for a in in_place):
+            continue
+        capacity = capacity_of(in_place, row)
         for found in _tiles(model, trips[row], trips[vector], model.lanes_of(statement), capacity):
             rows, width, step, vectors = found
             if period % width:
                 continue
-            time = others * step + others / steps * vectors * TURN_CYCLES + packing
+            time = others * step + others / steps * vectors * TURN_LOADS / core.loads + packing
             if best is None or time < best.time:
                 best = PackedTile(row, vector, rows, width, time)
     return best
+
+
+def _is_torn(model: LaneModel, statement: Statement, access: Access, row: Var, inside: list[Var]) -> bool:
+    """Whether each step of a tile waits for part of a far line of an operand, in another page than the last."""
+    item = access.buffer.dtype.itemsize_bytes
+    if len(inside) != 1 or stride(access, row) != 1 or abs(stride(access, inside[0])) * item <= LINE_BYTES:
+        return False
+    at = next(d for d, index in enumerate(access.indices) if inside[0] in variables_of(index))
+    return feed_of(model.target, access.buffer.const_shape, model.trips_of(statement, inside[0]), item, at).is_far
 
 
 def capacity_of(operands: list[Access], row: Var) -> int:
@@ -114,43 +127,45 @@ def _tiles(
     model: LaneModel, row_trips: int, lane_trips: int, lanes: int, capacity: int
 ) -> list[tuple[int, int, float, int]]:
     """Rows and lanes of tiles that fit the registers, the time of a step of the whole space, and its vectors."""
-    registers, found = model.target.vector_registers, list[tuple[int, int, float, int]]()
+    core, registers, found = model.target.core, model.target.tile_registers, list[tuple[int, int, float, int]]()
     for vectors in range(1, MAX_VECTORS + 1):
         if (vectors - 1) * lanes >= lane_trips:
             break
         width = min(vectors * lanes, lane_trips)
-        for rows in range(1, min(row_trips, MAX_ROWS, (registers - 1) // vectors - 1) + 1):
+        for rows in range(1, min(row_trips, MAX_ROWS, (registers - 2) // vectors - 1) + 1):
             if row_trips > rows and row_trips % rows and rows < MAX_ROWS // 4:
                 continue
             time, count = 0.0, 0
-            for r, rn in _parts(row_trips, rows):
-                for w, wn in _parts(lane_trips, width):
+            for r, rn in parts(row_trips, rows):
+                for w, wn in parts(lane_trips, width):
                     v = -(-w // lanes)
-                    time += rn * wn * (step_time(r, v, v, BROADCAST) + crowding(r, capacity))
+                    time += rn * wn * (step_cycles(core, r * v, v + r * core.broadcast) + crowding(core, r, capacity))
                     count += rn * wn * r * v
             partial = sum(trips > size and trips % size > 0 for trips, size in ((row_trips, rows), (lane_trips, width)))
             found.append((rows, width, time * (1 + PARTIAL * partial), count))
     return found
 
 
-def _parts(trips: int, size: int) -> list[tuple[int, int]]:
-    """Extents of tiles and how many there are of each."""
-    parts = [(size, trips // size), (trips % size, 1)]
-    return [(extent, count) for extent, count in parts if extent and count]
+def tile_time(
+    model: LaneModel, statement: Statement, inside: list[Var], vector: Var, tiles: dict[Var, int], feed: Feed
+) -> float:
+    """Modelled cycles of a whole reduction with lanes along a loop that operands are contiguous along.
 
+    Args:
+        model: of the target's lanes.
+        statement: the reduction.
+        inside: the loops that it sums along.
+        vector: the loop that fills lanes.
+        tiles: extents of the tile.
+        feed: how the operand along the lanes comes.
 
-def step_time(rows: int, vectors: int, vector_loads: float, row_load: float) -> float:
-    """Cycles of one step of a tile; `vector_loads` in units of an aligned load."""
-    loads = (vector_loads + rows * row_load) / LOADS_PER_CYCLE
-    return max(rows * vectors / MULTIPLY_ADDS_PER_CYCLE, loads, LATENCY_CYCLES) + OVERLAP * loads
-
-
-def tile_time(model: LaneModel, statement: Statement, inside: list[Var], vector: Var, tiles: dict[Var, int]) -> float:
-    """Modelled cycles of a whole reduction with operands read in place; infinite for unknown extents."""
+    Returns:
+        Infinity for unknown extents.
+    """
     trips = {v: model.trips_of(statement, v) for v in statement.iterators}
     if any(n >= UNKNOWN_TRIPS for n in trips.values()):
         return float("inf")
-    lanes = model.lanes_of(statement)
+    lanes, core = model.lanes_of(statement), model.target.core
     operands = [a for a in statement.reads if not is_accumulator(a, statement)]
     steps = prod([trips[v] for v in inside])
     others = prod([n for v, n in trips.items() if v not in tiles and v is not vector])
@@ -163,11 +178,10 @@ def tile_time(model: LaneModel, statement: Statement, inside: list[Var], vector:
         if sum(row_bytes) * trips[vector] > model.target.l1_bytes:
             loads *= FROM_SECOND_CACHE
         number = prod([-(-trips[v] // s) for v, s in extents])
-        each = max(tile / MULTIPLY_ADDS_PER_CYCLE, loads / LOADS_PER_CYCLE, LATENCY_CYCLES)
-        each += OVERLAP * loads / LOADS_PER_CYCLE
+        each = step_cycles(core, tile, loads)
         number *= prod([trips[v] for v in statement.iterators if v not in inside and v not in tiles])
         chunks = -(-trips[vector] // lanes) * (steps // trips[vector])
-        return number * (chunks * each + tile * lanes / 2)
+        return number * (chunks * each + tile * lanes / core.loads)
     width = tiles.get(vector, trips[vector])
     cost = max((_vector_load(a, vector, lanes) for a in operands if depends_on(a, vector)), default=0.0)
     rows_of = [(v, s) for v, s in tiles.items() if v is not vector]
@@ -175,23 +189,26 @@ def tile_time(model: LaneModel, statement: Statement, inside: list[Var], vector:
     in_place = [a for a in operands if not depends_on(a, vector)]
     capacity = capacity_of(in_place, row) if row is not None else UNKNOWN_TRIPS
     time, count = 0.0, 0
-    for r, rn in _parts(trips[row] if row is not None else 1, rows):
-        for w, wn in _parts(trips[vector], width):
+    in_place, in_panels = 0.0, feed.copy * -(-trips[vector] // lanes)
+    for r, rn in parts(trips[row] if row is not None else 1, rows):
+        for w, wn in parts(trips[vector], width):
             v = -(-w // lanes)
-            time += rn * wn * (step_time(r, v, v * cost, BROADCAST) + crowding(r, capacity))
+            time += rn * wn * (step_cycles(core, r * v, v * cost + r * core.broadcast) + crowding(core, r, capacity))
             count += rn * wn * r * v
-    return others * time + others / steps * count * STORE_CYCLES
+            place, panel = feed.waits(core, r)
+            in_place, in_panels = in_place + rn * wn * v * place, in_panels + rn * wn * v * panel
+    return others * (time + min(in_place, in_panels)) + others / steps * count * STORES / core.stores
 
 
 def _vector_load(access: Access, vector: Var, lanes: int) -> float:
     """What a vector costs of an aligned one: it may start anywhere where another iterator moves it by less."""
     step = abs(stride(access, vector))
     if step == 0:
-        return BROADCAST
+        return 0.0  # it does not move
     if step == 1:
         shifts = [abs(stride(access, v)) for v in _iterators(access) if v is not vector]
         return UNALIGNED if any(s % lanes for s in shifts) else 1.0
-    return UNALIGNED * step if step <= lanes // 4 else float(lanes)
+    return UNALIGNED * step + (step - 1) * SHUFFLE if step <= lanes // 4 else float(lanes)
 
 
 def _iterators(access: Access) -> list[Var]:

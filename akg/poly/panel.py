@@ -13,7 +13,7 @@ from akg.ir.expr import Binary, Cast, Const, Expr, Load, Var
 from akg.ir.rewrite import rewrite_stmt, substitute_stmt, variables_of
 from akg.ir.stmt import Block, For, If, Stmt, Store, walk
 from akg.poly.contract import bounded_trips, sites
-from akg.poly.register_tile import UNKNOWN_TRIPS
+from akg.poly.price import UNKNOWN_TRIPS
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,123 +1,143 @@
-"""The size of register tiles: a small model of a core that issues fused multiply-adds.
+"""The size of register tiles, by the model of `akg.poly.price`.
 
-One step of the reduction over a tile of `rows` by `columns` vectors needs rows * columns multiply-adds and the loads
-of its operands, and cannot finish faster than the latency of the chain through one accumulator. Tiles must fit the
-register file: accumulators, one row of operands and a broadcast. Rows that lie a multiple of a page apart fall into the
-same sets of the first-level cache: more of them than it has ways evict one another at every step.
+Tiles must fit the register file: accumulators, one row of operands and a broadcast.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
-from math import gcd
 
-MULTIPLY_ADDS_PER_CYCLE = 2.0  # vector pipes of a big core
-LOADS_PER_CYCLE = 2.0
-LATENCY_CYCLES = 4.0
-BROADCAST = 0.7  # what the load of a scalar into all lanes costs of a vector load
-UNKNOWN_TRIPS = 1 << 30  # a symbolic extent counts as long
+from akg.base.core import Core
+from akg.poly.price import NEAR, PARTIAL, UNKNOWN_TRIPS, Feed, crowding, parts, step_cycles
+
 _LONG = 5040  # what a long extent counts as: divisible by every small size
 MAX_ROWS = 8
 MAX_VECTORS = 6
-WAY_BYTES = 4096  # of the first-level cache: a page, where its sets are found before the address is translated
-WAYS = 8
-LINE_BYTES = 64
-CROWDED_CYCLES = 0.25  # for a row whose set is full: what streams by takes its place now and then
-EVICTED_CYCLES = 2.5  # for a row that is gone at the next step
 
 
-def rows_in_cache(stride_bytes: int) -> int:
-    """How many rows `stride_bytes` apart have a line of each in the first-level cache."""
-    return WAYS * WAY_BYTES // gcd(WAY_BYTES, max(stride_bytes, LINE_BYTES))
+@dataclass(frozen=True, slots=True)
+class RegisterTile:
+    """A tile and its price.
+
+    Attributes:
+        rows: iterations of the loop that is unrolled.
+        columns: lanes, or columns of a tile whose lanes run along the sum.
+        cycles: of one step of the sum over the whole space, copies of operands among them.
+        packs: whether the operand along the lanes is copied to panels.
+        vectors: of the tile.
+        key: by which tiles are chosen: the time, then the remainders, then what is loaded.
+    """
+
+    rows: int
+    columns: int
+    cycles: float
+    packs: bool
+    vectors: int
+    key: tuple[float, int, float]
+
+    def __str__(self) -> str:
+        return f"{self.rows} x {self.columns}"
 
 
-def crowding(rows: int, capacity: int) -> float:
-    """Cycles that a step loses where `rows` lines fall into sets that hold `capacity` of them."""
-    if 4 * rows <= 3 * capacity:
-        return 0.0
-    return rows * (CROWDED_CYCLES if rows <= capacity else EVICTED_CYCLES)
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What is cut into tiles.
+
+    Attributes:
+        rows: iterations of the loop that is unrolled; 1 if there is none.
+        lanes: iterations of the loop that fills lanes.
+        width: elements of a vector.
+        fixed_rows: rows that an outer tile has chosen; 0 if free.
+        capacity: rows of which the first-level cache holds a line each.
+        feed: how the operand along the lanes comes.
+    """
+
+    rows: int
+    lanes: int
+    width: int
+    fixed_rows: int = 0
+    capacity: int = UNKNOWN_TRIPS
+    feed: Feed = NEAR
 
 
 @lru_cache(maxsize=4096)
-def outer_product_tile(
-    row_trips: int, lane_trips: int, lanes: int, registers: int, fixed_rows: int = 0, capacity: int = UNKNOWN_TRIPS
-) -> tuple[int, int]:
-    """Rows and lanes of a tile whose lanes run along a parallel loop.
+def outer_product_tile(space: Space, registers: int, core: Core) -> RegisterTile:
+    """The best tile whose lanes run along a parallel loop.
 
     Args:
-        row_trips: iterations of the loop that is unrolled; 1 if there is none.
-        lane_trips: iterations of the loop that fills lanes.
-        lanes: elements of a vector.
+        space: the loops.
         registers: vector registers of the target.
-        fixed_rows: rows that an outer tile has chosen; 0 if free.
-        capacity: rows of which the first-level cache holds a line each.
-
-    Returns:
-        (rows, lanes) with the least modelled time over the whole iteration space; ties go to tiles that leave no
-        remainder, then to those that load least.
+        core: of the target.
     """
-    best: tuple[float, int, float, int, int] | None = None
-    rows_options = [fixed_rows] if fixed_rows else range(1, min(row_trips, MAX_ROWS) + 1)
-    for rows in rows_options:
+    return min(outer_product_tiles(space, registers, core), key=lambda t: (*t.key, t.rows, t.vectors))
+
+
+def outer_product_tiles(space: Space, registers: int, core: Core) -> Iterator[RegisterTile]:
+    """All tiles that `outer_product_tile` chooses among."""
+    for rows in [space.fixed_rows] if space.fixed_rows else range(1, min(space.rows, MAX_ROWS) + 1):
         for vectors in range(1, max((registers - 2) // (rows + 1), 1) + 1):
-            if (vectors - 1) * lanes >= lane_trips or vectors > MAX_VECTORS:
+            if (vectors - 1) * space.width >= space.lanes or vectors > MAX_VECTORS:
                 break
-            time = _space_time(rows, vectors, row_trips, lane_trips, lanes, capacity=capacity)
-            partial = _partial(row_trips, rows) + _partial(lane_trips, vectors * lanes)
-            loads = (vectors + rows * BROADCAST) / (rows * vectors)
-            key = (time, partial, loads, rows, vectors)
-            if best is None or key < best:
-                best = key
-    assert best is not None
-    return best[3], min(best[4] * lanes, lane_trips)
+            yield _priced(space, rows, vectors, core)
+
+
+def _priced(space: Space, rows: int, vectors: int, core: Core) -> RegisterTile:
+    """A tile with the cycles of one step over the whole space, in tiles and their remainders."""
+    row_trips = _LONG if space.rows >= UNKNOWN_TRIPS else space.rows
+    lane_trips = _LONG * space.width if space.lanes >= UNKNOWN_TRIPS else space.lanes
+    width = min(vectors * space.width, lane_trips)
+    work, in_place, in_panels = 0.0, 0.0, space.feed.copy * -(-lane_trips // space.width)
+    for r, row_count in parts(row_trips, rows):
+        for lanes, lane_count in parts(lane_trips, width):
+            v, count = -(-lanes // space.width), row_count * lane_count
+            work += count * (step_cycles(core, r * v, v + r * core.broadcast) + crowding(core, r, space.capacity))
+            place, panel = space.feed.waits(core, r)
+            in_place, in_panels = in_place + count * v * place, in_panels + count * v * panel
+    partial = _partial(space.rows, rows) + _partial(space.lanes, vectors * space.width)
+    cycles = work + min(in_place, in_panels)
+    loads = (vectors + rows * core.broadcast) / (rows * vectors)
+    key = (cycles * (1 + PARTIAL * partial), partial, loads)
+    return RegisterTile(rows, min(width, space.lanes), cycles, in_panels < in_place, rows * vectors, key)
 
 
 @lru_cache(maxsize=4096)
 def inner_product_tile(
-    row_trips: int, column_trips: int, registers: int, fixed_rows: int = 0, operands: int = 1
-) -> tuple[int, int]:
-    """Rows and columns of a tile whose lanes run along the reduction: one accumulator vector for each element.
+    row_trips: int, column_trips: int, registers: int, core: Core, fixed_rows: int = 0, operands: int = 1
+) -> RegisterTile:
+    """The best tile whose lanes run along the sum: one accumulator vector for each element.
 
-    `operands` is the number of vectors that each row takes, one for each product in the sum.
+    Args:
+        row_trips: iterations of a parallel loop.
+        column_trips: iterations of another one; 1 if there is none.
+        registers: vector registers of the target.
+        core: of the target.
+        fixed_rows: rows that an outer tile has chosen; 0 if free.
+        operands: vectors that each row takes, one for each product in the sum.
     """
-    best: tuple[float, int, float, int, int] | None = None
-    rows_options = [fixed_rows] if fixed_rows else range(1, min(row_trips, MAX_ROWS) + 1)
-    for rows in rows_options:
+    tiles = inner_product_tiles(row_trips, column_trips, registers, core, fixed_rows, operands)
+    return min(tiles, key=lambda t: (*t.key, t.rows, t.columns))
+
+
+def inner_product_tiles(
+    row_trips: int, column_trips: int, registers: int, core: Core, fixed_rows: int = 0, operands: int = 1
+) -> Iterator[RegisterTile]:
+    """All tiles that `inner_product_tile` chooses among."""
+    long_rows, long_columns = (_LONG if n >= UNKNOWN_TRIPS else n for n in (row_trips, column_trips))
+    for rows in [fixed_rows] if fixed_rows else range(1, min(row_trips, MAX_ROWS) + 1):
         for columns in range(1, min(column_trips, MAX_ROWS) + 1):
             if columns > 1 and rows * columns + operands * min(rows, columns) + 1 > registers:
                 break
-            time = _space_time(rows, columns, row_trips, column_trips, 1, row_load=1.0)
+            cycles = 0.0
+            for r, row_count in parts(long_rows, rows):
+                for c, column_count in parts(long_columns, columns):
+                    cycles += row_count * column_count * step_cycles(core, r * c, r + c)
             partial = _partial(row_trips, rows) + _partial(column_trips, columns)
-            key = (time, partial, (rows + columns) / (rows * columns), rows, columns)
-            if best is None or key < best:
-                best = key
-    assert best is not None
-    return best[3], best[4]
+            key = (cycles * (1 + PARTIAL * partial), partial, (rows + columns) / (rows * columns))
+            yield RegisterTile(rows, columns, cycles, False, rows * columns, key)
 
 
 def _partial(trips: int, size: int) -> int:
     """1 if tiles leave a remainder, which costs a second copy of the code; an unknown extent leaves one always."""
     return int(trips >= UNKNOWN_TRIPS or (trips > size and trips % size != 0))
-
-
-def _space_time(
-    rows: int, vectors: int, row_trips: int, lane_trips: int, lanes: int, row_load: float = BROADCAST,
-    capacity: int = UNKNOWN_TRIPS,
-) -> float:  # fmt: skip
-    """Modelled cycles of one reduction step over the whole space, in tiles and their remainders."""
-    row_trips = _LONG if row_trips >= UNKNOWN_TRIPS else row_trips
-    lane_trips = _LONG * lanes if lane_trips >= UNKNOWN_TRIPS else lane_trips
-    row_parts = [(rows, row_trips // rows), (row_trips % rows, 1)]
-    width = min(vectors * lanes, lane_trips)
-    lane_parts = [(-(-width // lanes), lane_trips // width), (-(-(lane_trips % width) // lanes), 1)]
-    return sum(
-        rn * vn * (_step_time(r, v, row_load) + crowding(r, capacity))
-        for r, rn in row_parts for v, vn in lane_parts if r and v and rn and vn
-    )  # fmt: skip
-
-
-def _step_time(rows: int, vectors: int, row_load: float) -> float:
-    """Cycles of one step; loading a row's operand costs `row_load` of a vector load (a broadcast is cheaper)."""
-    return max(
-        rows * vectors / MULTIPLY_ADDS_PER_CYCLE, (vectors + rows * row_load) / LOADS_PER_CYCLE, LATENCY_CYCLES
-    )  # fmt: skip

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import prod
 
-from akg.base.dot import packed_dot_of
+from akg.base.dot import dot_of, packed_dot_of
 from akg.ir.expr import Var
 from akg.ir.rewrite import variables_of
 from akg.poly.access import depends_on, is_alone, stride
+from akg.poly.decisions import Figures
+from akg.poly.figures import tile_text, time_text
 from akg.poly.fuse import single_iterator
 from akg.poly.lanes import LaneModel, is_accumulator, var_of
 from akg.poly.pack import LEAST_ROWS, LEAST_TURNED_ROWS
-from akg.poly.packed_tile import LEAST_GAIN, capacity_of, packed_tile, tile_time
-from akg.poly.register_tile import MAX_ROWS, MAX_VECTORS, UNKNOWN_TRIPS, inner_product_tile, outer_product_tile
+from akg.poly.packed_tile import PackedTile, capacity_of, packed_tile, tile_time
+from akg.poly.price import NEAR, UNKNOWN_TRIPS, Feed, feed_of
+from akg.poly.register_tile import (
+    MAX_ROWS,
+    MAX_VECTORS,
+    Space,
+    inner_product_tile,
+    inner_product_tiles,
+    outer_product_tile,
+    outer_product_tiles,
+)
 from akg.poly.scop import Access, Statement
 from akg.poly.stream_rows import LONG_ROW_BYTES, ROWS, is_one_stream
 from akg.poly.tree import Band, Leaf, Member, Node, Sequence
@@ -38,7 +49,7 @@ class Choice:
     tiles: dict[Var, int]
     streams: bool = False  # each element is used once: rows pass by a strip of sums
     packs: bool = False  # an operand is packed for the lanes: a tile of it serves all the other loops
-    why: str = ""  # the figures behind it, where there was a choice between packing and not
+    figures: Mapping[str, Figures] = field(default_factory=dict[str, Figures])  # behind it, by what they are about
 
 
 class ReuseModel:
@@ -115,12 +126,21 @@ class ReuseModel:
         tile = packed_tile(self.lanes, statement, outer, inside)
         if tile is None:
             return choice
-        time = tile_time(self.lanes, statement, inside, choice.vector, choice.tiles)
-        why = f"; by the model {time:.3g} cycles with lanes along {choice.vector}, "
-        why += f"{tile.time:.3g} along {tile.vector} with an operand packed for it"
-        if tile.time > LEAST_GAIN * time:
-            return replace(choice, why=why)
-        return Choice(statement, tile.vector, {tile.vector: tile.width, tile.row: tile.rows}, packs=True, why=why)
+        time = tile_time(
+            self.lanes, statement, inside, choice.vector, choice.tiles, self.feed(statement, choice.vector, inside)
+        )
+        figures = {**choice.figures, "lanes": lambda: self.lanes_text(choice, time, tile)}
+        if tile.time > time:
+            return replace(choice, figures=figures)
+        extents = {tile.vector: tile.width, tile.row: tile.rows}
+        return Choice(statement, tile.vector, extents, packs=True, figures={"lanes": figures["lanes"]})
+
+    def lanes_text(self, choice: Choice, time: float, tile: PackedTile) -> str:
+        """Lanes along the loop of a choice beside lanes that an operand has to be packed for."""
+        core = self.target.core
+        place, packed = (time_text(core, cycles) for cycles in (time, tile.time))
+        text = f"{packed} along {tile.vector} in tiles of {tile.rows} x {tile.width}, an operand packed for them"
+        return f"{place} along {choice.vector}, {text}"
 
     def tile_of(
         self, statement: Statement, outer: list[Var], inside: list[Var], given: Mapping[Var, int],
@@ -142,7 +162,7 @@ class ReuseModel:
         free = outer if not given else []
         vector = min(reversed(candidates), key=lambda v: self.lane_cost(statement, v, free, inside))
         lanes = self.lanes.lanes_of(statement)
-        registers = self.target.vector_registers
+        registers = self.target.tile_registers
 
         def gain(v: Var) -> float:
             """What one load serves more iterations of `v` for: vectors count more than broadcast scalars."""
@@ -162,8 +182,16 @@ class ReuseModel:
             trips = self.lanes.trips_of(statement, column) if column is not None else 1
             own = max(sum(depends_on(a, row) for a in operands), 1)
             row_trips = self.lanes.trips_of(statement, row)
-            rows, columns = inner_product_tile(row_trips, trips, registers, given.get(row, 0), own)
-            return Choice(statement, vector, {row: rows} if column is None else {column: columns, row: rows})
+            tile = inner_product_tile(row_trips, trips, registers, self.target.core, given.get(row, 0), own)
+            columns = {} if column is None else {column: tile.columns}
+            space = Space(row_trips, trips, 1)
+            rest = prod([self.lanes.trips_of(statement, v) for v in statement.iterators if v not in (row, column)])
+
+            def inner_figures() -> str:
+                options = inner_product_tiles(row_trips, trips, registers, self.target.core, given.get(row, 0), own)
+                return tile_text(tile, options, space, self.target.core, -(-rest // lanes))
+
+            return Choice(statement, vector, {**columns, row: tile.rows}, figures={"register tile": inner_figures})
         if not reused and len(inside) == 1 and any(stride(a, vector) for a in operands):
             return self.stream(statement, vector, inside[0])
         row_trips = self.lanes.trips_of(statement, reused[-1]) if reused else 1
@@ -171,11 +199,35 @@ class ReuseModel:
         in_place = [a for a in operands if not depends_on(a, vector)]
         capacity = capacity_of(in_place, reused[-1]) if reused else UNKNOWN_TRIPS
         trips = self.lanes.trips_of(statement, vector)
-        rows, width = outer_product_tile(row_trips, trips, lanes, registers, fixed, capacity)
-        tiles = {vector: width}
+        feed = self.feed(statement, vector, inside) if reused else NEAR
+        space = Space(row_trips, trips, lanes, fixed, capacity, feed)
+        tile = outer_product_tile(space, registers, self.target.core)
+        tiles = {vector: tile.columns}
         if reused:
-            tiles[reused[-1]] = rows
-        return Choice(statement, vector, tiles)
+            tiles[reused[-1]] = tile.rows
+        rest = prod([self.lanes.trips_of(statement, v) for v in statement.iterators if v not in tiles])
+
+        def figures() -> str:
+            others = outer_product_tiles(space, registers, self.target.core)
+            return tile_text(tile, others, space, self.target.core, rest)
+
+        return Choice(statement, vector, tiles, figures={"register tile": figures})
+
+    def feed(self, statement: Statement, vector: Var, inside: list[Var]) -> Feed:
+        """How the operand along the lanes comes to the tiles: `akg.poly.pack` may copy its panels."""
+        operands = [a for a in statement.reads if not is_accumulator(a, statement)]
+        along = [a for a in operands if depends_on(a, vector)]
+        if len(inside) != 1 or len(along) != 1 or abs(stride(along[0], vector)) != 1:
+            return NEAR
+        (access,), (k,) = along, inside
+        buffer = access.buffer
+        dots = [dot_of(self.target, a.buffer.dtype, self.target.lanes(32)) for a in operands]
+        is_laid_out = buffer in self.lanes.free or any(dots)
+        rows = [d for d, index in enumerate(access.indices) if k in variables_of(index)]
+        if buffer in self.scop.temporaries or is_laid_out or len(rows) != 1 or rows[0] == len(access.indices) - 1:
+            return NEAR
+        shape, steps = buffer.const_shape, self.lanes.trips_of(statement, k)
+        return feed_of(self.target, shape, steps, buffer.dtype.itemsize_bytes, rows[0])
 
     def lane_cost(self, statement: Statement, v: Var, outer: list[Var], inside: list[Var]) -> float:
         """What lanes along `v` cost where operands that stride over them are packed, and turned on the way."""
@@ -315,7 +367,8 @@ class ReuseModel:
 
     def rows_of_tile(self, trips: int) -> int:
         """Rows of a tile that several products inside it share."""
-        return outer_product_tile(trips, UNKNOWN_TRIPS, self.target.lanes(32), self.target.vector_registers)[0]
+        space = Space(trips, UNKNOWN_TRIPS, self.target.lanes(32))
+        return outer_product_tile(space, self.target.tile_registers, self.target.core).rows
 
 
 def _reach_bytes(access: Access, variables: Iterable[Var], trips: Mapping[Var, int]) -> int:

@@ -16,7 +16,7 @@ from math import prod
 from akg.base.target import Target
 from akg.poly.access import GATHER, stride
 from akg.poly.lanes import LaneModel, is_accumulator, var_of
-from akg.poly.register_tile import UNKNOWN_TRIPS
+from akg.poly.price import UNKNOWN_TRIPS
 from akg.poly.stream_rows import FAR_SHARE
 from akg.poly.tree import Band, Filter, Leaf, Member
 from akg.poly.tree import Sequence as Parts

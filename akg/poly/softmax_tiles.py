@@ -30,7 +30,7 @@ them, which is faster as long as they stay in the second-level cache.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from akg.base.dtype import DType
 from akg.base.target import Target
@@ -39,7 +39,7 @@ from akg.ir.expr import Binary, Call, Cast, Const, Expr, Load, Var, binary, sele
 from akg.ir.rewrite import loads_of, rewrite, substitute
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, For, Kernel, Stmt, Store, block
-from akg.poly.register_tile import outer_product_tile
+from akg.poly.softmax_form import Form, form_of, limit, up
 from akg.poly.softmax_match import (
     SoftmaxProduct,
     causal_of,
@@ -48,28 +48,6 @@ from akg.poly.softmax_match import (
     scale_of,
     without_scale,
 )
-
-ROWS = 32  # of a tile: enough to use keys and values again, few enough for the scores to stay in cache
-MOST_ROWS = 48
-TILE_COST = 3  # of a tile, in rows: what it takes to read the keys and values again
-LEAST_ROWS = 16  # fewer do not pay for turning the keys
-LEAST_KEYS = 16
-ROWS_SHARE = 4  # whole rows of scores may take this part of the second-level cache
-TILE_SHARE = 16  # a tile of scores takes this part of it
-
-
-@dataclass(frozen=True, slots=True)
-class Form:
-    """How one softmax product is tiled; `keys` is 0 for whole rows."""
-
-    rows: int
-    keys: int
-    panel: int
-    reason: str
-
-    def __str__(self) -> str:
-        kind = f"online softmax over tiles of {self.keys} keys" if self.keys else "whole rows of scores"
-        return f"tiles of {self.rows} rows, {kind}: {self.reason}"
 
 
 def tile_softmax_products(
@@ -92,69 +70,6 @@ def tile_softmax_products(
     return replace(kernel, body=rebuilt(kernel, done)) if done else kernel
 
 
-def form_of(found: SoftmaxProduct, target: Target) -> Form | None:
-    """The form for the sizes of a softmax product; None where tiles do not pay."""
-    rows, keys = found.row.const_trips or 0, found.key.const_trips or 0
-    if rows < LEAST_ROWS or keys < LEAST_KEYS:
-        return None
-    size_bytes = found.score.buffer.dtype.itemsize_bytes
-    lanes = target.lanes(8 * size_bytes)
-    step, widest = outer_product_tile(ROWS, 4096, lanes, target.vector_registers)
-    is_causal = _limit(found) is not None
-    panel = _square(rows, widest, lanes) if is_causal else _panel(keys, widest, lanes)
-    tile = min(panel, _up(rows, 8)) if is_causal else _tile(rows, step)
-    row_bytes = tile * keys * size_bytes
-    share = target.l2_bytes // ROWS_SHARE
-    if row_bytes <= share:
-        return Form(tile, 0, panel, f"the scores of a tile, {row_bytes >> 10} KiB, stay in the second-level cache")
-    most = max(target.l2_bytes // TILE_SHARE // (tile * size_bytes), panel)
-    reason = f"the scores of a tile, {row_bytes >> 10} KiB, are more than {share >> 10} KiB of the second-level cache"
-    if not is_causal:
-        return Form(tile, most // panel * panel, panel, reason)
-    side = widest  # square tiles, so that few of them are cut by the diagonal
-    while 4 * side * side * size_bytes * TILE_SHARE <= target.l2_bytes:
-        side *= 2
-    return Form(side, side, widest, reason)
-
-
-def _limit(found: SoftmaxProduct) -> int | None:
-    """What the key may be more than the row, where later ones count nothing and every row has keys; else None."""
-    causal = causal_of(found, without_scale(found))
-    if causal is None:
-        return None
-    most = (found.key.const_trips or 0) - (found.row.const_trips or 0)
-    return causal[0] if 0 <= causal[0] <= most else None
-
-
-def _square(rows: int, most: int, lanes: int) -> int:
-    """The side of tiles of rows and of panels of keys, where keys after the row do not count.
-
-    Small ones leave less behind the diagonal and the last row, large ones read keys and values less often.
-    """
-
-    def cost(side: int) -> int:
-        tiles = -(-rows // side)
-        return tiles * (tiles + 1) * side * (side + TILE_COST)
-
-    return min([w for w in range(most, 0, -lanes) if 2 * w >= most], key=cost)
-
-
-def _panel(keys: int, most: int, lanes: int) -> int:
-    """The width of a panel, of half the widest one or more, that leaves least behind the last key."""
-    widths = [w for w in range(most, 0, -lanes) if 2 * w >= most and w <= _up(keys, lanes)]
-    return min(widths, key=lambda w: _up(keys, w)) if widths else _up(keys, lanes)
-
-
-def _tile(rows: int, step: int) -> int:
-    """The rows of a tile: few behind the last one, and few tiles, each of which reads all keys."""
-    sizes = range(step, min(MOST_ROWS, _up(rows, step)) + 1, step)
-    return min(sizes, key=lambda size: -(-rows // size) * (size + TILE_COST + (rows % size > 0)))  # ragged: a copy
-
-
-def _up(value: int, step: int) -> int:
-    return -(-value // step) * step
-
-
 class _Emitter:
     def __init__(self, found: SoftmaxProduct, form: Form, fresh: Callable[[str], Var]) -> None:
         self.found, self.form, self.fresh = found, form, fresh
@@ -165,8 +80,8 @@ class _Emitter:
         self.key_tile = fresh(found.key.var.name + "_t")
         self.kind = found.score.buffer.dtype
         self.shifted = without_scale(found)
-        self.causal = causal_of(found, self.shifted) if _limit(found) is not None else None
-        tiles = _up(self.keys + (form.rows if self.causal else 0), form.keys or form.panel)
+        self.causal = causal_of(found, self.shifted) if limit(found) is not None else None
+        tiles = up(self.keys + (form.rows if self.causal else 0), form.keys or form.panel)
         self.panels = tiles // form.panel
         self.width = form.keys or self.panels * form.panel
         self.depth, self.columns = found.depth.const_trips or 0, found.column.const_trips or 0
@@ -219,13 +134,13 @@ class _Emitter:
         if self.causal is None:
             return Const(self.keys)
         end = self.row(Const(self.form.rows + self.causal[0]))
-        most = _up(self.rows, self.form.rows) + self.causal[0]
+        most = up(self.rows, self.form.rows) + self.causal[0]
         return end if most <= self.keys else binary("min", end, Const(self.keys))
 
     def key_tiles(self) -> Expr:
         """The tiles of keys that the rows of a tile need."""
         if self.causal is None:
-            return Const(_up(self.keys, self.form.keys) // self.form.keys)
+            return Const(up(self.keys, self.form.keys) // self.form.keys)
         return self.row_tile + -(-(self.form.rows + self.causal[0]) // self.form.keys)
 
     def key_end(self) -> Expr:
@@ -244,7 +159,7 @@ class _Emitter:
     def body(self) -> Stmt:
         """All of it, under the loops that are shared by keys and rows."""
         found, form = self.found, self.form
-        tiles = _up(self.rows, form.rows) // form.rows
+        tiles = up(self.rows, form.rows) // form.rows
         inner: Stmt = For(self.row_tile, Const(0), Const(tiles), self.rows_of_tile())
         for loop in reversed(found.outer[found.shared :]):
             inner = replace(loop, body=inner)
@@ -389,7 +304,7 @@ class _Emitter:
 
         return self.loop("j", self.key_end(), element)
 
-    def sum_up(self, first: Callable[[Expr, Expr], Stmt]) -> Stmt:
+    def sumup(self, first: Callable[[Expr, Expr], Stmt]) -> Stmt:
         """The weighted values of a tile, added to what `first` stores; the results, where nothing comes after."""
         found = self.found
 
@@ -434,7 +349,7 @@ class _Emitter:
         zero = Const(0, self.sums.dtype)
         return block(
             self.products(), self.softmax(row),
-            self.sum_up(lambda i, c: self.store(self.sums, (i, c), zero, "first")),
+            self.sumup(lambda i, c: self.store(self.sums, (i, c), zero, "first")),
         )  # fmt: skip
 
     def online(self) -> Stmt:
@@ -464,7 +379,7 @@ class _Emitter:
             self.store(self.top, (i,), lowest, "first"), self.store(self.total, (i,), zero, "first")))  # fmt: skip
         none = self.loop("i", self.form.rows, lambda i: self.loop("c", self.columns, lambda c: self.store(
             self.sums, (i, c), Const(0, self.sums.dtype), "first")))  # fmt: skip
-        parts = [self.products(), self.softmax(row), self.sum_up(rescaled)]
+        parts = [self.products(), self.softmax(row), self.sumup(rescaled)]
         if self.is_ragged:
             parts.insert(0, self.loop("i", self.form.rows, lambda i: self.store(scale, (i,), zero, "first")))
         step = block(*parts)

@@ -14,7 +14,7 @@ from akg.base.dot import dot_of
 from akg.poly.access import depends_on, stride
 from akg.poly.lanes import LaneModel, is_accumulator, var_of
 from akg.poly.pack import LEAST_DOT_ROWS, LEAST_TURNED_ROWS
-from akg.poly.register_tile import UNKNOWN_TRIPS
+from akg.poly.price import UNKNOWN_TRIPS
 from akg.poly.reuse import Choice
 from akg.poly.scop import Access, Statement
 from akg.poly.tree import LEAF, Band, Filter, Leaf, Mark, Member, Node, Sequence

@@ -45,6 +45,11 @@ class Member:
     skew: tuple[dict[str, Affine], ...] = ()  # rows of other tile dimensions that are added: a wavefront of tiles
     directive: Asked = ""
 
+    @property
+    def text(self) -> str:
+        """Its distinct rows, such as ``i0 | i0_1``."""
+        return " | ".join(sorted({str(row) for row in self.rows.values()}))
+
     def restricted(self, names: frozenset[str]) -> Member:
         """The member for some of its statements."""
         rows = {n: r for n, r in self.rows.items() if n in names}

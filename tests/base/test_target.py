@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from akg.base.config import config
+from akg.base.core import Core, core_of
 from akg.base.errors import AkgError
 from akg.base.target import TARGETS, Target, detect_host, resolve_target
 
@@ -109,3 +110,40 @@ def test_key_tells_targets_apart() -> None:
     keys = {resolve_target(name).key() for name in TARGETS.names()}
     assert len(keys) == len(TARGETS.names())
     assert resolve_target("cpu").key() == detect_host().key()
+
+
+def test_ports_follow_the_processor(tmp_path: Path) -> None:
+    """Zen 4 takes a 512-bit operation in two halves; with AVX-512 hidden, its two pipes take one of 256 bits each."""
+    wide = machine(tmp_path, ZEN4.format(more=AVX512), (), "x86_64").core
+    assert (wide.multiply_adds, wide.loads, wide.stores) == (1.0, 1.0, 0.5)
+    (tmp_path / "narrow").mkdir()
+    narrow = machine(tmp_path / "narrow", ZEN4.format(more=""), (), "x86_64").core
+    assert (narrow.multiply_adds, narrow.loads, narrow.stores) == (2.0, 2.0, 1.0)
+    assert core_of("x86_64", "znver5", 512).multiply_adds == core_of("x86_64", "sapphirerapids", 512).multiply_adds == 2
+    assert core_of("aarch64", "", 512).latency == 9.0
+    assert core_of("arch64", "", 640) == Core()
+
+
+def test_a_description_changes_a_named_target(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text('{"base": "x86-64-v3", "name": "mine", "l2_bytes": 2097152, "core": {"loads": 3}}')
+    mine, base = resolve_target(str(path)), resolve_target("x86-64-v3")
+    assert (mine.name, mine.l2_bytes, mine.core.loads) == ("mine", 1 << 21, 3)
+    assert (mine.vector_bits, mine.features, mine.core.stores) == (256, base.features, base.core.stores)
+    assert resolve_target(mine.document()) == mine and mine.key() != base.key()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{"core": {"load": 2}}, {"l2": 1}, {"core": {"loads": 0}}, {"l1_bytes": "32K"}, {"l1_bytes": -1}, {"core": 3}],
+)
+def test_descriptions_that_are_none(document: dict[str, object]) -> None:
+    with pytest.raises(AkgError, match="AKG-E409"):
+        resolve_target(document)
+
+
+def test_a_description_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "list.json").write_text("[1]")
+    for name in ("none.json", "list.json"):
+        with pytest.raises(AkgError, match="AKG-E409"):
+            resolve_target(str(tmp_path / name))

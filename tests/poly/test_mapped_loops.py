@@ -16,7 +16,8 @@ from akg.ir.interp import interpret
 from akg.ir.lower import lower_te
 from akg.ir.text import parse_kernel
 from akg.ir.verify import verify
-from akg.poly.register_tile import inner_product_tile, outer_product_tile, rows_in_cache
+from akg.poly.price import rows_in_cache
+from akg.poly.register_tile import Space, inner_product_tile, outer_product_tile
 from akg.poly.strategy import resolve_strategy
 from akg.poly.tree import bands
 from bench import kernels as library
@@ -94,7 +95,7 @@ def test_products_of_all_layouts(layout: str, target: Target, size: tuple[int, i
 
 
 @pytest.mark.parametrize("layout", ["nn", "tn", "tt"])
-@pytest.mark.parametrize("size", [(21, 50, 300), (8, 64, 256), (3, 17, 129)])
+@pytest.mark.parametrize("size", [(61, 50, 300), (8, 64, 256), (3, 17, 129)])
 def test_long_products_take_their_reduction_in_blocks(layout: str, size: tuple[int, int, int]) -> None:
     m, n, k = size
     kernel = lowered(library.matmul(layout, m=m, n=n, k=k))
@@ -190,14 +191,16 @@ def test_options_are_obeyed() -> None:
 def test_tiles_fit_the_register_file_and_prefer_no_remainder() -> None:
     for rows, lanes in ((512, 512), (777, 777), (1 << 30, 1 << 30), (6, 48), (1, 100), (64, 56)):
         for registers, width in ((32, 16), (16, 8), (32, 4)):
-            r, w = outer_product_tile(rows, lanes, width, registers)
+            outer = outer_product_tile(Space(rows, lanes, width), registers, WIDE.core)
+            r, w = outer.rows, outer.columns
             vectors = -(-w // width)
             assert 1 <= r <= rows and 1 <= w <= lanes
             assert r * vectors + vectors + 1 <= registers
-            a, b = inner_product_tile(rows, lanes, registers)
+            inner = inner_product_tile(rows, lanes, registers, WIDE.core)
+            a, b = inner.rows, inner.columns
             assert a * b + min(a, b) + 1 <= registers or b == 1
-    rows, width = outer_product_tile(512, 512, 16, 32)
-    assert 512 % rows == 0 and 512 % width == 0
+    outer = outer_product_tile(Space(512, 512, 16), 32, WIDE.core)
+    assert 512 % outer.rows == 0 and 512 % outer.columns == 0
 
 
 def test_host_target_maps_what_the_host_can_do() -> None:
@@ -243,8 +246,8 @@ def test_wavefronts(name: str) -> None:
 
 def test_rows_a_page_apart_are_few() -> None:
     assert rows_in_cache(4) == 512 and rows_in_cache(1024) == 32 and rows_in_cache(3 * 4096) == 8
-    rows, _ = outer_product_tile(61, 1024, 16, 32, capacity=rows_in_cache(4096))
-    assert rows <= 6 < outer_product_tile(61, 1024, 16, 32)[0]
+    far = outer_product_tile(Space(61, 1024, 16, capacity=rows_in_cache(4096)), 32, WIDE.core)
+    assert far.rows < outer_product_tile(Space(61, 1024, 16), 32, WIDE.core).rows
 
 
 @pytest.mark.parametrize("k", [1024, 1040])
@@ -252,7 +255,7 @@ def test_broadcasts_from_rows_a_page_apart(k: int) -> None:
     """16 rows of W in one set of the first-level cache evict one another."""
     x, y = te.placeholder((16, k), "float32", name="A"), te.placeholder((1024, k), "float32", name="B")
     state = mapped(lowered(([ops.matmul(x, y, transpose_b=True)], [x, y])), target=replace(WIDE, l2_bytes=1 << 20))
-    streams = [line for line in state.decisions.lines if "i0:16 x i1:16" in line]
+    streams = [line for line in state.decisions.lines if "lanes along i0" in line and "i1:" in line]
     assert bool(streams) == (k % 1024 != 0)
 
 

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from akg.driver import pipeline
 from akg.driver.explain.advice import BUDGET_S, Advice, Change, advise
+from akg.driver.explain.costs import costs_of
 from akg.driver.explain.page import Facts, page
 from akg.driver.pipeline import Compilation
 from akg.poly.explain import Body, Loop, loops_of, loops_text
@@ -45,11 +46,18 @@ class _Contents:
         notes = self.state.decisions.lines
         if notes:
             lines.append("decisions:\n" + "\n".join(f"  {line}" for line in notes))
+        if self.costs:
+            lines.append("costs:\n" + "\n".join(f"  {line}" for line in self.costs))
         return "\n".join(lines)
+
+    @cached_property
+    def costs(self) -> list[str]:
+        with pipeline.LOCK:
+            return costs_of(self.state)
 
     def page(self) -> str:
         with pipeline.LOCK:
-            return page(self.state, self.loops, self.advice, self._facts)
+            return page(self.state, self.loops, self.advice, self._facts, self.costs)
 
 
 def explanation(make: Callable[[], Compilation], budget_s: float = BUDGET_S, facts: Facts | None = None) -> Explanation:

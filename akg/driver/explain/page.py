@@ -56,7 +56,9 @@ class Facts:
     sources: Mapping[str, Callable[[], str]] = field(default_factory=dict[str, Callable[[], str]])
 
 
-def page(state: Compilation, loops: Sequence[Loop], advice: Advice, facts: Facts) -> str:
+def page(
+    state: Compilation, loops: Sequence[Loop], advice: Advice, facts: Facts, costs: Sequence[str] = ()
+) -> str:  # fmt: skip
     """The whole page."""
     name = state.scop.kernel.name
     drawn = picture(state)
@@ -69,7 +71,8 @@ def page(state: Compilation, loops: Sequence[Loop], advice: Advice, facts: Facts
         _pictures(drawn["notes"]),
         f'<div class="columns">{_section("Schedule tree", _tree(state.tree))}{_code(facts.sources)}</div>',
         _phases(facts.passes),
-        _notes(state.decisions.lines),
+        _notes("Decisions and notes", state.decisions.lines),
+        _notes("Costs", costs),
     ]
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -257,6 +260,6 @@ def _phases(passes: Sequence[tuple[str, float]]) -> str:
     return _section(f"Compile phases: {total:.1f} ms", f'<div class="phases">{rows}</div>')
 
 
-def _notes(lines: Sequence[Any]) -> str:
+def _notes(title: str, lines: Sequence[Any]) -> str:
     items = "".join(f"<li>{escape(str(line))}</li>" for line in lines)
-    return _section("Decisions and notes", f'<ul class="notes">{items}</ul>') if items else ""
+    return _section(title, f'<ul class="notes">{items}</ul>') if items else ""
