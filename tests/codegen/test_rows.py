@@ -1,5 +1,6 @@
 """Lanes along rows of a few elements: whole rows in memory, shuffles between them and the lanes."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import akg
 from akg import ops, te
 from akg.base.dtype import dtype_of, tolerance
+from akg.base.target import resolve_target
 
 
 def built(define: Any, *shapes: tuple[int, ...], dtype: str = "float32") -> akg.Kernel:
@@ -111,3 +113,20 @@ def test_images_whose_channels_lie_together(batch: int, dtype: str) -> None:
     np.testing.assert_array_equal(together(np.ascontiguousarray(a.transpose(0, 2, 3, 1))), a)
     assert is_in_rows(apart)
     assert is_in_rows(together)
+
+
+@pytest.mark.parametrize("behind", [0, 5])
+@pytest.mark.parametrize(("channels", "pixels"), [(3, 320), (2, 64), (4, 72), (5, 48), (3, 50)])
+def test_rows_around_the_caches(channels: int, pixels: int, behind: int) -> None:
+    """Whole lines where the array begins at one, and ordinary stores elsewhere."""
+    x = te.placeholder((6, channels, pixels), "float32", name="x")
+    target = replace(resolve_target("cpu"), l3_bytes=1 << 10)
+    kernel = akg.build([ops.permute_dims(x, (0, 2, 1))], inputs=[x], target=target)
+    if target.arch == "x86_64" and target.vector_bits == 512:
+        assert ("nontemporal" in kernel.source("llvm")) is (channels * pixels % 16 == 0)
+    a = np.random.default_rng(pixels).standard_normal((6, channels, pixels)).astype(np.float32)
+    room = np.zeros(a.size + 32, np.float32)
+    start = -room.ctypes.data % 64 // 4 + behind
+    kernel(a, out=room[start : start + a.size].reshape(6, pixels, channels))
+    np.testing.assert_array_equal(room[start : start + a.size].reshape(6, pixels, channels), a.transpose(0, 2, 1))
+    assert not room[:start].any() and not room[start + a.size :].any()

@@ -12,7 +12,7 @@ from akg.codegen.llvm.arith import apply, choose, narrow
 from akg.codegen.llvm.bounds import any_lane, as_index, in_range, is_checked, lane_mask
 from akg.codegen.llvm.builder import Function, Place, Value
 from akg.codegen.llvm.lines import load_phase
-from akg.codegen.llvm.rows import load_row, row_of, row_stored, wait_for_row, waiting_value
+from akg.codegen.llvm.rows import load_row, row_of, row_stored, store_vector, wait_for_row, waiting_value
 from akg.codegen.llvm.subscript import linear, pointer_of
 from akg.codegen.llvm.types import constant, in_memory, llvm_type, mangled
 from akg.ir.buffer import Buffer
@@ -410,7 +410,7 @@ def store_run(f: Function, buffer: Buffer, indices: tuple[Expr, ...], value: Val
     assert f.lanes is not None
     where, mask = access(f, buffer, indices), lane_mask(f, True)
     if mask is None:
-        f.line(f"store {value}, ptr {where.pointer}, align {where.align_bytes}")
+        store_vector(f, buffer, value, where.pointer, where.align_bytes, f.lanes.count)
     else:
         mask = interleaved(f, [f.splat(mask, f.lanes.count)] * (value.lanes // f.lanes.count))
         name = f"llvm.masked.store.{mangled(value.dtype, value.lanes)}.p0"
@@ -461,11 +461,7 @@ def _store_lanes(f: Function, buffer: Buffer, where: Access, value: Value) -> No
         element = llvm_type(value.dtype)
         pointer, stride = f.here(f"getelementptr {element}, ptr {pointer}, i64 {1 - lanes}"), 1
     if stride == 1 and mask is None:
-        if buffer is f.streaming:
-            f.unit.declarations.setdefault("!0", "!0 = !{i32 1}")
-            f.line(f"store {value}, ptr {pointer}, align {lanes * align}, !nontemporal !0")
-        else:
-            f.line(f"store {value}, ptr {pointer}, align {align}")
+        store_vector(f, buffer, value, pointer, align, lanes)
         return
     full = f.splat(mask or Value("true", bool_, 0, 0, True), lanes)
     if stride == 1 and f.edge is not None and f.edge[0] is buffer:

@@ -209,10 +209,19 @@ def _store_rows(f: Function, waiting: Waiting) -> None:
             mask = _only(f, row, number, columns, mask)
         value = _interleaved(f, row, number, columns)
         if mask is None:
-            f.line(f"store {value}, ptr {pointer}, align {align}")
+            store_vector(f, waiting.buffer, value, pointer, align, lanes)
             continue
         callee = f.unit.declare(name, f"declare void @{name}({some.type}, ptr, i32, {mask.type})")
         f.line(f"call void {callee}({value}, ptr {pointer}, i32 {align}, {mask})")
+
+
+def store_vector(f: Function, buffer: Buffer, value: Value, pointer: str, align: int, lanes: int) -> None:
+    """Write neighbours, around the caches where the buffer streams by: then `lanes` of them are aligned."""
+    if buffer is f.streaming:
+        f.unit.declarations.setdefault("!0", "!0 = !{i32 1}")
+        f.line(f"store {value}, ptr {pointer}, align {lanes * align}, !nontemporal !0")
+    else:
+        f.line(f"store {value}, ptr {pointer}, align {align}")
 
 
 def _interleaved(f: Function, row: Row, number: int, columns: dict[int, Value]) -> Value:

@@ -19,7 +19,7 @@ from akg.codegen.llvm.memory import access, linear
 from akg.codegen.llvm.seam import LINE_BYTES, write_waiting
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Expr, Load
-from akg.ir.rewrite import buffers_written, substitute, walk_expr
+from akg.ir.rewrite import buffers_written, substitute, substitute_stmt, walk_expr
 from akg.ir.stmt import Alloc, For, If, Kernel, Stmt, Store, expressions, sub_statements, walk
 
 DEFAULT_BYTES = 32 << 20  # of the last cache, where its size is not known
@@ -123,6 +123,22 @@ def _are_aligned_alike(f: Function, loop: For, store: Store, lanes: int) -> bool
     others = [s for s in walk(loop.body) if isinstance(s, Store) and s.buffer is store.buffer and s is not store]
     gaps = [added(linear(f, place, s.indices), scaled(first, -1)) for s in others]
     return all(step % lanes == 0 for gap in gaps for step in gap.values())
+
+
+def interleaved_store(f: Function, loop: For, lanes: int) -> Store | None:
+    """The first column's store of a vector loop around the columns of rows of a few elements, which fill lines."""
+    columns = loop.body
+    if not isinstance(columns, For) or columns.kind != "unroll" or not isinstance(columns.body, Store):
+        return None
+    store, count = columns.body, columns.const_trips
+    if store.buffer not in f.unit.streamed or store.reduction is not None or f.guard is not None or not count:
+        return None
+    form = linear(f, f.places[store.buffer], store.indices)
+    whole = store.buffer.dtype.itemsize_bytes * lanes * 8 == f.unit.target.vector_bits
+    if not whole or form.get((loop.var,)) != count or form.get((columns.var,)) != 1:
+        return None
+    first = substitute_stmt(store, {columns.var: columns.begin})
+    return first if isinstance(first, Store) else None
 
 
 def are_lines(f: Function, loop: For, store: Store, lanes: int) -> bool:

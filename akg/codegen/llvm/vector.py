@@ -19,7 +19,7 @@ from akg.codegen.llvm.pairs import pairs_along
 from akg.codegen.llvm.reduction import SLOTS, Update, close_accumulators, open_accumulators, split_update
 from akg.codegen.llvm.rows import flush_rows
 from akg.codegen.llvm.seam import Row, may_begin_before, seam_of
-from akg.codegen.llvm.streaming import MIN_STREAMED, are_lines, streaming_store, unaligned_head
+from akg.codegen.llvm.streaming import MIN_STREAMED, are_lines, interleaved_store, streaming_store, unaligned_head
 from akg.codegen.llvm.subscript import linear
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.affine import Affine
@@ -225,8 +225,8 @@ def emit_vector(f: Function, loop: For, trips: int | None) -> bool:
         _streaming(f, loop, plan, streamed, updates, factors)
         return True
     if trips is not None:
-        short = streaming_store(f, loop, plan.lanes) if not plan.sums and trips % plan.lanes == 0 else None
-        if short is not None and are_lines(f, loop, short, plan.lanes):
+        short = None if plan.sums else _stored_lines(f, loop, plan.lanes, trips)
+        if short is not None:
             f.unit.note(f"{short.name}: stores to {short.buffer.name} bypass the caches")
             _short_lines(f, loop, plan, short, trips)
             return True
@@ -304,6 +304,13 @@ def _streaming(
             _symbolic(f, loop, plan, start, end, sums)
         close_accumulators(f, plan.sums, sums, plan.lanes, factors)
     f.streaming = None
+
+
+def _stored_lines(f: Function, loop: For, lanes: int, trips: int) -> Store | None:
+    """The store of a loop of constant extent whose rows are whole lines, if its array begins at one."""
+    found = streaming_store(f, loop, lanes) if trips % lanes == 0 else None
+    found = found or interleaved_store(f, loop, lanes)
+    return found if found is not None and are_lines(f, loop, found, lanes) else None
 
 
 def _short_lines(f: Function, loop: For, plan: Plan, store: Store, trips: int) -> None:
