@@ -19,6 +19,7 @@ from akg.codegen.llvm.address import Polynomial
 from akg.codegen.llvm.types import llvm_type
 from akg.codegen.subscripts import Checks
 from akg.ir.buffer import Buffer
+from akg.ir.evaluate import Values
 from akg.ir.expr import Const, Expr, Load, Var
 from akg.ir.stmt import Stmt, Store, walk
 
@@ -136,6 +137,7 @@ class Unit:
         self.reads: dict[Expr, frozenset[Buffer]] = {}
         self._loads: dict[Expr, frozenset[Load]] = {}
         self.polynomials: dict[Expr, Polynomial] = {}
+        self.lane_values: dict[Var, dict[Expr, Values | None]] = {}  # of expressions, by lane
         self.checks = Checks()
         self.streamed: frozenset[Buffer] = frozenset()  # outputs that no cache will hold until they are read
         self.staged: frozenset[Buffer] = frozenset()  # those whose short rows are put together on the stack

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from akg.base.dtype import bool_, index
 from akg.base.errors import InternalError
@@ -16,9 +18,9 @@ from akg.codegen.llvm.rows import load_row, row_of, row_stored, store_vector, wa
 from akg.codegen.llvm.subscript import linear, pointer_of
 from akg.codegen.llvm.types import constant, in_memory, llvm_type, mangled
 from akg.ir.buffer import Buffer
-from akg.ir.expr import Const, Expr, Load, Var
-from akg.ir.rewrite import substitute, uses
-from akg.ir.simplify import simplify
+from akg.ir.evaluate import Values, evaluate
+from akg.ir.expr import Const, Expr, Load
+from akg.ir.rewrite import uses
 
 MAX_SHUFFLED_STRIDE = 8  # of loads that are vectors and shuffles rather than gathers
 MAX_SLACK_STRIDE = 4  # of loads that may reach behind a temporary
@@ -258,8 +260,8 @@ def _load_picked(f: Function, node: Load, place: Place) -> Value | None:
     if not count or split_lane(form, f.lanes.var)[0] is not None:
         return None
     moving = {key: c for key, c in form.items() if any(uses(factor, f.lanes.var) for factor in key)}
-    places = [_total(moving, {f.lanes.var: Const(lane)}) for lane in range(count)]
-    known = [at for at in places if at is not None]
+    places = _of_lanes(f, moving)
+    known: list[int] = [] if places is None else places[:count].tolist()
     if len(known) < count or max(known) - min(known) >= 2 * lanes:
         return None
     low, span = min(known), max(known) - min(known) + 1
@@ -284,16 +286,19 @@ def _load_picked(f: Function, node: Load, place: Place) -> Value | None:
     return Value(text, dtype, lanes, level)
 
 
-def _total(form: Polynomial, values: Mapping[Var, Expr]) -> int | None:
-    """The value of a polynomial whose variables are all known."""
-    total = 0
+def _of_lanes(f: Function, form: Polynomial) -> Values | None:
+    """The value of a polynomial for each lane; None if it has variables besides the lane."""
+    assert f.lanes is not None
+    lane, memo = f.lanes.var, f.unit.lane_values.setdefault(f.lanes.var, {})
+    total: Values = np.zeros(f.lanes.count, np.int64)
     for key, coefficient in form.items():
+        product: Values = np.asarray(coefficient)
         for factor in key:
-            value = simplify(substitute(factor, values))
-            if not isinstance(value, Const):
+            value = evaluate(factor, {lane: np.arange(f.lanes.count)}, memo)
+            if value is None:
                 return None
-            coefficient *= int(value)
-        total += coefficient
+            product = product * value
+        total = total + product
     return total
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 
+import numpy as np
+
 from akg.base.dtype import bool_, index, int32
 from akg.base.trace import logger
 from akg.codegen.llvm.address import split_lane
@@ -24,18 +26,10 @@ from akg.codegen.llvm.subscript import linear
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
+from akg.ir.evaluate import evaluate
 from akg.ir.expr import Binary, Call, Const, Expr, Load, Select, Var
 from akg.ir.factor import common_factor
-from akg.ir.rewrite import (
-    buffers_read,
-    buffers_written,
-    loads_of,
-    rewrite_stmt,
-    substitute,
-    substitute_stmt,
-    uses,
-    walk_expr,
-)  # fmt: skip
+from akg.ir.rewrite import buffers_read, buffers_written, loads_of, rewrite_stmt, substitute_stmt, uses, walk_expr
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Block, For, If, Prefetch, Stmt, Store, block, expressions, walk
 
@@ -397,10 +391,11 @@ def emit_tile(f: Function, outer: For, trips: int) -> bool:
         return False
     places: list[dict[Var, Expr]] = [{outer.var: outer.begin + Const(k * outer.step)} for k in range(trips)]
     if condition is not None:
-        holds = [simplify(substitute(condition, place)) for place in places]
-        if not all(isinstance(one, Const) for one in holds):
+        first = outer.begin.value if isinstance(outer.begin, Const) else 0
+        holds = evaluate(condition, {outer.var: np.arange(trips) * outer.step + first})
+        if holds is None or not isinstance(outer.begin, Const):
             return False
-        places = [place for place, one in zip(places, holds, strict=True) if one]
+        places = [place for place, one in zip(places, np.broadcast_to(holds, trips), strict=True) if one]
     vectors = _straight(f, inner, lanes, count, {})
     for place in places:
         for base, vector in vectors:
