@@ -140,10 +140,8 @@ class Unit:
         self.lane_values: dict[Var, dict[Expr, Values | None]] = {}  # of expressions, by lane
         self.checks = Checks()
         self.streamed: frozenset[Buffer] = frozenset()  # outputs that no cache will hold until they are read
-        self.staged: frozenset[Buffer] = frozenset()  # those whose short rows are put together on the stack
         self.only_written: frozenset[Buffer] = frozenset()  # arrays whose rows may be joined where they share lines
         self.joined: dict[Buffer, set[str]] = {}  # the statements whose rows are
-        self.stands_for: dict[str, frozenset[str]] = {}  # of a copy made here: the statements whose results it writes
         self.notes: list[str] = []
         self.is_finite = False  # no value is NaN
         self._names = 0

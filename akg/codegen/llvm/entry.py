@@ -41,8 +41,7 @@ def emit_module(kernel: Kernel, target: Target) -> tuple[str, Unit]:
 def _emit_unit(kernel: Kernel, target: Target, may_join: frozenset[Buffer]) -> Unit:
     unit = Unit(target, EXPRESSIONS, STATEMENTS)
     unit.is_finite = config.fast_math
-    streamed = streamed_buffers(kernel, target)
-    unit.streamed, unit.staged = streamed.buffers, streamed.staged
+    unit.streamed = streamed_buffers(kernel, target)
     unit.only_written = may_join
     _emit_entry(unit, kernel)
     return unit

@@ -24,7 +24,6 @@ from akg.codegen.llvm.prefix import emit_prefix
 from akg.codegen.llvm.promote import promote_reductions
 from akg.codegen.llvm.quads import emit_quad
 from akg.codegen.llvm.reduction import emit_lane_reduction, split_update, updated
-from akg.codegen.llvm.staging import staged
 from akg.codegen.llvm.streaming import aligned_like_output
 from akg.codegen.llvm.subscript import row_major_strides
 from akg.codegen.llvm.transpose import emit_blocks
@@ -116,10 +115,6 @@ def emit_serial(f: Function, loop: For, trips: int | None) -> None:
     if flat is not None:
         f.unit.note(f"{f.statement_of(flat)}: rows along {loop.var.name} are one row of {flat.end}")
         emit_for(f, flat)
-        return
-    by_stack = staged(f, loop)
-    if by_stack is not None:
-        f.emit(by_stack)
         return
     if trips is not None and trips <= MAX_UNROLLED and f.lanes is None:
         if trips * _instances(f, loop.body) <= MAX_INSTANCES and not _fills_registers(f, loop.body):

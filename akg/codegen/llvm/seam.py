@@ -49,7 +49,7 @@ def seam_of(f: Function, loop: For, store: Store, lanes: int) -> Seam | None:
         return None
     if is_checked(f, store.buffer, store.indices) or _stores_to(loop, store.buffer) != [store]:
         return None
-    f.unit.joined.setdefault(store.buffer, set()).update(f.unit.stands_for.get(store.name, {store.name}))
+    f.unit.joined.setdefault(store.buffer, set()).add(store.name)
     found = f.seams.get(store.buffer)
     if found is None:
         kind = Value("", dtype, 2 * lanes).type  # with room behind the line

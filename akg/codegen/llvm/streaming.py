@@ -8,7 +8,7 @@ to the first aligned element (arrays from NumPy are rarely aligned to more than 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from akg.base.dtype import bool_, index
 from akg.base.target import Target
@@ -29,28 +29,16 @@ OUTPUT_SHARE = 1 / 4  # an output of less than this part of the last cache is li
 # stores beside reads take 0.6 to 0.9 times as long as non-temporal ones below it, and 1.1 to 1.4 times above (Zen 4,
 # 32 MiB, one and two threads).
 TOUCHED_SHARE = 3 / 4
-# What reads so many times what it writes gains more, as the last cache then keeps what was read for the next call: an
-# output half as large bypasses it, and so do short rows, by way of the stack (max pooling of 26 MB by strides of 2: 0.7
-# to 0.9 times as long on one thread, 0.8 to 1.0 on two; depthwise convolutions, which write as much as they read: 1.1).
-MOSTLY_READ = 3
 # What reads less than this part of what it writes keeps ordinary stores, however large: they save no traffic that reads
 # would need, and the last cache still holds a part from the call before (0.4 times as long at half its size, 0.75 at
 # all of it, 0.9 at twice).
 READ_SHARE = 1 / 8
 
 
-@dataclass(frozen=True, slots=True)
-class Streamed:
-    """The outputs that a kernel should write around the caches, and those whose short rows should, too."""
-
-    buffers: frozenset[Buffer] = frozenset()
-    staged: frozenset[Buffer] = frozenset()
-
-
-def streamed_buffers(kernel: Kernel, target: Target) -> Streamed:
-    """What a kernel should write around the caches, by the bytes that it reads and writes."""
+def streamed_buffers(kernel: Kernel, target: Target) -> frozenset[Buffer]:
+    """The outputs that a kernel should write around the caches."""
     if target.arch != "x86_64":
-        return Streamed()
+        return frozenset()
     cache_bytes = target.l3_bytes or DEFAULT_BYTES
     read = _read_again(kernel.body)
     written: dict[Buffer, int] = {}
@@ -66,11 +54,8 @@ def streamed_buffers(kernel: Kernel, target: Target) -> Streamed:
             read_bytes += size_bytes
     written_bytes = sum(written.values())
     if read_bytes + written_bytes <= cache_bytes * TOUCHED_SHARE or read_bytes < written_bytes * READ_SHARE:
-        return Streamed()
-    is_read_mostly = read_bytes >= written_bytes * MOSTLY_READ
-    least_bytes = cache_bytes * OUTPUT_SHARE / (2 if is_read_mostly else 1)
-    found = frozenset(buffer for buffer, size in written.items() if size > least_bytes)
-    return Streamed(found, found if is_read_mostly else frozenset())
+        return frozenset()
+    return frozenset(buffer for buffer, size in written.items() if size > cache_bytes * OUTPUT_SHARE)
 
 
 def _read_again(body: Stmt) -> frozenset[Buffer]:
