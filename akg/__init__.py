@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from akg.base.collection import uncollected as _uncollected
 from akg.base.config import check_environment as _check_environment
 from akg.base.errors import install_excepthook as _install_excepthook
 
@@ -87,7 +88,8 @@ def __getattr__(name: str) -> Any:
     if place is None:
         raise AttributeError(f"module 'akg' has no attribute {name!r}")
     module_name, _, attribute = place.partition(":")
-    module = importlib.import_module(module_name)
+    with _uncollected():  # what a module defines stays: collections on the way find nothing
+        module = importlib.import_module(module_name)
     value = getattr(module, attribute) if attribute else module
     globals()[name] = value
     return value

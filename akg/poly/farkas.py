@@ -80,8 +80,7 @@ class Edge:
 
     def is_zero(self, distance: Matrix) -> bool:
         """Whether a distance is zero everywhere."""
-        values = self.facets @ distance
-        return bool((values >= 0).all() and (self.facets @ -distance >= 0).all())
+        return not (self.facets @ distance).any()
 
     def is_satisfied(self, distance: Matrix) -> bool:
         """Whether a distance is at least one everywhere."""
