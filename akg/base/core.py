@@ -104,7 +104,7 @@ _DESIGNS: dict[str, _Design] = {
     "znver2": _Design(_TWO_256, _FOUR_256, _TWO_256, _ONE_256, _ONE_256, 5.0, l3_cycle_bytes=24.0),
     "znver3": _Design(_TWO_256, _FOUR_256, _TWO_256, _ONE_256, _TWO_256, l3_cycle_bytes=24.0),
     # pipes of 256 bits: an operation on 512 takes one of them twice
-    "znver4": _Design(_TWO_256, _FOUR_256, _TWO_256, _ONE_256, _TWO_256, 4.0, 8, 25.0, 26.0, 8.5, 1.2, 3.65),
+    "znver4": _Design(_TWO_256, _FOUR_256, _TWO_256, _ONE_256, _TWO_256, 4.0, 8, 25.0, 26.0, 10.0, 1.2, 3.65),
     "znver5": _Design(_TWO_512, _FOUR_512, _TWO_512, _ONE_512, _TWO_512, 4.0, 12, 48.0, 26.0, 10.0, 1.5, 4.0),
     "haswell": _HASWELL,
     "broadwell": _HASWELL,
