@@ -20,11 +20,13 @@ from math import prod
 from akg.ir.buffer import Buffer
 from akg.poly.access import depends_on
 from akg.poly.lanes import LaneModel, var_of
+from akg.poly.pack import IN_PLACE_SHARE
 from akg.poly.register_tile import MAX_ROWS, UNKNOWN_TRIPS
 from akg.poly.reuse import Choice, is_box
 from akg.poly.tile_order import distributed
 from akg.poly.tree import Band, Filter, Leaf, Member, Node, Sequence
 
+LEAST_SHARED_ROWS = 16  # fewer are one tile of their own
 MOST_BYTES = 1 << 28  # of a temporary that need not be kept small
 
 Groups = list[tuple[Filter, ...]]
@@ -125,11 +127,30 @@ class ProductNests:
             return [children]
         groups: Groups = [()]
         for part in children:
-            if isinstance(part.child, Band) and self.wants_rows(part, (last,)):
+            if isinstance(part.child, Band) and self.wants_rows(part, (last,)) and self.gains(part, last):
                 groups += [(part,), ()]
             else:
                 groups[-1] += (part,)
         return [g for g in groups if g]
+
+    def gains(self, part: Filter, row: Member) -> bool:
+        """Whether a product that shares rows would have larger tiles apart, lanes of another loop, or panels.
+
+        Else its tiles are the same, and temporaries may as well stay in cache.
+        """
+        assert isinstance(part.child, Band)
+        points = row.restricted(frozenset(part.statements))
+        choice = self.choose((points, *part.child.members), part.child.child, 1)
+        if choice is None or choice.vector is None or self.lanes.trips(row) < LEAST_SHARED_ROWS:
+            return True
+        statement = choice.statement
+        if not depends_on(statement.write, choice.vector):
+            return True  # with all rows, an operand that lies along the sum is turned
+        var, trips = var_of(row, statement), {v: self.lanes.trips_of(statement, v) for v in statement.iterators}
+        operands = [a for a in statement.reads if var is None or not depends_on(a, var)]
+        sizes = [(prod([n for v, n in trips.items() if depends_on(a, v)]), a.buffer.dtype) for a in operands]
+        most = self.lanes.target.l2_bytes // IN_PLACE_SHARE
+        return any(count * dtype.itemsize_bytes > most for count, dtype in sizes)
 
     def fits_memory(self, members: tuple[Member, ...], part: Filter) -> bool:
         """Whether the temporaries that a nest reads and writes, outside of the loops around it, are no burden."""
