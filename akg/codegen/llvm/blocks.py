@@ -144,7 +144,7 @@ def one_block(f: Function, plan: Blocks, j: Expr, i: Expr, ahead: int = 0) -> No
         label = f.fresh("turn")  # a block of its own: LLVM's time grows with the square of the accesses in one
         f.line(f"br label %{label}")
         f.start(label)
-    if 2 * plan.lanes > f.unit.target.vector_registers:
+    if plan.lanes > f.unit.target.vector_registers:
         _staged_block(f, plan, j, i, ahead)
         return
     every = [Const(k) for k in range(plan.lanes)]
@@ -158,7 +158,7 @@ def one_block(f: Function, plan: Blocks, j: Expr, i: Expr, ahead: int = 0) -> No
 def _staged_block(f: Function, plan: Blocks, j: Expr, i: Expr, ahead: int) -> None:
     """A block of more rows than registers hold: pieces of 32 bits, which wait on the stack, and blocks of those.
 
-        for g: stage[:, g] = rows 4 * g ... 4 * g + 3, interleaved    (bytes; pairs of 16-bit elements)
+        for g: stage[:, g] = rows 4 * g ... 4 * g + 3, interleaved    (bytes)
         for v: a quarter of the columns = the block stage[v], turned
 
     Each line that is read is loaded once, whole: rows a multiple of a page apart are in one set of the first cache.
