@@ -20,8 +20,8 @@ from math import prod
 from akg.ir.buffer import Buffer
 from akg.poly.access import depends_on
 from akg.poly.lanes import LaneModel, var_of
-from akg.poly.pack import IN_PLACE_SHARE
-from akg.poly.register_tile import MAX_ROWS, UNKNOWN_TRIPS
+from akg.poly.price import NEAR_SHARE, UNKNOWN_TRIPS
+from akg.poly.register_tile import MAX_ROWS
 from akg.poly.reuse import Choice, is_box
 from akg.poly.tile_order import distributed
 from akg.poly.tree import Band, Filter, Leaf, Member, Node, Sequence
@@ -149,7 +149,7 @@ class ProductNests:
         var, trips = var_of(row, statement), {v: self.lanes.trips_of(statement, v) for v in statement.iterators}
         operands = [a for a in statement.reads if var is None or not depends_on(a, var)]
         sizes = [(prod([n for v, n in trips.items() if depends_on(a, v)]), a.buffer.dtype) for a in operands]
-        most = self.lanes.target.l2_bytes // IN_PLACE_SHARE
+        most = self.lanes.target.l2_bytes // NEAR_SHARE
         return any(count * dtype.itemsize_bytes > most for count, dtype in sizes)
 
     def fits_memory(self, members: tuple[Member, ...], part: Filter) -> bool:
