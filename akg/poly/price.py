@@ -112,7 +112,7 @@ def feed_of(target: Target, shape: Sequence[int] | None, steps: int, itemsize: i
         return Feed(panel, panel)
     size = prod(shape) * itemsize
     rate = core.l2_cycle_bytes if size <= target.l2_bytes else core.memory_cycle_bytes
-    if target.l2_bytes < size and size * LAST_SHARE <= target.l3_bytes:
+    if target.l2_bytes < size < target.l3_bytes / LAST_SHARE:
         rate = core.l3_cycle_bytes
     pieces = SCATTERED if row_bytes % WAY_BYTES else SCATTERED * CROWDED
     place = pieces * vector_bytes / rate
