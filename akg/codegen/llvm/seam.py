@@ -42,13 +42,17 @@ def partly_joined(kernel: Kernel, joined: Mapping[Buffer, set[str]]) -> frozense
     return frozenset(s.buffer for s in stores if s.buffer in joined and s.name not in joined[s.buffer])
 
 
-def seam_of(f: Function, loop: For, store: Store, lanes: int) -> Seam | None:
-    """Where the rows of a loop over lanes leave what does not fill a line; None if they cannot be put together."""
+def may_join(f: Function, loop: For, store: Store, lanes: int) -> bool:
+    """Whether the rows of a loop over lanes can be put together where they share lines."""
+    is_line = lanes * in_memory(store.buffer.dtype).itemsize_bytes == LINE_BYTES and loop.const_trips is not None
+    if not is_line or store.buffer not in f.unit.only_written or is_checked(f, store.buffer, store.indices):
+        return False
+    return [s for s in walk(loop.body) if isinstance(s, Store) and s.buffer is store.buffer] == [store]
+
+
+def seam_of(f: Function, store: Store, lanes: int) -> Seam:
+    """Where the rows that a statement writes leave what does not fill a line."""
     dtype = in_memory(store.buffer.dtype)
-    if store.buffer not in f.unit.only_written or lanes * dtype.itemsize_bytes != LINE_BYTES:
-        return None
-    if is_checked(f, store.buffer, store.indices) or _stores_to(loop, store.buffer) != [store]:
-        return None
     f.unit.joined.setdefault(store.buffer, set()).add(store.name)
     found = f.seams.get(store.buffer)
     if found is None:
@@ -57,10 +61,6 @@ def seam_of(f: Function, loop: For, store: Store, lanes: int) -> Seam | None:
         f.allocas += [f"  store i64 0, ptr {found.address}", f"  store i32 0, ptr {found.count}"]
         f.seams[store.buffer] = found
     return found
-
-
-def _stores_to(loop: For, buffer: Buffer) -> list[Store]:
-    return [s for s in walk(loop.body) if isinstance(s, Store) and s.buffer is buffer]
 
 
 def may_begin_before(f: Function, loop: For, store: Store) -> bool:

@@ -24,6 +24,7 @@ from akg.ir.stmt import Alloc, For, If, Kernel, Stmt, Store, expressions, sub_st
 
 DEFAULT_BYTES = 32 << 20  # of the last cache, where its size is not known
 MIN_STREAMED = 16  # vectors in a loop that bypasses the caches
+MIN_JOINED = 8  # where rows are put together to whole lines
 OUTPUT_SHARE = 1 / 4  # an output of less than this part of the last cache is likely to be read soon
 # A kernel that touches more than this part of the last cache leaves little there of what it wrote first. Ordinary
 # stores beside reads take 0.6 to 0.9 times as long as non-temporal ones below it, and 1.1 to 1.4 times above (Zen 4,

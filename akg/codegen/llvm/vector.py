@@ -20,8 +20,15 @@ from akg.codegen.llvm.control import counted_loop
 from akg.codegen.llvm.pairs import pairs_along
 from akg.codegen.llvm.reduction import SLOTS, Update, close_accumulators, open_accumulators, split_update
 from akg.codegen.llvm.rows import flush_rows
-from akg.codegen.llvm.seam import Row, may_begin_before, seam_of
-from akg.codegen.llvm.streaming import MIN_STREAMED, are_lines, interleaved_store, streaming_store, unaligned_head
+from akg.codegen.llvm.seam import Row, may_begin_before, may_join, seam_of
+from akg.codegen.llvm.streaming import (
+    MIN_JOINED,
+    MIN_STREAMED,
+    are_lines,
+    interleaved_store,
+    streaming_store,
+    unaligned_head,
+)  # fmt: skip
 from akg.codegen.llvm.subscript import linear
 from akg.codegen.llvm.workspace import STACK_LIMIT_BYTES, is_on_stack, size_bytes
 from akg.ir.affine import Affine
@@ -214,12 +221,15 @@ def emit_vector(f: Function, loop: For, trips: int | None) -> bool:
     while slots > 1 and slots * len(plan.sums) > 2 * SLOTS:  # many chains hide the latency by themselves
         slots //= 2
     streamed = streaming_store(f, loop, plan.lanes) if trips is None or trips >= MIN_STREAMED * plan.lanes else None
+    short: Store | None = None
+    if streamed is None and trips is not None:
+        streamed = _joined_store(f, loop, plan.lanes, trips)
+        short = None if plan.sums or streamed is not None else _stored_lines(f, loop, plan.lanes, trips)
     if streamed is not None:
         f.unit.note(f"{streamed.name}: stores to {streamed.buffer.name} bypass the caches")
         _streaming(f, loop, plan, streamed, updates, factors)
         return True
     if trips is not None:
-        short = None if plan.sums else _stored_lines(f, loop, plan.lanes, trips)
         if short is not None:
             f.unit.note(f"{short.name}: stores to {short.buffer.name} bypass the caches")
             _short_lines(f, loop, plan, short, trips)
@@ -283,8 +293,8 @@ def _streaming(
 ) -> None:
     """Up to the first aligned vector under a mask, then around the caches."""
     begin, end = as_index(f, f.value(loop.begin)), as_index(f, f.value(loop.end))
-    seam = None if loop.const_trips is None else seam_of(f, loop, store, plan.lanes)
-    row = None if seam is None else Row(f, seam, loop, store, loop.begin)
+    joins = may_join(f, loop, store, plan.lanes)
+    row = Row(f, seam_of(f, store, plan.lanes), loop, store, loop.begin) if joins else None
     f.streaming, f.has_streamed = store.buffer, True
     if row is not None and may_begin_before(f, loop, store):
         _whole_lines(f, loop, plan, row, begin, end)
@@ -305,6 +315,12 @@ def _stored_lines(f: Function, loop: For, lanes: int, trips: int) -> Store | Non
     found = streaming_store(f, loop, lanes) if trips % lanes == 0 else None
     found = found or interleaved_store(f, loop, lanes)
     return found if found is not None and are_lines(f, loop, found, lanes) else None
+
+
+def _joined_store(f: Function, loop: For, lanes: int, trips: int) -> Store | None:
+    """The store of a loop over shorter rows that are put together to whole lines around the caches."""
+    found = streaming_store(f, loop, lanes) if trips >= MIN_JOINED * lanes else None
+    return found if found is not None and may_join(f, loop, found, lanes) else None
 
 
 def _short_lines(f: Function, loop: For, plan: Plan, store: Store, trips: int) -> None:
