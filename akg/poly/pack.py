@@ -41,7 +41,7 @@ from akg.poly.contract import bounded_trips
 from akg.poly.decisions import Figures
 from akg.poly.figures import packing_text
 from akg.poly.flip_signs import ColumnSums
-from akg.poly.panel import Panel, other_factor, panel_of, renamed, span_bytes
+from akg.poly.panel import Panel, other_factor, panel_of, renamed, span_bytes, with_panel
 from akg.poly.prepack import Prepack
 from akg.poly.price import UNKNOWN_TRIPS, feed_of, packing
 from akg.poly.widen import redirected
@@ -66,14 +66,49 @@ def pack_operands(
         kept: operands that are panels already.
         around: loops outside of `body`.
     """
-    if isinstance(body, For) and body.kind == "serial" and _tiles(body) >= LEAST_DOT_ROWS:
-        for buffer in sorted(buffers_read(body) - buffers_written(body) - kept, key=lambda b: b.name):
-            panel = panel_of(body, buffer, target, around)
-            if panel is not None and _pays(body, panel, target, weigh):
-                packed = _packed(body, panel, fresh, target)
-                return packed if body.const_trips else If(binary("lt", body.begin, body.end), packed)
+    if isinstance(body, Block):
+        return _pack_in_order(list(body.body), fresh, target, weigh, kept, around)
+    panel = _panel_to_copy(body, target, weigh, kept, around)
+    if panel is not None and isinstance(body, For):
+        packed = _packed(body, panel, fresh, target)
+        return packed if body.const_trips else If(binary("lt", body.begin, body.end), packed)
     inside = (*around, body) if isinstance(body, For) else around
     return map_children(body, lambda inner: pack_operands(inner, fresh, target, weigh, kept, inside))
+
+
+def _panel_to_copy(
+    rows: Stmt, target: Target, weigh: Callable[[str, Figures], None], kept: frozenset[Buffer],
+    around: tuple[For | If, ...],
+) -> Panel | None:  # fmt: skip
+    """The panel that pays for a copy, if a statement is a loop over rows that has one."""
+    if isinstance(rows, For) and rows.kind == "serial" and _tiles(rows) >= LEAST_DOT_ROWS:
+        for buffer in sorted(buffers_read(rows) - buffers_written(rows) - kept, key=lambda b: b.name):
+            panel = panel_of(rows, buffer, target, around)
+            if panel is not None and _pays(rows, panel, target, weigh):
+                return panel
+    return None
+
+
+def _pack_in_order(
+    parts: list[Stmt], fresh: Callable[[str], Var], target: Target, weigh: Callable[[str, Figures], None],
+    kept: frozenset[Buffer], around: tuple[For | If, ...],
+) -> Stmt:  # fmt: skip
+    """Statements in order; behind a loop over rows, a tile of fewer rows reads the same copy of a panel."""
+    done: list[Stmt] = []
+    for at, part in enumerate(parts):
+        is_fixed = isinstance(part, For) and part.const_trips
+        panel = _panel_to_copy(part, target, weigh, kept, around) if is_fixed else None
+        if panel is not None and panel.dot is None and isinstance(part, For):
+            packed = _packed(part, panel, fresh, target)
+            copy = packed.buffer
+            rest = [with_panel(s, panel, copy) if copy.dtype is panel.buffer.dtype else s for s in parts[at + 1 :]]
+            if any(a is not b for a, b in zip(rest, parts[at + 1 :], strict=True)):
+                behind = _pack_in_order(rest, fresh, target, weigh, kept, around)
+                return block(*done, Alloc(copy, block(packed.body, behind)))
+            done.append(packed)
+        else:
+            done.append(pack_operands(part, fresh, target, weigh, kept, around))
+    return block(*done) if any(a is not b for a, b in zip(done, parts, strict=True)) else Block(tuple(parts))
 
 
 def pack_constants(
@@ -149,7 +184,7 @@ def _ahead(
 
 def _packed(
     rows: For, panel: Panel, fresh: Callable[[str], Var], target: Target, *, is_ahead: bool = False
-) -> Stmt:
+) -> Alloc:
     """The loop over a copy of the panel, behind the loop that makes it; `is_ahead` if that will run once."""
     steps, lanes, dot = panel.steps, panel.lanes, panel.dot
     width, bound = lanes.max_trips, bounded_trips(steps)

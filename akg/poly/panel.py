@@ -10,7 +10,8 @@ from akg.base.target import Target
 from akg.ir.affine import Affine
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Binary, Cast, Const, Expr, Load, Var
-from akg.ir.rewrite import rewrite_stmt, substitute_stmt, variables_of
+from akg.ir.rewrite import replace_buffer, rewrite_stmt, substitute, substitute_stmt, variables_of
+from akg.ir.simplify import simplify
 from akg.ir.stmt import Block, For, If, Stmt, Store, walk
 from akg.poly.contract import bounded_trips, sites
 from akg.poly.price import UNKNOWN_TRIPS
@@ -82,6 +83,30 @@ def panel_of(
     dot = _dot(steps, buffer, target)
     is_whole = dot is not None and _is_multiple(steps.end - steps.begin, dot.steps, around)
     return Panel(buffer, first.indices, row, column, steps, lanes, dot, is_whole)
+
+
+def with_panel(stmt: Stmt, panel: Panel, copy: Buffer) -> Stmt:
+    """`stmt` with its loads of a panel from a copy of it, where it reads that panel and nothing else of the buffer."""
+    found = sites(stmt, panel.buffer)
+    if not found or any(s.indices != found[0].indices or s.is_store for s in found):
+        return stmt
+    indices = found[0].indices
+    steps = _like(panel.steps, [f for f in found[0].loops if f.var in variables_of(indices[panel.row])])
+    lanes = _like(panel.lanes, [f for f in found[0].loops if f.var in variables_of(indices[panel.column])])
+    if steps is None or lanes is None:
+        return stmt
+    names: dict[Var, Expr] = {steps.var: panel.steps.var, lanes.var: panel.lanes.var}
+    if tuple([simplify(substitute(i, names)) for i in indices]) != tuple([simplify(i) for i in panel.indices]):
+        return stmt
+    return replace_buffer(stmt, panel.buffer, lambda _: (copy, (simplify(steps.var - steps.begin), lanes.var)))
+
+
+def _like(loop: For, others: list[For]) -> For | None:
+    """The one loop among others if it runs over the same range in the same way."""
+    other = others[0] if len(others) == 1 else None
+    if other is None or other.kind != loop.kind or other.step != loop.step:
+        return None
+    return other if other.begin is loop.begin and other.end is loop.end else None
 
 
 def _is_multiple(extent: Expr, of: int, around: tuple[For | If, ...]) -> bool:
