@@ -25,6 +25,7 @@ from akg.poly.access_check import check_accesses, check_initialised
 from akg.poly.alternate import alternate_steps
 from akg.poly.carry import carry_values
 from akg.poly.contract import declare_temporaries
+from akg.poly.copy_ahead import copy_ahead
 from akg.poly.decisions import Decisions
 from akg.poly.dependence import Dependence, annotate, dependences
 from akg.poly.directives import report_unmet
@@ -296,6 +297,7 @@ def _pack(state: Compilation) -> None:
             state.body, _fresh_names(state), state.target, state.decisions.weigh, state.prepack.copies
         )
         state.body = pack_for_lanes(state.body, _fresh_names(state), state.prepack)  # what no panel serves
+        state.body = copy_ahead(state.body, _fresh_names(state))
         state.body = widen_operands(state.body, _fresh_names(state))
 
 

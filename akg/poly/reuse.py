@@ -10,13 +10,14 @@ from akg.base.dot import dot_of, packed_dot_of
 from akg.ir.expr import Var
 from akg.ir.rewrite import variables_of
 from akg.poly.access import depends_on, is_alone, stride
+from akg.poly.copy_ahead import is_shared
 from akg.poly.decisions import Figures
 from akg.poly.figures import tile_text, time_text
 from akg.poly.fuse import single_iterator
 from akg.poly.lanes import LaneModel, is_accumulator, var_of
 from akg.poly.pack import LEAST_ROWS, LEAST_TURNED_ROWS
 from akg.poly.packed_tile import PackedTile, capacity_of, packed_tile, tile_time
-from akg.poly.price import NEAR, UNKNOWN_TRIPS, Feed, feed_of
+from akg.poly.price import NEAR, UNKNOWN_TRIPS, Feed, feed_of, packing
 from akg.poly.register_tile import (
     MAX_ROWS,
     MAX_VECTORS,
@@ -37,6 +38,8 @@ TURNED_SUMS = 3  # what turning a sum costs of turning an element of an operand
 PAIR = 2  # steps that an instruction takes together wherever operands lie
 EVEN_STEPS = 4  # that an instruction may take together
 ENOUGH_ROWS = 4  # multiply-adds for each vector that comes from the last cache: it gives one in as many cycles
+BLOCKS_AHEAD = 8
+LEAST_STEPS_AHEAD, MOST_STEPS_AHEAD = 96, 512  # of a block that is copied ahead
 LEAST_STEP_BYTES = 112  # of a sum along a row, that are worth reading and writing its elements
 
 
@@ -320,9 +323,13 @@ class ReuseModel:
         packed = [dtype if dot is None else dot.factors for dtype, dot in zip(along, dots, strict=True)]
         panel_bytes = trips * choice.tiles[vector] * max([dtype.itemsize_bytes for dtype in packed], default=1)
         share = 1 if any(dots) else PANEL_SHARE  # several steps an instruction: a block's sums cost more beside them
+        rows = [self.lanes.trips_of(statement, v) // size for v, size in choice.tiles.items() if v is not vector]
+        if not any(dots) and len(rows) == 1 and rows[0] >= LEAST_ROWS:
+            ahead = self.block_ahead(choice, [a for a in operands if depends_on(a, vector)], inside[0], rows[0])
+            if ahead:
+                return ahead
         if panel_bytes * share <= self.target.l2_bytes:
             return 0
-        rows = [self.lanes.trips_of(statement, v) // size for v, size in choice.tiles.items() if v is not vector]
         if not any(n >= LEAST_ROWS for n in rows) and not self.lanes.is_free_along(statement, vector):
             return BLOCK_STEPS if trips < UNKNOWN_TRIPS else 0  # few rows use a panel where it is
         whole = self.target.l2_bytes // (PANEL_SHARE * panel_bytes // trips)  # steps of a panel that stays in cache
@@ -333,6 +340,26 @@ class ReuseModel:
             if trips % (count * EVEN_STEPS) == 0:
                 return trips // count
         return -(-trips // (blocks * BLOCK_STEPS)) * BLOCK_STEPS
+
+    def block_ahead(self, choice: Choice, along: list[Access], k: Var, tiles: int) -> int:
+        """Steps of a block that `akg.poly.copy_ahead` copies while few rows use the one before; 0 if none fits.
+
+        Only the first block of each panel is not copied ahead: blocks are small, though worth a copy each.
+        """
+        shape = along[0].buffer.const_shape if len(along) == 1 else None
+        if shape is None or choice.vector is None or stride(along[0], choice.vector) != 1:
+            return 0
+        trips, item = self.lanes.trips_of(choice.statement, k), along[0].buffer.dtype.itemsize_bytes
+        dimension = next((d for d, i in enumerate(along[0].indices) if k in variables_of(i)), 0)
+        rows = max([size for v, size in choice.tiles.items() if v is not choice.vector], default=1)
+
+        def pays(size: int) -> bool:
+            feed = feed_of(self.target, shape, size, item, dimension)
+            return packing(self.target.core, feed, tiles, rows).pays
+
+        blocks = range(2, max(BLOCKS_AHEAD, -(-trips // MOST_STEPS_AHEAD)) + 3)
+        sizes = [trips // n for n in blocks if trips % n == 0 and is_shared(trips // n, tiles)]
+        return min([n for n in sizes if LEAST_STEPS_AHEAD <= n <= MOST_STEPS_AHEAD and pays(n)], default=0)
 
     def sums_outside(self, choice: Choice) -> int:
         """How many of a sum's outer loops run outside of the loops over tiles; 0 where tiles may read all in turn.
