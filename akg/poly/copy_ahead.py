@@ -24,7 +24,7 @@ from akg.ir.rewrite import map_children, replace_buffer, rewrite_stmt, substitut
 from akg.ir.simplify import simplify
 from akg.ir.stmt import Alloc, Block, For, Prefetch, Stmt, Store, block, walk
 
-MOST_TILES = 32  # of rows: more use a block for so long that its copy does not count
+MOST_TILES = 12  # of rows: more use a block for so long that its copy counts less than smaller blocks do
 LEAST_TILES = 4
 ROWS_AHEAD = 8  # that the copy asks for: rows a power of two apart fall into few sets of the caches
 

@@ -39,7 +39,7 @@ PAIR = 2  # steps that an instruction takes together wherever operands lie
 EVEN_STEPS = 4  # that an instruction may take together
 ENOUGH_ROWS = 4  # multiply-adds for each vector that comes from the last cache: it gives one in as many cycles
 BLOCKS_AHEAD = 8
-LEAST_STEPS_AHEAD, MOST_STEPS_AHEAD = 96, 512  # of a block that is copied ahead
+LEAST_STEPS_AHEAD, MOST_STEPS_AHEAD = 120, 512  # of a block that is copied ahead
 LEAST_STEP_BYTES = 112  # of a sum along a row, that are worth reading and writing its elements
 
 
