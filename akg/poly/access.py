@@ -15,6 +15,13 @@ GATHER = 1 << 40  # the stride of a subscript that is not affine, or of a symbol
 
 def stride(access: Access, var: Var) -> int:
     """Elements between the accesses of consecutive iterations of `var`; `GATHER` if not a constant."""
+    found = access.strides.get(var)
+    if found is None:
+        found = access.strides[var] = _stride(access, var)
+    return found
+
+
+def _stride(access: Access, var: Var) -> int:
     total, row = 0, 1
     for position in range(len(access.indices) - 1, -1, -1):
         coefficient = _coefficient(access.indices[position], var)

@@ -16,12 +16,18 @@ from akg.poly.tree import LEAF, Band, Domain, Filter, Member, Node, Sequence
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Access:
-    """One array reference of a statement; `conditions` are the lazy selects that guard it."""
+    """One array reference of a statement.
+
+    Attributes:
+        conditions: the lazy selects that guard it.
+        strides: along variables, as far as `akg.poly.access.stride` was asked.
+    """
 
     buffer: Buffer
     indices: tuple[Expr, ...]
     is_write: bool
     conditions: tuple[Expr, ...] = ()
+    strides: dict[Var, int] = field(default_factory=dict[Var, int], init=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
