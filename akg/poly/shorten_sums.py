@@ -26,9 +26,13 @@ from akg.poly.skip_padding import conjuncts, factors_of, is_absent, nest_of_sum
 
 @dataclass(frozen=True, slots=True)
 class _Limits:
-    """Where a temporary has elements: `forms` over the variables that are its subscripts at `places` are negative."""
+    """Where a temporary has elements: `forms` over variables are negative.
 
-    places: dict[Var, int]
+    `places` has the dimension whose subscript is each variable times 1 or -1, and a constant: as a loop may run
+    backwards, that factor and the constant.
+    """
+
+    places: dict[Var, tuple[int, int, int]]
     forms: tuple[Affine, ...]
 
 
@@ -62,7 +66,13 @@ def _limits(store: Store) -> _Limits | None:
     value = store.value
     if not isinstance(value, Select) or not is_absent(value.b):
         return None
-    places = {i: d for d, i in enumerate(store.indices) if isinstance(i, Var)}
+    places: dict[Var, tuple[int, int, int]] = {}
+    for d, index in enumerate(store.indices):
+        own = Affine.of(index)
+        if own is not None and len(own.terms) == 1:
+            (v, c), *_ = own.terms.items()
+            if abs(c) == 1:
+                places[v] = (d, c, own.const)
     forms: list[Affine] = []
     for part in conjuncts(value.cond):
         form = Affine.of(part.a - part.b) if isinstance(part, Binary) and part.op == "lt" else None
@@ -81,7 +91,8 @@ def _shortened(loops: list[For], store: Store, limits: dict[Buffer, _Limits]) ->
         known = limits.get(load.buffer) if isinstance(load, Load) else None
         if known is None or not isinstance(load, Load):
             continue
-        at = {v: form for v, d in known.places.items() if (form := Affine.of(load.indices[d])) is not None}
+        at = {v: (form - const) * c for v, (d, c, const) in known.places.items()
+              if (form := Affine.of(load.indices[d])) is not None}  # fmt: skip
         for form in known.forms:
             if form.terms.keys() <= at.keys():
                 _restrict(loops, form.substitute(at))
