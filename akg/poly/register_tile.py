@@ -96,7 +96,8 @@ def _priced(space: Space, rows: int, vectors: int, core: Core) -> RegisterTile:
             place, panel = space.feed.waits(core, r)
             in_place, in_panels = in_place + count * v * place, in_panels + count * v * panel
     partial = _partial(space.rows, rows) + _partial(space.lanes, vectors * space.width)
-    cycles = work + min(in_place, in_panels)
+    may_be_few = space.rows >= UNKNOWN_TRIPS  # few rows read in place: as many at a time as registers hold
+    cycles = work + (in_place if may_be_few else min(in_place, in_panels))
     loads = (vectors + rows * core.broadcast) / (rows * vectors)
     key = (cycles * (1 + PARTIAL * partial), partial, loads)
     return RegisterTile(rows, min(width, space.lanes), cycles, in_panels < in_place, rows * vectors, key)
