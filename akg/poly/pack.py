@@ -154,8 +154,6 @@ def _pays(rows: For, panel: Panel, target: Target, weigh: Callable[[str, Figures
         return True
     if panel.is_turned:
         return _tiles(rows) >= LEAST_TURNED_ROWS
-    if panel.buffer.const_shape is None:  # far, as far as is known
-        return not _is_paired_later(panel, target)
     if _is_paired_later(panel, target):
         return False
     unrolled = [s.const_trips or 1 for s in walk(panel.steps.body) if isinstance(s, For) and s.kind == "unroll"]

@@ -105,7 +105,10 @@ def feed_of(target: Target, shape: Sequence[int] | None, steps: int, itemsize: i
     """
     core, vector_bytes = target.core, target.vector_bits // 8
     panel = vector_bytes / core.l2_cycle_bytes
-    if shape is None or steps >= UNKNOWN_TRIPS:
+    if shape is None:  # from the last cache, as far as is known
+        place = SCATTERED * vector_bytes / core.l3_cycle_bytes
+        return Feed(place, panel, COPY * place, STALL * place)
+    if steps >= UNKNOWN_TRIPS:
         return NEAR
     row_bytes = prod(shape[dimension + 1 :]) * itemsize
     if steps * row_bytes * NEAR_SHARE <= target.l2_bytes:
