@@ -357,9 +357,10 @@ class ReuseModel:
             feed = feed_of(self.target, shape, size, item, dimension)
             return packing(self.target.core, feed, tiles, rows).pays
 
+        most = min(MOST_STEPS_AHEAD, self.target.l2_bytes // (PANEL_SHARE * choice.tiles[choice.vector] * item))
         blocks = range(2, max(BLOCKS_AHEAD, -(-trips // MOST_STEPS_AHEAD)) + 3)
         sizes = [trips // n for n in blocks if trips % n == 0 and is_shared(trips // n, tiles)]
-        return min([n for n in sizes if LEAST_STEPS_AHEAD <= n <= MOST_STEPS_AHEAD and pays(n)], default=0)
+        return min([n for n in sizes if LEAST_STEPS_AHEAD <= n <= most and pays(n)], default=0)
 
     def sums_outside(self, choice: Choice) -> int:
         """How many of a sum's outer loops run outside of the loops over tiles; 0 where tiles may read all in turn.
