@@ -34,8 +34,8 @@ from akg.base.target import resolve_target
 from akg.driver.build import memory
 from akg.driver.roofline import predict
 from akg.ir.text import parse_kernel
-from akg.poly import reuse
 from akg.poly.register_tile import RegisterTile, Space, outer_product_tile, outer_product_tiles
+from akg.poly.tile import reuse
 from bench.rows import all_rows
 
 PRODUCTS = ("128x128x128", "512x512x512", "31x1000x777", "100x3000x300", "777x777x777", "7x768x3072")

@@ -1,7 +1,8 @@
 """Constant arguments: a kernel that has some of its inputs for good, packed as its loops want them.
 
 `Kernel.bind` compiles the kernel anew with these inputs marked constant. The mapping may ask for panels of them
-(`akg.poly.prepack`): a small kernel for each makes them, once, and the main kernel takes them in place of the input.
+(`akg.poly.loops.prepack`): a small kernel for each makes them, once, and the main kernel takes them in place of the
+input.
 Machine code finds its constants by a table of addresses beside it, which is filled when it is linked. What is kept of
 a build names them: the panels' shapes, and the loop IR of the kernels that make them.
 """

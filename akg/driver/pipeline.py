@@ -22,50 +22,51 @@ from akg.ir.simplify import simplify_stmt
 from akg.ir.text import to_text
 from akg.ir.verify import verify
 from akg.poly.access_check import check_accesses, check_initialised
-from akg.poly.alternate import alternate_steps
-from akg.poly.carry import carry_values
-from akg.poly.contract import declare_temporaries
-from akg.poly.copy_ahead import copy_ahead
+from akg.poly.astgen.isl_ast import generate_with_isl
+from akg.poly.astgen.scan import NotRectangularError, scan
+from akg.poly.astgen.tile_scan import scan_tiles
 from akg.poly.decisions import Decisions
 from akg.poly.dependence import Dependence, annotate, dependences
-from akg.poly.directives import report_unmet
-from akg.poly.expand import expand_temporaries
 from akg.poly.fuse import fuse_outer
-from akg.poly.intra_tile import tile_products
 from akg.poly.isl import Unknown
-from akg.poly.isl_ast import generate_with_isl
-from akg.poly.isl_scheduler import NoScheduleError
-from akg.poly.jam import jam_rows
-from akg.poly.lanes import LaneModel
 from akg.poly.legality import Legality, prove
-from akg.poly.mapping import map_cpu
-from akg.poly.maxima import bound_exponentials
-from akg.poly.one_pass import join_reductions
-from akg.poly.pack import pack_constants, pack_operands
-from akg.poly.pack_lanes import pack_for_lanes
-from akg.poly.pair_steps import pair_steps
-from akg.poly.pivots import split_pivots
-from akg.poly.prefetch import prefetch_tiles
-from akg.poly.prefetch_panels import prefetch_panels
-from akg.poly.prepack import Prepack, bound_params
-from akg.poly.privatize import privatize
-from akg.poly.promote import promote_tiles
-from akg.poly.recurrence import split_recurrences
-from akg.poly.row_pipeline import pipeline_rows
-from akg.poly.row_sweep import sweep_rows
-from akg.poly.scan import NotRectangularError, scan
+from akg.poly.loops.carry import carry_values
+from akg.poly.loops.contract import declare_temporaries
+from akg.poly.loops.copy_ahead import copy_ahead
+from akg.poly.loops.jam import jam_rows
+from akg.poly.loops.maxima import bound_exponentials
+from akg.poly.loops.one_pass import join_reductions
+from akg.poly.loops.pack import pack_constants, pack_operands
+from akg.poly.loops.pack_lanes import pack_for_lanes
+from akg.poly.loops.pair_steps import pair_steps
+from akg.poly.loops.prefetch import prefetch_tiles
+from akg.poly.loops.prefetch_panels import prefetch_panels
+from akg.poly.loops.prepack import Prepack, bound_params
+from akg.poly.loops.promote import promote_tiles
+from akg.poly.loops.recurrence import split_recurrences
+from akg.poly.loops.row_pipeline import pipeline_rows
+from akg.poly.loops.row_sweep import sweep_rows
+from akg.poly.loops.shorten_sums import shorten_sums
+from akg.poly.loops.skip_padding import skip_padding
+from akg.poly.loops.split_reduction import split_reductions
+from akg.poly.loops.stream_rows import prefetch_rows, prefetch_streams
+from akg.poly.loops.turn_rows import turn_rows
+from akg.poly.loops.widen import widen_operands
+from akg.poly.loops.window_rows import overlap_rows, prefetch_windows
+from akg.poly.rewrite.alternate import alternate_steps
+from akg.poly.rewrite.expand import expand_temporaries
+from akg.poly.rewrite.privatize import privatize
+from akg.poly.rewrite.share_sums import share_sums
+from akg.poly.rewrite.softmax_tiles import tile_softmax_products
+from akg.poly.schedule.isl_scheduler import NoScheduleError
 from akg.poly.scop import Scop, extract_scop
-from akg.poly.share_sums import share_sums
-from akg.poly.shorten_sums import shorten_sums
-from akg.poly.skip_padding import skip_padding
-from akg.poly.softmax_tiles import tile_softmax_products
-from akg.poly.split_reduction import split_reductions
 from akg.poly.strategy import Strategy, noting, schedulers
-from akg.poly.stream_rows import prefetch_rows, prefetch_streams
-from akg.poly.tile_scan import scan_tiles
-from akg.poly.tree import Domain, Step, paths, tree_text
-from akg.poly.turn_rows import turn_rows
-from akg.poly.wavefront import (
+from akg.poly.tile.directives import report_unmet
+from akg.poly.tile.intra_tile import tile_products
+from akg.poly.tile.lanes import LaneModel
+from akg.poly.tile.mapping import map_cpu
+from akg.poly.tile.pivots import split_pivots
+from akg.poly.tile.wavefront import (
     POINTS,
     distribute_innermost,
     has_tiles,
@@ -75,8 +76,7 @@ from akg.poly.wavefront import (
     vector_loops,
     vectorise_innermost,
 )
-from akg.poly.widen import widen_operands
-from akg.poly.window_rows import overlap_rows, prefetch_windows
+from akg.poly.tree import Domain, Step, paths, tree_text
 
 _log = logger("driver.pipeline")
 LOCK = threading.RLock()  # all isl objects live in one context, which is not for two threads at once

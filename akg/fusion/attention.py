@@ -1,7 +1,7 @@
 """Operators that make up a softmax product, and so become one kernel: matmul, scale, mask, softmax, matmul.
 
 No names count: between a contraction and another one that all of it flows into, there must be a reduction, and the
-loops of all that must be what `akg.poly.softmax_match` looks for.
+loops of all that must be what `akg.poly.rewrite.softmax_match` looks for.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from akg.base.target import Target
 from akg.fusion.group import define, groups_of
 from akg.fusion.traits import Class
 from akg.ir.graph import Graph, Node, Value
-from akg.poly.softmax_form import form_of
-from akg.poly.softmax_match import find_softmax_products
+from akg.poly.rewrite.softmax_form import form_of
+from akg.poly.rewrite.softmax_match import find_softmax_products
 
 MOST_NODES = 24
 

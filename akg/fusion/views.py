@@ -89,7 +89,8 @@ def _takes_rows(
 ) -> bool:  # fmt: skip
     """Whether a view takes the rows of a large operand apart, and a sum over several axes runs along them.
 
-    Only panels of a sum over one axis are turned on the way (`akg.poly.pack`), and what is smaller than the result.
+    Only panels of a sum over one axis are turned on the way (`akg.poly.loops.pack`), and what is smaller than the
+    result.
     """
     if sum(axis.end is not Const(1) for axis in stage.reduce_axes) < 2 or not stage.axes:
         return False

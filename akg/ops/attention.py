@@ -1,7 +1,7 @@
 """Attention: sums of values, weighted by a softmax of the products of queries and keys.
 
 The definition is the plain one, score by score. On a CPU it runs in tiles that stay in cache, the scores are never
-stored as a whole; see `akg.poly.softmax_tiles`.
+stored as a whole; see `akg.poly.rewrite.softmax_tiles`.
 """
 
 from __future__ import annotations

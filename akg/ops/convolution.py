@@ -1,9 +1,10 @@
 """Convolutions of one to three spatial dimensions, plain, grouped, depthwise and transposed.
 
 A padded input is an array of its own, so that inner loops have no conditions; padding is -0.0, the neutral element of
-sums, which tells the compiler that weights need not meet it (`akg.poly.skip_padding`). A transposed convolution with
-stride s is s plain ones, one for each remainder of the output's place modulo s, whose results interleave (Shi et al.
-2016, arXiv:1609.07009): sums run over exactly the taps that meet an input, and no subscript inside them has a modulo.
+sums, which tells the compiler that weights need not meet it (`akg.poly.loops.skip_padding`). A transposed convolution
+with stride s is s plain ones, one for each remainder of the output's place modulo s, whose results interleave (Shi et
+al. 2016, arXiv:1609.07009): sums run over exactly the taps that meet an input, and no subscript inside them has a
+modulo.
 """
 
 from __future__ import annotations

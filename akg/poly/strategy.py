@@ -29,12 +29,12 @@ from typing import Any, TypeAlias
 from akg.base.errors import AkgError, suggest
 from akg.base.registry import Registry
 from akg.poly.dependence import Dependence
-from akg.poly.features import schedule_auto
 from akg.poly.hint_rows import rows_of
-from akg.poly.isl_scheduler import schedule_isl
 from akg.poly.legality import prove
 from akg.poly.plan import Plan
-from akg.poly.scheduler import schedule
+from akg.poly.schedule.features import schedule_auto
+from akg.poly.schedule.isl_scheduler import schedule_isl
+from akg.poly.schedule.scheduler import schedule
 from akg.poly.schema import Document, strategy_schema, validate
 from akg.poly.scop import Scop
 from akg.poly.strategy_plan import HEURISTICS, PLAN_KEYS, canonical, make_plan

@@ -11,8 +11,6 @@ from dataclasses import fields, replace
 from typing import Any
 
 from akg.base.errors import AkgError, InternalError, suggest
-from akg.poly.constraints import parse_constraint, parse_form
-from akg.poly.cost import costs
 from akg.poly.hint_rows import rows_of
 from akg.poly.plan import (
     ConstraintSpec,
@@ -24,7 +22,9 @@ from akg.poly.plan import (
     SchedulerOptions,
     SchedulerState,
 )
-from akg.poly.plan_check import used_variables
+from akg.poly.schedule.constraints import parse_constraint, parse_form
+from akg.poly.schedule.cost import costs
+from akg.poly.schedule.plan_check import used_variables
 from akg.poly.schema import Document, Path, strategy_schema, validate
 from akg.poly.tiling import TILE_OPTIONS
 

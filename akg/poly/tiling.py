@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from akg.poly.constraints import known_statement
+from akg.poly.schedule.constraints import known_statement
 from akg.poly.tree import Band, Domain, Leaf, Member, Node
 from akg.poly.tree import Sequence as Children
 

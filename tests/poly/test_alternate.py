@@ -13,7 +13,7 @@ from akg.driver.pipeline import fresh_names
 from akg.ir.expr import Load
 from akg.ir.script import In, Script, Size, Tensor, empty, script, zeros
 from akg.ir.stmt import Store, walk
-from akg.poly.alternate import alternate_steps
+from akg.poly.rewrite.alternate import alternate_steps
 from tests.helpers import assert_close
 
 # ruff: noqa: F821, UP037  (shapes and dtypes are strings inside annotations)

@@ -9,7 +9,7 @@ from akg.base.config import config
 from akg.base.dtype import dtype_of
 from akg.ir.expr import Var
 from akg.ir.text import parse_kernel, to_text
-from akg.poly.carry import carry_values
+from akg.poly.loops.carry import carry_values
 from tests.helpers import Array
 
 RNG = np.random.default_rng(0)

@@ -7,12 +7,12 @@ from akg.ir.stmt import Kernel
 from akg.ir.text import parse_kernel, to_text
 from akg.ir.verify import verify
 from akg.poly.access_check import check_accesses, check_initialised
-from akg.poly.contract import declare_temporaries
+from akg.poly.astgen.isl_ast import generate_with_isl
 from akg.poly.dependence import annotate, dependences
-from akg.poly.expand import expand_temporaries
-from akg.poly.isl_ast import generate_with_isl
-from akg.poly.isl_scheduler import schedule_isl
 from akg.poly.legality import prove
+from akg.poly.loops.contract import declare_temporaries
+from akg.poly.rewrite.expand import expand_temporaries
+from akg.poly.schedule.isl_scheduler import schedule_isl
 from akg.poly.scop import extract_scop
 from akg.poly.tree import bands
 from tests.helpers import assert_close, copy_args, fresh_args, written

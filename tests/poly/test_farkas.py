@@ -7,7 +7,7 @@ from akg.ir.affine import Affine
 from akg.poly import isl
 from akg.poly.dependence import dependences, is_accumulation
 from akg.poly.domain import model_of
-from akg.poly.farkas import Edge, cone, edges_of
+from akg.poly.schedule.farkas import Edge, cone, edges_of
 from akg.poly.scop import extract_scop
 from akg.poly.tree import Member
 from tests.poly import kernels

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from akg.poly import isl
-from akg.poly.ilp.rows import holds, matrix, simplify
-from akg.poly.ilp.simplex import OutOfWorkError, Work, lexmin
-from akg.poly.ilp.solve import Problem, solve
+from akg.poly.schedule.ilp.rows import holds, matrix, simplify
+from akg.poly.schedule.ilp.simplex import OutOfWorkError, Work, lexmin
+from akg.poly.schedule.ilp.solve import Problem, solve
 
 
 def drawn(rng: np.random.Generator, largest: int = 4) -> Problem:

@@ -16,9 +16,9 @@ from akg.ir.script import Tensor, script
 from akg.poly.dependence import dependences
 from akg.poly.domain import model_of
 from akg.poly.index_split import split_statements
-from akg.poly.intra_tile import tile_products
 from akg.poly.legality import prove
 from akg.poly.strategy import resolve_strategy
+from akg.poly.tile.intra_tile import tile_products
 from bench.polybench.catalogue import CATALOGUE, relative_error
 
 SIZES = (1, 2, 5, 31, 32, 33, 63, 64, 65, 67, 96, 100, 131)

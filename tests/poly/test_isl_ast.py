@@ -11,10 +11,10 @@ from akg.ir.interp import Order, interpret
 from akg.ir.stmt import Alloc, For, Kernel, Stmt, walk
 from akg.ir.text import parse_kernel
 from akg.ir.verify import verify
+from akg.poly.astgen.isl_ast import generate_with_isl
 from akg.poly.dependence import annotate, dependences
-from akg.poly.isl_ast import generate_with_isl
-from akg.poly.isl_scheduler import schedule_isl
 from akg.poly.legality import prove
+from akg.poly.schedule.isl_scheduler import schedule_isl
 from akg.poly.scop import Scop, extract_scop
 from akg.poly.tree import Band, Domain, Member, Node, map_tree
 from tests.helpers import assert_close

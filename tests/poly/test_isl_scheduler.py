@@ -10,8 +10,8 @@ from akg.ir.stmt import Kernel
 from akg.ir.text import parse_kernel
 from akg.poly import isl
 from akg.poly.dependence import annotate, dependences
-from akg.poly.isl_scheduler import schedule_isl
 from akg.poly.legality import prove
+from akg.poly.schedule.isl_scheduler import schedule_isl
 from akg.poly.scop import extract_scop
 from akg.poly.tree import bands, paths, tree_text
 from tests.helpers import assert_close, copy_args, fresh_args, terms_of, written

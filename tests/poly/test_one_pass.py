@@ -12,7 +12,7 @@ from akg.ir import stmt
 from akg.ir.buffer import Buffer
 from akg.ir.expr import Const, Load, Var
 from akg.ir.stmt import For, Store, block
-from akg.poly.one_pass import join_reductions
+from akg.poly.loops.one_pass import join_reductions
 
 N = 96
 X, Y = Buffer("x", (Const(N),), float32), Buffer("y", (Const(N),), float32)

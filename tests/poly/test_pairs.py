@@ -10,7 +10,7 @@ from akg.ir.text import parse_kernel
 from akg.poly import isl
 from akg.poly.dependence import Dependence, Open, dependences
 from akg.poly.domain import Model, model_of
-from akg.poly.farkas import Edge
+from akg.poly.schedule.farkas import Edge
 from akg.poly.scop import Scop, extract_scop
 from akg.poly.tree import Member
 from tests.poly import kernels

@@ -5,9 +5,9 @@ import pytest
 
 from akg.ir.script import In, Script, Size, Tensor, script
 from akg.poly.dependence import annotate, dependences
-from akg.poly.expand import expand_temporaries
 from akg.poly.legality import prove
-from akg.poly.scheduler import schedule
+from akg.poly.rewrite.expand import expand_temporaries
+from akg.poly.schedule.scheduler import schedule
 from akg.poly.scop import Scop, extract_scop
 from akg.poly.strategy import resolve_strategy
 from akg.poly.tree import Domain, bands, tree_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from akg.ir.stmt import Alloc, For, walk
 from akg.ir.text import parse_kernel
-from akg.poly.privatize import privatize
+from akg.poly.rewrite.privatize import privatize
 
 ROWS = """
 kernel rows(A: inout float64[m, n], m: size, n: size):

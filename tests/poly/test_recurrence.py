@@ -15,7 +15,7 @@ from akg.driver.pipeline import Compilation
 from akg.ir.interp import interpret
 from akg.ir.script import In, Script, Size, Tensor, script
 from akg.ir.stmt import Alloc, For, walk
-from akg.poly.recurrence import STRIP
+from akg.poly.loops.recurrence import STRIP
 from akg.poly.strategy import resolve_strategy
 from tests.helpers import assert_close, copy_args, written
 from tests.poly.kernels import arguments

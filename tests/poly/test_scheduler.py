@@ -16,11 +16,12 @@ from akg.ir.expr import Const, Var
 from akg.ir.interp import interpret
 from akg.ir.script import Tensor, script
 from akg.ir.stmt import For, Kernel, Param, Stmt, block
-from akg.poly import isl, row_search
+from akg.poly import isl
 from akg.poly.dependence import annotate, dependences
-from akg.poly.expand import expand_temporaries
 from akg.poly.legality import prove
-from akg.poly.scheduler import _Scheduler, schedule
+from akg.poly.rewrite.expand import expand_temporaries
+from akg.poly.schedule import row_search
+from akg.poly.schedule.scheduler import _Scheduler, schedule
 from akg.poly.scop import Scop, extract_scop
 from akg.poly.strategy import resolve_strategy
 from akg.poly.tree import Domain, bands, paths, tree_text

@@ -15,7 +15,7 @@ from akg.base.dtype import float32, tolerance
 from akg.base.target import Target, resolve_target
 from akg.ir.stmt import For, Prefetch, Stmt, walk
 from akg.ir.text import parse_kernel
-from akg.poly.share_sums import share_sums
+from akg.poly.rewrite.share_sums import share_sums
 
 KIB, MIB = 1 << 10, 1 << 20
 CPU = replace(resolve_target("cpu"), l1_bytes=32 * KIB, l2_bytes=MIB, l3_bytes=32 * MIB, cores=2)

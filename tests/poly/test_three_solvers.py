@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from akg.base.errors import AkgError
-from akg.poly import dimension, isl
+from akg.poly import isl
 from akg.poly.dependence import dependences
-from akg.poly.expand import expand_temporaries
-from akg.poly.ilp.rows import simplify
-from akg.poly.ilp.simplex import Work
-from akg.poly.ilp.solve import Problem, solve
-from akg.poly.scheduler import schedule
+from akg.poly.rewrite.expand import expand_temporaries
+from akg.poly.schedule import dimension
+from akg.poly.schedule.ilp.rows import simplify
+from akg.poly.schedule.ilp.simplex import Work
+from akg.poly.schedule.ilp.solve import Problem, solve
+from akg.poly.schedule.scheduler import schedule
 from akg.poly.scop import extract_scop
 from akg.poly.strategy import resolve_strategy
 from bench.polybench.catalogue import CATALOGUE

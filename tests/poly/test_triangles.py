@@ -15,7 +15,7 @@ from akg.ir.affine import Affine
 from akg.ir.expr import Var
 from akg.ir.interp import interpret
 from akg.ir.text import parse_kernel
-from akg.poly.scan import scan
+from akg.poly.astgen.scan import scan
 from akg.poly.scop import extract_scop
 from akg.poly.strategy import resolve_strategy
 from akg.poly.tree import LEAF, Band, Domain, Member

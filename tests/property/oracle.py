@@ -36,7 +36,7 @@ from akg.ir.script import Script
 from akg.ir.stmt import Kernel
 from akg.ir.text import to_text
 from akg.ir.verify import verify
-from akg.poly import split_reduction
+from akg.poly.loops import split_reduction
 from akg.poly.strategy import resolve_strategy
 from akg.runtime import jit
 from akg.runtime.kernel import Kernel as Compiled

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from akg.ir.interp import interpret
 from akg.ir.stmt import Alloc, Kernel
-from akg.poly.expand import expand_temporaries
-from akg.poly.isl_ast import generate_with_isl
+from akg.poly.astgen.isl_ast import generate_with_isl
 from akg.poly.legality import prove
+from akg.poly.rewrite.expand import expand_temporaries
 from akg.poly.scop import Scop, extract_scop
 from akg.poly.tree import Band, Domain, Node, Sequence, map_tree
 from tests.helpers import copy_args, written

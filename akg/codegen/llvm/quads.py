@@ -4,7 +4,7 @@
 
 ``vpdpbusd`` multiplies unsigned by signed bytes and adds four neighbouring products to a sum of 32 bits. Where both
 operands are of one type, one of them has its sign bit changed on the way, ``wide(uint8(A[...]) + 128)``, and what that
-adds to the sum is taken off behind the loop (`akg.poly.pack`).
+adds to the sum is taken off behind the loop (`akg.poly.loops.pack`).
 """
 
 from __future__ import annotations

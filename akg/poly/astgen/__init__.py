@@ -1,0 +1,1 @@
+"""From schedule trees to loops: scanning of rectangular and tiled domains, isl's generator for the rest."""

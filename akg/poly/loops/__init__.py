@@ -1,0 +1,1 @@
+"""Passes over generated loops: packing, promotion to registers, pipelines of rows, prefetches."""

@@ -1,0 +1,1 @@
+"""Rewrites of a kernel before it is modelled: softmax products in tiles, shared sums, alternating steps, expansion."""
