@@ -97,7 +97,7 @@ class phase:  # noqa: N801  # reads as a statement: `with phase("schedule"):`
 
 
 def logger(name: str) -> logging.Logger:
-    """The logger of a room: ``logger("poly.scheduler")`` is "akg.poly.schedule.scheduler"."""
+    """The logger of a room: ``logger("poly.scheduler")`` is "akg.poly.scheduler"."""
     return logging.getLogger("akg." + name)
 
 

@@ -80,7 +80,7 @@ def test_debug_level_by_kernel() -> None:
 
 
 def test_logger_names() -> None:
-    assert logger("poly.scheduler").name == "akg.poly.schedule.scheduler"
+    assert logger("poly.scheduler").name == "akg.poly.scheduler"
     assert any(isinstance(handler, logging.NullHandler) for handler in logging.getLogger("akg").handlers)
 
 
