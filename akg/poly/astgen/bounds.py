@@ -52,6 +52,7 @@ class Strip:
         extent: the number of values.
         in_registers: whether the points of the tile are unrolled or lanes of a register tile.
         limit: the values that exist, one at least; None if all do.
+        divisor: of the number of values, whatever that is.
     """
 
     base: Affine
@@ -60,6 +61,7 @@ class Strip:
     extent: Expr
     in_registers: bool = False
     limit: Expr | None = None
+    divisor: int = 1
 
     @property
     def last(self) -> Affine:

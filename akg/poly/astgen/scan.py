@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import gcd, lcm
 
 from akg.ir.affine import Affine
 from akg.ir.expr import Binary, Const, Expr, Var, binary, select
@@ -125,7 +126,7 @@ class _Scanner:
             raise NotRectangularError("a wavefront of tiles")
         if member.tile:
             kinds = _register_kinds(band, position)
-            return self.tile(member, states, inner, kinds, _is_block(band, position), not _sums_in_lanes(band))
+            return self.tile(member, states, inner, kinds, _inner_tiles(band, position), not _sums_in_lanes(band))
         return self.point(member, states, inner)
 
     # -- points -----------------------------------------------------------------------------------------
@@ -177,8 +178,8 @@ class _Scanner:
 
     # -- tiles ------------------------------------------------------------------------------------------
 
-    def tile(self, member: Member, states: States, inner: _Inner, kinds: _Kinds, blocks: bool, masked: bool) -> Stmt:
-        """Loops over tiles; where there are `blocks` of register tiles inside, full ones run apart too.
+    def tile(self, member: Member, states: States, inner: _Inner, kinds: _Kinds, inside: int, masked: bool) -> Stmt:
+        """Loops over tiles; where register tiles of `inside` iterations cut them and one is partial, it runs apart.
 
         A symbolic number of rows, fewer than those of a register tile, may be one that is `masked`.
         """
@@ -187,13 +188,15 @@ class _Scanner:
         name = joint.iterators[next(iter(states))].name + "_t"
         found: set[LoopKind] = {k for some in kinds.values() for k in some}
         is_masked = masked and "unroll" in found and member.coincident
+        extent = simplify(end - begin)
+        divisor = gcd(size, int(extent)) if isinstance(extent, Const) and not joint.splits else 1
 
         def body(base: Expr, extent: Expr, ends: list[Expr], *, full: bool, limit: Expr | None = None) -> Stmt:
             """What runs for one strip: a constant number of values from `base`, or up to the least of `ends`.
 
             Of a constant number, only as many as `limit` says may exist, one at least.
             """
-            new = {key: _stripped(key, state, member, joint, kinds, base, extent, ends, limit, full=full)
+            new = {key: _stripped(key, state, member, joint, kinds, base, extent, ends, limit, divisor, full=full)
                    for key, state in states.items()}  # fmt: skip
             return inner(new)
 
@@ -206,8 +209,8 @@ class _Scanner:
 
         def loop(start: Expr, stop: Expr, step: int, kind: LoopKind, *, whole: bool, full: bool) -> Stmt:
             var = self.fresh(name)
-            inside = body(var, Const(step), [], full=full) if whole else strip_at(var, step, stop, full=full)
-            return For(var, start, stop, inside, kind, step)
+            strip = body(var, Const(step), [], full=full) if whole else strip_at(var, step, stop, full=full)
+            return For(var, start, stop, strip, kind, step)
 
         def rest(start: Expr, stop: Expr, kind: LoopKind, *, full: bool) -> Stmt:
             """A partial tile. A register tile needs constant extents: a symbolic one runs in small pieces."""
@@ -216,19 +219,19 @@ class _Scanner:
                 return body(start, count, [], full=full) if int(count) > 0 else block()
             if full and is_masked:
                 var = self.fresh(name)
-                inside = body(var, Const(size), [], full=True, limit=simplify(stop - var))
-                return For(var, start, stop, inside, kind, size)
+                strip = body(var, Const(size), [], full=True, limit=simplify(stop - var))
+                return For(var, start, stop, strip, kind, size)
             step = 1 if "unroll" in found else min(REMAINDER_LANES, size) if found else size
             return loop(start, stop, step, kind, whole=False, full=full)
 
-        extent = simplify(end - begin)
         if not joint.splits:
             if isinstance(extent, Const) and int(extent) <= size:
                 return body(begin, extent, [], full=True)
             remainder = simplify(binary("mod", extent, Const(size)))
-            if remainder is Const(0):
+            if remainder is Const(0) or all(_is_cut_evenly(s, joint.iterators[n], size) for n, s in states.items()):
                 return loop(begin, end, size, member.kind, whole=True, full=True)
-            if not found and not self.isolated and not (blocks and isinstance(extent, Const)):
+            is_uneven = inside > 0 and isinstance(extent, Const) and divisor % inside > 0
+            if not found and not self.isolated and not is_uneven:
                 return loop(begin, end, size, member.kind, whole=False, full=True)
         if member.kind == "parallel":  # one loop for the threads to share, each iteration with full or partial tiles
             var = self.fresh(name)
@@ -240,8 +243,8 @@ class _Scanner:
                 last = body(var, Const(int(extent) % size), [], full=True)
             else:
                 last = rest(var, after, "serial", full=not joint.splits)
-            inside = If(fits, body(var, Const(size), [], full=True), last)
-            return For(var, begin, end, inside, member.kind, size)
+            either = If(fits, body(var, Const(size), [], full=True), last)
+            return For(var, begin, end, either, member.kind, size)
         parts: list[Stmt] = []
         start = begin
         if joint.full_begin is not begin:
@@ -266,7 +269,7 @@ def _end_of_whole(start: Expr, span: Expr, size: int, masked: bool) -> Expr:
 
 def _stripped(
     key: str, state: State, member: Member, joint: _Joint, kinds: _Kinds, base: Expr, extent: Expr, ends: list[Expr],
-    limit: Expr | None, *, full: bool,
+    limit: Expr | None, divisor: int, *, full: bool,
 ) -> State:  # fmt: skip
     """The state of a statement inside of one strip of a tiled member."""
     iterator = joint.iterators[key]
@@ -279,7 +282,7 @@ def _stripped(
         forms.append(form)
     count = int(extent) if isinstance(extent, Const) else 0
     last = tuple(forms) or (start + count,)
-    strip = Strip(start, last, count, simplify(extent), bool(kinds.get(key)), limit)
+    strip = Strip(start, last, count, simplify(extent), bool(kinds.get(key)), limit, divisor)
     range_ = joint.ranges[key]
     return state.strip(iterator, strip, range_.full_settled if full else range_.settled)
 
@@ -390,17 +393,23 @@ def _iterator(row: Affine) -> Var:
     return var
 
 
-def _is_block(band: Band, position: int) -> bool:
-    """Whether a parallel tile member is cut into register tiles by another one in the band or below."""
+def _inner_tiles(band: Band, position: int) -> int:
+    """The iterations of register tiles, in the band or below, that cut a parallel tile member; 0 if none do."""
     member = band.members[position]
     if member.kind != "parallel":
-        return False
+        return 0
     below = [(band, p) for p in range(position + 1, len(band.members))]
     below += [(inner, p) for inner in bands(band.child) for p in range(len(inner.members))]
-    return any(
-        inner.members[p].tile and inner.members[p].rows.items() <= member.rows.items() and _register_kinds(inner, p)
-        for inner, p in below
-    )
+    return lcm(*[
+        inner.members[p].tile for inner, p in below
+        if inner.members[p].tile and inner.members[p].rows.items() <= member.rows.items() and _register_kinds(inner, p)
+    ] or [0])  # fmt: skip
+
+
+def _is_cut_evenly(state: State, iterator: Var, size: int) -> bool:
+    """Whether the strip of an iterator, however long, is whole tiles of a size."""
+    strip = state.strips.get(iterator)
+    return strip is not None and strip.divisor % size == 0
 
 
 def _register_kinds(band: Band, position: int) -> _Kinds:

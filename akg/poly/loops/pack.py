@@ -143,9 +143,12 @@ def pack_constants(
 
 
 def _tiles(rows: For) -> int:
-    """Tiles of rows at least; of a symbolic number, whole ones run only where they are enough (see `astgen.scan`)."""
+    """Tiles of rows; of a symbolic number, whole ones run only where they are enough (see `astgen.scan`).
+
+    The last block of rows that threads share may have fewer than the others.
+    """
     is_chosen = isinstance(rows.end, Select) and rows.end.b is rows.begin
-    return UNKNOWN_TRIPS if is_chosen else rows.const_trips or 0
+    return UNKNOWN_TRIPS if is_chosen else rows.max_trips or 0
 
 
 def _pays(rows: For, panel: Panel, target: Target, weigh: Callable[[str, Figures], None]) -> bool:
