@@ -60,6 +60,12 @@ def test_rows_at_a_time(define: Define, shapes: Any, rows: int, wanted: set[str]
     assert max(unrolled(body), default=0) == rows
 
 
+def distances(x: te.Tensor, m: te.Tensor) -> te.Tensor:
+    """Sums along rows, a value for each row taken off."""
+    k = te.reduce_axis(x.shape[1])
+    return te.compute((x.shape[0],), lambda i: te.sum(x[i, k] - m[i], axis=k), name="distances")
+
+
 def shares(define: Define, *shapes: tuple[int, ...], target: Target = CPU) -> bool:
     inputs = [te.placeholder(shape, "float32", name=f"x{k}") for k, shape in enumerate(shapes)]
     kernel = akg.lower([define(*inputs)], inputs=inputs).kernel
@@ -77,6 +83,7 @@ def shares(define: Define, *shapes: tuple[int, ...], target: Target = CPU) -> bo
     (columns, ((30000, 30),), True),
     (lambda x: ops.max(x, axis=0), ((30000, 30),), True),
     (lambda x: ops.sum(x), ((30000, 30),), False),  # one element: shared elsewhere
+    (distances, ((1000, 777), (1000,)), False),  # a value for each row does not pass by
 ])  # fmt: skip
 def test_what_is_shared(define: Define, shapes: Any, wanted: bool) -> None:
     assert shares(define, *shapes) is wanted

@@ -131,8 +131,9 @@ def _is_starved(found: _Sum, target: Target) -> bool:
     if count * MOST_SHARE * target.cores > count * _trips(found.terms):
         return False
     loads = [load for load in loads_of(found.update.value) if load.buffer is not found.update.buffer and load.indices]
-    several = {f.var for f in found.results if f.const_trips != 1}
-    passing = [load for load in loads if several <= {v for i in load.indices for v in variables_of(i)}]
+    several, terms = {f.var for f in found.results if f.const_trips != 1}, {f.var for f in found.terms}
+    moving = [(load, {v for i in load.indices for v in variables_of(i)}) for load in loads]
+    passing = [load for load, variables in moving if several <= variables and not terms.isdisjoint(variables)]
     if not passing:  # every operand serves several results
         return count // TILE_RESULTS < target.cores
     along = {v for load in passing for v in variables_of(load.indices[-1])}
